@@ -1,0 +1,31 @@
+/*
+ * base: what every other room stands on: secrets, bounded cursors, error texts.
+ * Calls libsodium only. Everybody may call it.
+ *
+ * This header: the one type for 32 secret bytes, and its one wipe.
+ */
+#ifndef TACIT_BASE_SECRET_H
+#define TACIT_BASE_SECRET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    TACIT_KEY_BYTES = 32, /* a private, public, mesh or pair key, and a record key */
+};
+
+struct tacit_secret {
+    uint8_t bytes[TACIT_KEY_BYTES];
+};
+
+/* Overwrites the secret with zeros; the compiler cannot leave it out. */
+void tacit_secret_wipe(struct tacit_secret *secret);
+
+/* Whether two secrets are equal, in constant time. */
+bool tacit_secret_equal(const struct tacit_secret *a, const struct tacit_secret *b);
+
+/* Overwrites size bytes of working memory that held secrets. */
+void tacit_wipe(void *bytes, size_t size);
+
+#endif

@@ -1,0 +1,177 @@
+/*
+ * policy: who may connect. tacit.conf, key files, node names and globs, endpoints.
+ *
+ * Parses text that it is given and decides; it does no I/O of its own: files come through
+ * a tacit_files that the caller hands in (src/files is the real one). Calls base, noise
+ * (for the identity's public key), inih and libsodium. carrier, door, cnode and cli call
+ * it. A loaded policy never changes, so that any thread may read it.
+ */
+#ifndef TACIT_POLICY_H
+#define TACIT_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/secret.h"
+#include "noise/noise.h"
+#include "tacit/error.h"
+
+enum {
+    TACIT_NAME_MAX = 255,     /* bytes of a node name */
+    TACIT_MESH_KEYS_MAX = 4,  /* keys of a keyring */
+    TACIT_LISTEN_MAX = 16,    /* addresses to listen on */
+    TACIT_FAULT_MAX = 640,    /* bytes of a fault's text, with its zero */
+    TACIT_PORT_DEFAULT = 4370,
+    TACIT_HOST_MAX = 255,
+};
+
+/* What went wrong with a configuration: "FILE:LINE: what, got what, expected what". */
+struct tacit_fault {
+    char text[TACIT_FAULT_MAX];
+};
+
+/*
+ * Reads whole files for the policy. read() puts at most cap bytes of the file at path
+ * into buf. secret is true for a file that group and others must not be able to read.
+ * Returns 0, or an error with the reason in fault (with the path, without a line).
+ */
+struct tacit_files {
+    void *context;
+    int (*read)(void *context, const char *path, bool secret, char *buf, size_t cap,
+                size_t *ret_len, struct tacit_fault *fault);
+};
+
+/* An IP address and port. family 4 or 6; IPv4 uses the first four bytes. */
+struct tacit_address {
+    uint8_t family;
+    uint8_t bytes[16];
+    uint16_t port;
+    uint32_t scope; /* IPv6 zone index, 0 for none */
+};
+
+/* Where a node is reached: a host name or a literal address, and a port. */
+struct tacit_endpoint {
+    char host[TACIT_HOST_MAX + 1];
+    uint16_t port;
+};
+
+/* One [peer GLOB] section. */
+struct tacit_peer {
+    char glob[TACIT_NAME_MAX + 1];
+    unsigned line; /* of the section, for messages */
+    uint8_t public_key[TACIT_KEY_BYTES];
+    bool has_pair_key;
+    struct tacit_secret pair_key; /* 32 zero bytes where none is set */
+    bool has_endpoint;
+    struct tacit_endpoint endpoint;
+};
+
+struct tacit_policy;
+
+/*
+ * Loads the configuration at path, and every key file that it names. On an error nothing
+ * is returned and *fault says where and what was expected.
+ */
+int tacit_policy_load(const char *path, const struct tacit_files *files,
+                      struct tacit_policy **ret_policy, struct tacit_fault *fault);
+
+/* Wipes and frees. NULL is allowed. */
+void tacit_policy_free(struct tacit_policy *policy);
+
+/* The path that it was loaded from. */
+const char *tacit_policy_path(const struct tacit_policy *policy);
+
+/* The host's own key pair, in locked memory that lives as long as the policy. */
+const struct noise_keypair *tacit_policy_identity(const struct tacit_policy *policy);
+
+/* The mesh keys: the first seals, all open. Returns how many (1..TACIT_MESH_KEYS_MAX). */
+size_t tacit_policy_mesh_keys(const struct tacit_policy *policy,
+                              const struct tacit_secret **ret_keys);
+
+/* [host] listen, in order; 0 where the host does not listen. */
+size_t tacit_policy_listen(const struct tacit_policy *policy,
+                           const struct tacit_address **ret_addresses);
+
+/* [host] source for the family (4 or 6), or NULL where none is set. Its port is 0. */
+const struct tacit_address *tacit_policy_source(const struct tacit_policy *policy,
+                                                uint8_t family);
+
+/* [mesh] suites as a mask of TACIT_SUITE_* bits (1 << suite); all where not set. */
+unsigned tacit_policy_suites(const struct tacit_policy *policy);
+
+/* [host] max-message, bytes: the largest distribution message accepted. */
+size_t tacit_policy_max_message(const struct tacit_policy *policy);
+
+/*
+ * Whether the holder of public_key may be the node called name. The most specific [peer]
+ * whose glob matches decides, alone; nothing matching: denied. ret_peer is the deciding
+ * line, also where it denies (NULL where no line matches). For a dynamic name give the
+ * bare host and dynamic = true: then only a line whose name part is exactly "*" decides.
+ * 0, TACIT_ENAME (not a valid name) or TACIT_EREFUSED.
+ */
+int tacit_policy_decide(const struct tacit_policy *policy, const char *name, bool dynamic,
+                        const uint8_t public_key[TACIT_KEY_BYTES],
+                        const struct tacit_peer **ret_peer);
+
+/* Whether any line knows this public key: then a refusal may say why. */
+bool tacit_policy_knows_key(const struct tacit_policy *policy,
+                            const uint8_t public_key[TACIT_KEY_BYTES]);
+
+/* The pair key that belongs to a public key; 32 zero bytes where none is set. */
+void tacit_policy_pair_key(const struct tacit_policy *policy,
+                           const uint8_t public_key[TACIT_KEY_BYTES],
+                           struct tacit_secret *ret_key);
+
+/*
+ * Where to reach the node called name: the deciding [peer]'s endpoint, else the name's
+ * host part and port 4370. TACIT_ENAME where name is not valid.
+ */
+int tacit_policy_endpoint(const struct tacit_policy *policy, const char *name,
+                          struct tacit_endpoint *ret_endpoint);
+
+/* Whether a [plain] line names this node. */
+bool tacit_policy_is_plain(const struct tacit_policy *policy, const char *name);
+
+/* The i-th glob of [plain], or NULL past the last. */
+const char *tacit_policy_plain(const struct tacit_policy *policy, size_t i);
+
+/* --- names ------------------------------------------------------------------------ */
+
+/*
+ * Whether name may be a node's: one '@', a name part of letters, digits, '_', '-', a host
+ * part of bytes 33..126 without upper case and '*', at most 255 bytes.
+ */
+bool tacit_name_ok(const char *name);
+
+/* The same for a bare host part. */
+bool tacit_host_ok(const char *host);
+
+/* Whether glob may stand in a rule: a name in which '*' is allowed in both parts. */
+bool tacit_glob_ok(const char *glob);
+
+/* Whether glob matches name. '*' matches any run of bytes but '@'. */
+bool tacit_glob_match(const char *glob, const char *name);
+
+/* --- keys, addresses as text ------------------------------------------------------ */
+
+enum {
+    TACIT_KEY_TEXT = 45,         /* base64 of 32 bytes, with its zero */
+    TACIT_FINGERPRINT_TEXT = 44, /* of a fingerprint, with its zero */
+    TACIT_ADDRESS_TEXT = 80,
+};
+
+/* 32 bytes as base64, and back. Decoding is strict: 44 characters, canonical. */
+void tacit_key_to_text(const uint8_t key[TACIT_KEY_BYTES], char ret_text[TACIT_KEY_TEXT]);
+int tacit_key_from_text(const char *text, uint8_t ret_key[TACIT_KEY_BYTES]);
+
+/* The fingerprint of a public key: base64url, unpadded, of its BLAKE2b-256. */
+void tacit_fingerprint(const uint8_t public_key[TACIT_KEY_BYTES],
+                       char ret_text[TACIT_FINGERPRINT_TEXT]);
+
+/* "192.0.2.1:4370", "[2001:db8::1]:4370"; without a port the default one is meant. */
+int tacit_address_from_text(const char *text, struct tacit_address *ret_address);
+void tacit_address_to_text(const struct tacit_address *address,
+                           char ret_text[TACIT_ADDRESS_TEXT]);
+
+#endif
