@@ -3,7 +3,7 @@
  *
  * Holds the pattern table, the symmetric state and the handshake, for 25519, ChaChaPoly
  * and AESGCM, BLAKE2b. Does no I/O and allocates nothing. Calls base and libsodium only;
- * the channel calls it, and the vector checker.
+ * the channel calls it, and the vector checker. The program calls sodium_init() first.
  *
  * Section numbers in comments are those of the specification.
  */
@@ -122,12 +122,15 @@ bool noise_cipher_available(enum noise_cipher_kind kind);
 /*
  * Initialize() of section 5.3. protocol must outlive hs. s is the own static key pair, or
  * NULL where the pattern has none; rs the peer's static key where a pre-message has it,
- * else NULL; psk_fn may be NULL where the pattern has no psk.
+ * else NULL; psk_fn may be NULL where the pattern has no psk. TACIT_EINVAL: a key too
+ * many or too few; TACIT_EKEY: rs is not a key; TACIT_ESUITE: no such cipher on this
+ * machine. After an error the handshake has failed.
  */
-int noise_handshake_init(struct noise_handshake *hs, const struct noise_protocol *protocol,
-                         enum noise_role role, const uint8_t *prologue,
-                         size_t prologue_len, const struct noise_keypair *s,
-                         const uint8_t *rs, noise_psk_fn *psk_fn, void *psk_context);
+int noise_handshake_init(struct noise_handshake *hs,
+                         const struct noise_protocol *protocol, enum noise_role role,
+                         const uint8_t *prologue, size_t prologue_len,
+                         const struct noise_keypair *s, const uint8_t *rs,
+                         noise_psk_fn *psk_fn, void *psk_context);
 
 /* For test vectors only: the ephemeral key pair to use instead of a fresh one. */
 void noise_handshake_set_ephemeral(struct noise_handshake *hs,
@@ -140,8 +143,9 @@ bool noise_handshake_must_write(const struct noise_handshake *hs);
 bool noise_handshake_done(const struct noise_handshake *hs);
 
 /*
- * WriteMessage() of section 5.3. An ephemeral key is made here, not earlier. After an
- * error the handshake has failed for good and its secrets are wiped.
+ * WriteMessage() of section 5.3: at most 65535 bytes to out, which is apart from payload.
+ * An ephemeral key is made here, not earlier. After an error (a call out of turn is one)
+ * the handshake has failed for good and its secrets are wiped.
  */
 int noise_handshake_write(struct noise_handshake *hs, const uint8_t *payload,
                           size_t payload_len, uint8_t *out, size_t out_cap,
@@ -157,15 +161,23 @@ int noise_handshake_read(struct noise_handshake *hs, const uint8_t *msg, size_t 
 
 /*
  * Split() of section 5.2: the cipher this side sends with and the one it receives with.
- * Wipes the chaining key; h stays.
+ * Wipes every secret of the handshake; h and the public keys stay. TACIT_ESTATE, and
+ * nothing changes: not done yet, or split before.
  */
 int noise_handshake_split(struct noise_handshake *hs, struct noise_cipher *ret_send,
                           struct noise_cipher *ret_receive);
 
-/* Wipes every secret of a handshake; safe to call twice, and on zeroed memory. */
+/*
+ * Wipes every secret of a handshake, and ends it; safe to call twice, and on zeroed
+ * memory. The public keys and h stay.
+ */
 void noise_handshake_wipe(struct noise_handshake *hs);
 
-/* EncryptWithAd() / DecryptWithAd(); out may equal in. out holds in_len + 16 / - 16. */
+/*
+ * EncryptWithAd() / DecryptWithAd() of section 5.1; out may equal in. out holds in_len +
+ * 16 / - 16 (in_len, while there is no key). TACIT_ELIMIT: the nonces are used up;
+ * TACIT_EAUTH, TACIT_EFORMAT: does not open, out holds nothing of it and the nonce stays.
+ */
 int noise_cipher_encrypt(struct noise_cipher *c, const uint8_t *ad, size_t ad_len,
                          const uint8_t *in, size_t in_len, uint8_t *out);
 int noise_cipher_decrypt(struct noise_cipher *c, const uint8_t *ad, size_t ad_len,
