@@ -18,12 +18,13 @@
 #include "tacit/error.h"
 
 enum {
-    TACIT_NAME_MAX = 255,     /* bytes of a node name */
-    TACIT_MESH_KEYS_MAX = 4,  /* keys of a keyring */
-    TACIT_LISTEN_MAX = 16,    /* addresses to listen on */
-    TACIT_FAULT_MAX = 640,    /* bytes of a fault's text, with its zero */
+    TACIT_NAME_MAX = 255,    /* bytes of a node name */
+    TACIT_MESH_KEYS_MAX = 4, /* keys of a keyring */
+    TACIT_LISTEN_MAX = 16,   /* addresses to listen on */
+    TACIT_FAULT_MAX = 640,   /* bytes of a fault's text, with its zero */
     TACIT_PORT_DEFAULT = 4370,
     TACIT_HOST_MAX = 255,
+    TACIT_CONF_MAX = 8 << 20, /* bytes of a tacit.conf */
 };
 
 /* What went wrong with a configuration: "FILE:LINE: what, got what, expected what". */
@@ -61,8 +62,7 @@ struct tacit_peer {
     char glob[TACIT_NAME_MAX + 1];
     unsigned line; /* of the section, for messages */
     uint8_t public_key[TACIT_KEY_BYTES];
-    bool has_pair_key;
-    struct tacit_secret pair_key; /* 32 zero bytes where none is set */
+    const struct tacit_secret *pair_key; /* in the policy's locked memory; NULL: none */
     bool has_endpoint;
     struct tacit_endpoint endpoint;
 };
@@ -133,8 +133,19 @@ int tacit_policy_endpoint(const struct tacit_policy *policy, const char *name,
 /* Whether a [plain] line names this node. */
 bool tacit_policy_is_plain(const struct tacit_policy *policy, const char *name);
 
+/* The i-th [peer] as they stand in the file, or NULL past the last. */
+const struct tacit_peer *tacit_policy_peer(const struct tacit_policy *policy, size_t i);
+
 /* The i-th glob of [plain], or NULL past the last. */
 const char *tacit_policy_plain(const struct tacit_policy *policy, size_t i);
+
+/*
+ * Reads a key file by itself: 1..max keys, one a line, none twice, with blank lines and
+ * comments (';' or '#' first) between them. No fault quotes anything of the file.
+ */
+int tacit_key_file_read(const char *path, const struct tacit_files *files, size_t max,
+                        struct tacit_secret *ret_keys, size_t *ret_count,
+                        struct tacit_fault *fault);
 
 /* --- names ------------------------------------------------------------------------ */
 
@@ -169,9 +180,16 @@ int tacit_key_from_text(const char *text, uint8_t ret_key[TACIT_KEY_BYTES]);
 void tacit_fingerprint(const uint8_t public_key[TACIT_KEY_BYTES],
                        char ret_text[TACIT_FINGERPRINT_TEXT]);
 
-/* "192.0.2.1:4370", "[2001:db8::1]:4370"; without a port the default one is meant. */
+/*
+ * "192.0.2.1:4370", "[2001:db8::1]:4370"; without a port the default one is meant. A zone
+ * is a number, on link-local addresses only ("[fe80::1%2]"). IPv4 addresses in IPv6 form
+ * (::ffff:192.0.2.1) become IPv4. As text, port 0 is left out, and the brackets with it.
+ */
 int tacit_address_from_text(const char *text, struct tacit_address *ret_address);
 void tacit_address_to_text(const struct tacit_address *address,
                            char ret_text[TACIT_ADDRESS_TEXT]);
+
+/* "HOST", "HOST:PORT" or "[IPV6]:PORT"; the host comes out without brackets. */
+int tacit_endpoint_from_text(const char *text, struct tacit_endpoint *ret_endpoint);
 
 #endif

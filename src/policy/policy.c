@@ -1,0 +1,203 @@
+#include "policy/policy-internal.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tacit/suite.h"
+
+static int fault_of(struct tacit_fault *fault, const char *path, int error)
+{
+    /* Whatever failed below without words of its own. */
+    if (fault->text[0] == '\0')
+        policy_fault(fault, path, 0, "%s", tacit_error_text(error));
+    return error;
+}
+
+static struct tacit_policy *new_policy(const char *path)
+{
+    struct tacit_policy *p = calloc(1, sizeof *p);
+    if (p == NULL)
+        return NULL;
+    p->path = strdup(path);
+    p->secrets = sodium_malloc(sizeof *p->secrets);
+    p->suites = 1u << TACIT_SUITE_AEGIS_256 | 1u << TACIT_SUITE_AES_256_GCM |
+                1u << TACIT_SUITE_CHACHA20_POLY1305;
+    p->max_message = POLICY_MESSAGE_DEFAULT;
+    if (p->path == NULL || p->secrets == NULL) {
+        tacit_policy_free(p);
+        return NULL;
+    }
+    return p;
+}
+
+void tacit_policy_free(struct tacit_policy *policy)
+{
+    if (policy == NULL)
+        return;
+    policy_index_free(policy);
+    sodium_free(policy->secrets); /* wipes */
+    sodium_free(policy->pair_keys);
+    free(policy->peers);
+    free(policy->plain);
+    free(policy->path);
+    free(policy);
+}
+
+static int read_conf(struct policy_conf *c, const struct tacit_files *files)
+{
+    char *text = malloc(TACIT_CONF_MAX);
+    if (text == NULL)
+        return TACIT_ENOMEM;
+    size_t len = 0;
+    int error = files->read(files->context, c->policy->path, false, text, TACIT_CONF_MAX,
+                            &len, c->fault);
+    if (error == 0) {
+        c->at = text;
+        c->end = text + len;
+        error = policy_conf_read(c);
+    }
+    /* No key belongs there; whoever put one there all the same loses nothing here. */
+    tacit_wipe(text, len);
+    free(text);
+    return error;
+}
+
+/* The one or few keys of the file that tacit.conf calls name. */
+static int read_keys(const struct policy_conf *c, const struct tacit_files *files,
+                     const char *name, size_t max, struct tacit_secret *ret_keys,
+                     size_t *ret_count)
+{
+    const char *conf = c->policy->path, *slash = strrchr(conf, '/');
+    int dir_len = *name == '/' || slash == NULL ? 0 : (int)(slash - conf + 1);
+    size_t cap = (size_t)dir_len + strlen(name) + 1;
+    char *path = malloc(cap);
+    if (path == NULL)
+        return TACIT_ENOMEM;
+    snprintf(path, cap, "%.*s%s", dir_len, conf, name);
+    int error = tacit_key_file_read(path, files, max, ret_keys, ret_count, c->fault);
+    free(path);
+    return error;
+}
+
+static int read_pair_keys(struct policy_conf *c, const struct tacit_files *files)
+{
+    struct tacit_policy *p = c->policy;
+    size_t total = 0, used = 0, count;
+    for (size_t i = 0; i < p->peer_count; i++)
+        total += c->pair_paths[i] != NULL;
+    if (total == 0)
+        return 0;
+    /* One piece for all: each sodium_malloc takes pages of its own. */
+    p->pair_keys = sodium_allocarray(total, sizeof *p->pair_keys);
+    if (p->pair_keys == NULL)
+        return TACIT_ENOMEM;
+    for (size_t i = 0; i < p->peer_count; i++) {
+        if (c->pair_paths[i] == NULL)
+            continue;
+        struct tacit_secret *key = &p->pair_keys[used++];
+        int error = read_keys(c, files, c->pair_paths[i], 1, key, &count);
+        if (error != 0)
+            return error;
+        p->peers[i].pair_key = key;
+    }
+    sodium_mprotect_readonly(p->pair_keys);
+    return 0;
+}
+
+static int read_secrets(struct policy_conf *c, const struct tacit_files *files)
+{
+    struct tacit_policy *p = c->policy;
+    struct policy_secrets *s = p->secrets;
+    size_t count;
+    int error =
+        read_keys(c, files, c->key_file, TACIT_MESH_KEYS_MAX, s->mesh, &p->mesh_count);
+    if (error == 0)
+        error = read_keys(c, files, c->identity, 1, &s->identity.private_key, &count);
+    if (error == 0)
+        error = noise_keypair_from_private(&s->identity.private_key, &s->identity);
+    if (error == 0)
+        error = read_pair_keys(c, files);
+    if (error == 0)
+        sodium_mprotect_readonly(s);
+    return error;
+}
+
+int tacit_policy_load(const char *path, const struct tacit_files *files,
+                      struct tacit_policy **ret_policy, struct tacit_fault *fault)
+{
+    fault->text[0] = '\0';
+    if (sodium_init() < 0)
+        return fault_of(fault, path, TACIT_ECRYPTO);
+    struct tacit_policy *policy = new_policy(path);
+    if (policy == NULL)
+        return fault_of(fault, path, TACIT_ENOMEM);
+
+    struct policy_conf c = {.policy = policy, .fault = fault};
+    int error = read_conf(&c, files);
+    if (error == 0)
+        error = read_secrets(&c, files);
+    if (error == 0)
+        error = policy_index_build(policy);
+    if (error == 0)
+        error = policy_check_conflicts(policy, fault);
+    policy_conf_free(&c);
+    if (error != 0) {
+        tacit_policy_free(policy);
+        return fault_of(fault, path, error);
+    }
+    *ret_policy = policy;
+    return 0;
+}
+
+const char *tacit_policy_path(const struct tacit_policy *policy)
+{
+    return policy->path;
+}
+
+const struct noise_keypair *tacit_policy_identity(const struct tacit_policy *policy)
+{
+    return &policy->secrets->identity;
+}
+
+size_t tacit_policy_mesh_keys(const struct tacit_policy *policy,
+                              const struct tacit_secret **ret_keys)
+{
+    *ret_keys = policy->secrets->mesh;
+    return policy->mesh_count;
+}
+
+size_t tacit_policy_listen(const struct tacit_policy *policy,
+                           const struct tacit_address **ret_addresses)
+{
+    *ret_addresses = policy->listen;
+    return policy->listen_count;
+}
+
+const struct tacit_address *tacit_policy_source(const struct tacit_policy *policy,
+                                                uint8_t family)
+{
+    const struct tacit_address *source = &policy->source[family == 6];
+    return source->family != 0 && source->family == family ? source : NULL;
+}
+
+unsigned tacit_policy_suites(const struct tacit_policy *policy)
+{
+    return policy->suites;
+}
+
+size_t tacit_policy_max_message(const struct tacit_policy *policy)
+{
+    return policy->max_message;
+}
+
+const struct tacit_peer *tacit_policy_peer(const struct tacit_policy *policy, size_t i)
+{
+    return i < policy->peer_count ? &policy->peers[i] : NULL;
+}
+
+const char *tacit_policy_plain(const struct tacit_policy *policy, size_t i)
+{
+    return i < policy->plain_count ? policy->plain[i] : NULL;
+}

@@ -1,0 +1,173 @@
+/* The values of [mesh], [host] and [plain]. */
+#include "policy/policy-internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tacit/suite.h"
+
+static const struct {
+    const char *name;
+    int suite;
+} suites[] = {
+    {"aegis-256", TACIT_SUITE_AEGIS_256},
+    {"aes-256-gcm", TACIT_SUITE_AES_256_GCM},
+    {"chacha20-poly1305", TACIT_SUITE_CHACHA20_POLY1305},
+};
+
+/* Keeps a path as written. */
+static int set_path(struct policy_conf *c, const char *value, char **ret_path)
+{
+    uint8_t key[TACIT_KEY_BYTES];
+    bool is_key = tacit_key_from_text(value, key) == 0;
+    tacit_wipe(key, sizeof key);
+    if (*value == '\0' || is_key)
+        return policy_value_fault(c, value, "the path of a file that holds the key");
+    *ret_path = strdup(value);
+    return *ret_path != NULL ? 0 : TACIT_ENOMEM;
+}
+
+int policy_set_key_file(struct policy_conf *c, const char *value)
+{
+    return set_path(c, value, &c->key_file);
+}
+
+int policy_set_identity(struct policy_conf *c, const char *value)
+{
+    return set_path(c, value, &c->identity);
+}
+
+int policy_set_pair_key(struct policy_conf *c, const char *value)
+{
+    return set_path(c, value, &c->pair_paths[c->policy->peer_count - 1]);
+}
+
+/* Calls set with each item of a comma list; an empty item is an item too. */
+static int each_item(struct policy_conf *c, const char *value, policy_set_fn *set)
+{
+    char item[256]; /* a value is shorter: inih's line is */
+    int error = 0;
+    for (bool more = true; more && error == 0;) {
+        value += strspn(value, " \t");
+        size_t len = strcspn(value, ",");
+        more = value[len] == ',';
+        size_t end = len;
+        while (end > 0 && (value[end - 1] == ' ' || value[end - 1] == '\t'))
+            end--;
+        if (end >= sizeof item)
+            return TACIT_ESPACE;
+        memcpy(item, value, end);
+        item[end] = '\0';
+        value += len + more;
+        error = set(c, item);
+    }
+    return error;
+}
+
+static int add_suite(struct policy_conf *c, const char *item)
+{
+    for (size_t i = 0; i < sizeof suites / sizeof suites[0]; i++) {
+        unsigned bit = 1u << suites[i].suite;
+        if (strcmp(item, suites[i].name) != 0)
+            continue;
+        if ((c->policy->suites & bit) != 0)
+            return policy_value_fault(c, item, "each suite once");
+        c->policy->suites |= bit;
+        return 0;
+    }
+    return policy_value_fault(c, item, "aegis-256, aes-256-gcm or chacha20-poly1305");
+}
+
+int policy_set_suites(struct policy_conf *c, const char *value)
+{
+    c->policy->suites = 0; /* from all that there are to those that are named */
+    return each_item(c, value, add_suite);
+}
+
+static int add_listen(struct policy_conf *c, const char *item)
+{
+    struct tacit_policy *p = c->policy;
+    struct tacit_address address;
+    if (tacit_address_from_text(item, &address) != 0)
+        return policy_value_fault(c, item,
+                                  "an address such as 192.0.2.10:4370 or "
+                                  "[2001:db8::10]:4370");
+    for (size_t i = 0; i < p->listen_count; i++) {
+        if (policy_address_equal(&p->listen[i], &address))
+            return policy_value_fault(c, item, "each address once");
+    }
+    if (p->listen_count == TACIT_LISTEN_MAX)
+        return policy_value_fault(c, item, "at most 16 addresses");
+    p->listen[p->listen_count++] = address;
+    return 0;
+}
+
+int policy_set_listen(struct policy_conf *c, const char *value)
+{
+    c->listen_line = c->line;
+    return each_item(c, value, add_listen);
+}
+
+int policy_set_listen_wildcard(struct policy_conf *c, const char *value)
+{
+    c->listen_wildcard = strcmp(value, "yes") == 0;
+    if (!c->listen_wildcard && strcmp(value, "no") != 0)
+        return policy_value_fault(c, value, "yes or no");
+    return 0;
+}
+
+static int add_source(struct policy_conf *c, const char *item)
+{
+    struct tacit_address address;
+    if (policy_ip_from_text(item, &address) != 0 || policy_address_is_wildcard(&address))
+        return policy_value_fault(c, item,
+                                  "an address without a port, such as 192.0.2.10 or "
+                                  "2001:db8::10");
+    struct tacit_address *source = &c->policy->source[address.family == 6];
+    if (source->family != 0)
+        return policy_value_fault(c, item, "at most one IPv4 and one IPv6 address");
+    *source = address;
+    return 0;
+}
+
+int policy_set_source(struct policy_conf *c, const char *value)
+{
+    return each_item(c, value, add_source);
+}
+
+int policy_set_max_message(struct policy_conf *c, const char *value)
+{
+    static const uint64_t low = 64 << 10, high = (uint64_t)2047 << 20;
+    static const char units[] = "KMG";
+    uint64_t bytes = 0;
+    const char *at = value;
+    for (; *at >= '0' && *at <= '9' && bytes <= high; at++)
+        bytes = bytes * 10 + (uint64_t)(*at - '0');
+    const char *unit = *at != '\0' ? strchr(units, *at) : NULL;
+    if (unit != NULL) {
+        bytes <<= 10 * (unit - units + 1);
+        at++;
+    }
+    if (*at != '\0' || bytes < low || bytes > high)
+        return policy_value_fault(c, value, "64K to 2047M: bytes, or with K, M or G");
+    c->policy->max_message = (size_t)bytes;
+    return 0;
+}
+
+int policy_set_plain_node(struct policy_conf *c, const char *value)
+{
+    struct tacit_policy *p = c->policy;
+    if (!tacit_glob_ok(value))
+        return policy_value_fault(
+            c, value, "a node name such as app@db1.example.net or *@db1.example.net");
+    if (p->plain_count == c->plain_cap) {
+        size_t cap = c->plain_cap > 0 ? 2 * c->plain_cap : 8;
+        void *plain = realloc(p->plain, cap * sizeof *p->plain);
+        if (plain == NULL)
+            return TACIT_ENOMEM;
+        p->plain = plain;
+        c->plain_cap = cap;
+    }
+    memcpy(p->plain[p->plain_count++], value, strlen(value) + 1);
+    return 0;
+}
