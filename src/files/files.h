@@ -1,0 +1,36 @@
+/*
+ * files: the file system, for those that do no I/O of their own. Reads whole files, and
+ * refuses key files that others can read; creates and replaces files without ever leaving
+ * half of one. POSIX only. Calls policy's types; carrier, door, cnode and cli call it.
+ */
+#ifndef TACIT_FILES_H
+#define TACIT_FILES_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "policy/policy.h"
+
+/*
+ * The reader of the real file system. Regular files only, through symbolic links too. A
+ * secret file must belong to root or to the effective user, and give group and others no
+ * permission at all.
+ */
+struct tacit_files tacit_files_real(void);
+
+/*
+ * Creates path with exactly this mode, whatever the umask, and writes bytes to the disk.
+ * TACIT_ESYSTEM where anything is there already, a dangling link included. On a failure
+ * half-way the file is removed.
+ */
+int tacit_file_create(const char *path, mode_t mode, const void *bytes, size_t size,
+                      struct tacit_fault *fault);
+
+/*
+ * Replaces what path holds at one stroke: others see the old file or the new one. Keeps
+ * mode and owner. Where path is a symbolic link, the file that it points to is replaced.
+ */
+int tacit_file_replace(const char *path, const void *bytes, size_t size,
+                       struct tacit_fault *fault);
+
+#endif

@@ -1,0 +1,103 @@
+#include "files/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+__attribute__((format(printf, 3, 4))) static int
+refuse(struct tacit_fault *fault, const char *path, const char *format, ...)
+{
+    size_t used = (size_t)snprintf(fault->text, sizeof fault->text,
+                                   "%.*s: ", TACIT_FAULT_MAX / 2, path);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(fault->text + used, sizeof fault->text - used, format, args);
+    va_end(args);
+    return TACIT_ESYSTEM;
+}
+
+/* What fstat tells about an open file: no one can swap it in between. */
+static int check(int fd, const char *path, bool secret, size_t cap,
+                 struct tacit_fault *fault)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return refuse(fault, path, "%s, expected a readable file", strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return refuse(fault, path, "not a regular file, expected one");
+    if (st.st_size > 0 && (uintmax_t)st.st_size > cap)
+        return refuse(fault, path, "%ju bytes, expected at most %zu",
+                      (uintmax_t)st.st_size, cap);
+    if (!secret)
+        return 0;
+    unsigned mode = st.st_mode & 07777;
+    if ((mode & 044) != 0)
+        return refuse(fault, path, "mode %04o lets others read it, expected 0600", mode);
+    if ((mode & 077) != 0)
+        return refuse(fault, path, "mode %04o lets others at it, expected 0600", mode);
+    if (st.st_uid != 0 && st.st_uid != geteuid())
+        return refuse(fault, path, "belongs to user %ju, expected root or user %ju",
+                      (uintmax_t)st.st_uid, (uintmax_t)geteuid());
+    return 0;
+}
+
+/* Up to size bytes; fewer only at the end. -1 with errno. */
+static ssize_t read_all(int fd, char *buf, size_t size)
+{
+    size_t done = 0;
+    while (done < size) {
+        ssize_t n = read(fd, buf + done, size - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        if (n == 0)
+            break;
+        done += (size_t)n;
+    }
+    return (ssize_t)done;
+}
+
+static int read_checked(int fd, const char *path, bool secret, char *buf, size_t cap,
+                        size_t *ret_len, struct tacit_fault *fault)
+{
+    char more;
+    int error = check(fd, path, secret, cap, fault);
+    if (error != 0)
+        return error;
+    ssize_t len = read_all(fd, buf, cap);
+    /* It may have grown since: half a file must not pass for a whole one. */
+    ssize_t rest = len == (ssize_t)cap ? read_all(fd, &more, 1) : 0;
+    if (len >= 0 && rest == 0) {
+        *ret_len = (size_t)len;
+        return 0;
+    }
+    error = len < 0 || rest < 0
+                ? refuse(fault, path, "%s, expected a readable file", strerror(errno))
+                : refuse(fault, path, "too long, expected at most %zu bytes", cap);
+    tacit_wipe(&more, 1);
+    tacit_wipe(buf, cap);
+    return error;
+}
+
+static int read_file(void *context, const char *path, bool secret, char *buf, size_t cap,
+                     size_t *ret_len, struct tacit_fault *fault)
+{
+    /* Not blocking: a FIFO would wait for a writer before it can be refused. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    (void)context;
+    if (fd < 0)
+        return refuse(fault, path, "%s, expected a readable file", strerror(errno));
+    int error = read_checked(fd, path, secret, buf, cap, ret_len, fault);
+    close(fd);
+    return error;
+}
+
+struct tacit_files tacit_files_real(void)
+{
+    return (struct tacit_files){.context = NULL, .read = read_file};
+}
