@@ -1,0 +1,80 @@
+/* tacit check: loads the configuration as a node would, and says what is in it. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+
+#include "tacit/suite.h"
+
+static void print_host(const struct tacit_policy *policy)
+{
+    const struct noise_keypair *identity = tacit_policy_identity(policy);
+    const struct tacit_address *listen, *source;
+    const struct tacit_secret *mesh;
+    char key[TACIT_KEY_TEXT], fingerprint[TACIT_FINGERPRINT_TEXT],
+        address[TACIT_ADDRESS_TEXT];
+
+    tacit_fingerprint(identity->public_key, fingerprint);
+    tacit_key_to_text(identity->public_key, key);
+    printf("fingerprint  %s\npublic key   %s\n", fingerprint, key);
+    printf("mesh keys    %zu\n", tacit_policy_mesh_keys(policy, &mesh));
+    size_t count = tacit_policy_listen(policy, &listen);
+    for (size_t i = 0; i < count; i++) {
+        tacit_address_to_text(&listen[i], address);
+        printf("listen       %s\n", address);
+    }
+    if (count == 0)
+        puts("listen       nowhere: this host only connects to others");
+    for (uint8_t family = 4; family <= 6; family = (uint8_t)(family + 2)) {
+        source = tacit_policy_source(policy, family);
+        if (source == NULL)
+            continue;
+        tacit_address_to_text(source, address);
+        printf("source       %s\n", address);
+    }
+    for (int suite = TACIT_SUITE_LAST; suite > 0; suite--) {
+        if ((tacit_policy_suites(policy) >> suite & 1) != 0)
+            printf("suite        %s\n", tacit_suite_name(suite));
+    }
+    printf("max message  %zu bytes\n", tacit_policy_max_message(policy));
+}
+
+static void print_peer(const struct tacit_peer *peer)
+{
+    char fingerprint[TACIT_FINGERPRINT_TEXT];
+    tacit_fingerprint(peer->public_key, fingerprint);
+    printf("peer         %s  %s", peer->glob, fingerprint);
+    if (peer->has_endpoint) {
+        bool ipv6 = false;
+        for (const char *c = peer->endpoint.host; *c != '\0'; c++)
+            ipv6 = ipv6 || *c == ':';
+        printf(ipv6 ? "  at [%s]:%u" : "  at %s:%u", peer->endpoint.host,
+               peer->endpoint.port);
+    }
+    puts(peer->pair_key != NULL ? "  with a pair key" : "");
+}
+
+int cli_check(int argc, char **argv)
+{
+    static const struct option options[] = {{"conf", required_argument, NULL, 0},
+                                            {NULL, 0, NULL, 0}};
+    const char *values[1] = {NULL}, *glob;
+    const struct tacit_peer *peer;
+    struct tacit_files files = tacit_files_real();
+    struct tacit_policy *policy;
+    struct tacit_fault fault;
+    if (cli_options(argc, argv, options, values, 0) != 0)
+        return CLI_USAGE;
+    if (tacit_policy_load(cli_conf_path(values[0]), &files, &policy, &fault) != 0)
+        return cli_fail("%s", fault.text);
+
+    printf("%s: no fault\n", tacit_policy_path(policy));
+    print_host(policy);
+    for (size_t i = 0; (peer = tacit_policy_peer(policy, i)) != NULL; i++)
+        print_peer(peer);
+    if (tacit_policy_peer(policy, 0) == NULL)
+        puts("peer         none: nobody can connect");
+    for (size_t i = 0; (glob = tacit_policy_plain(policy, i)) != NULL; i++)
+        printf("plain        %s  (not encrypted)\n", glob);
+    tacit_policy_free(policy);
+    return CLI_OK;
+}

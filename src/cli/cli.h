@@ -1,0 +1,59 @@
+/*
+ * cli: the `tacit` command. main.c is a table; each subcommand is a file of its own.
+ * Calls policy, files and noise. Answers go to stdout, faults to stderr behind "tacit: ".
+ * No private, mesh or pair key is ever printed.
+ */
+#ifndef TACIT_CLI_H
+#define TACIT_CLI_H
+
+#include <getopt.h>
+#include <stddef.h>
+
+#include "files/files.h"
+#include "policy/policy.h"
+
+/* Exit codes. */
+enum {
+    CLI_OK = 0,
+    CLI_FAILED = 1,
+    CLI_USAGE = 2,
+};
+
+/* A subcommand: argv[0] is its name. CLI_USAGE makes main print how it is called. */
+typedef int cli_run_fn(int argc, char **argv);
+cli_run_fn cli_add_peer, cli_check, cli_init, cli_keygen, cli_psk, cli_pubkey;
+
+/* Prints "tacit: ..." to stderr and returns CLI_FAILED. */
+__attribute__((format(printf, 1, 2))) int cli_fail(const char *format, ...);
+
+/*
+ * Takes the long options: an option's val is the index of its value in values, which must
+ * be NULL before. None may be given twice. Exactly args arguments must be left; they
+ * start at argv[optind]. 0, or CLI_USAGE with the reason printed.
+ */
+int cli_options(int argc, char **argv, const struct option *options, const char **values,
+                int args);
+
+/* Which tacit.conf is meant: the option's value, else $TACIT_CONF, else the usual one. */
+const char *cli_conf_path(const char *option);
+
+/* A new key file with mode 0600: one line. */
+int cli_write_key(const char *path, const struct tacit_secret *key);
+
+/* Files as they would be, for a load that tries a change before it is made. */
+struct cli_text {
+    const char *path;
+    const void *bytes;
+    size_t size;
+};
+
+struct cli_overlay {
+    struct cli_text texts[3];
+    size_t count;
+    struct tacit_files below; /* for all other paths */
+};
+
+/* The overlay must outlive what it returns. */
+struct tacit_files cli_overlay_files(struct cli_overlay *overlay);
+
+#endif

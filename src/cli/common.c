@@ -1,0 +1,87 @@
+#include "cli/cli.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int cli_fail(const char *format, ...)
+{
+    va_list args;
+    fputs("tacit: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+    return CLI_FAILED;
+}
+
+int cli_options(int argc, char **argv, const struct option *options, const char **values,
+                int args)
+{
+    int index;
+    opterr = 0; /* its own messages start with another name than ours */
+    while ((index = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+        if (index == '?' || index == ':') {
+            cli_fail(index == ':' ? "'%s' needs a value" : "unknown option '%s'",
+                     argv[optind - 1]);
+            return CLI_USAGE;
+        }
+        if (values[index] != NULL) {
+            cli_fail("'--%s' is given twice, expected once", options[index].name);
+            return CLI_USAGE;
+        }
+        values[index] = optarg;
+    }
+    if (argc - optind == args)
+        return 0;
+    cli_fail("%s: got %d argument%s, expected %d", argv[0], argc - optind,
+             argc - optind == 1 ? "" : "s", args);
+    return CLI_USAGE;
+}
+
+const char *cli_conf_path(const char *option)
+{
+    const char *environment = getenv("TACIT_CONF");
+    if (option != NULL)
+        return option;
+    return environment != NULL && *environment != '\0' ? environment
+                                                       : "/etc/tacit/tacit.conf";
+}
+
+int cli_write_key(const char *path, const struct tacit_secret *key)
+{
+    struct tacit_fault fault;
+    char line[TACIT_KEY_TEXT + 1];
+    tacit_key_to_text(key->bytes, line);
+    memcpy(line + TACIT_KEY_TEXT - 1, "\n", 2);
+    int error = tacit_file_create(path, 0600, line, TACIT_KEY_TEXT, &fault);
+    tacit_wipe(line, sizeof line);
+    return error != 0 ? cli_fail("%s", fault.text) : CLI_OK;
+}
+
+static int read_overlay(void *context, const char *path, bool secret, char *buf,
+                        size_t cap, size_t *ret_len, struct tacit_fault *fault)
+{
+    const struct cli_overlay *overlay = context;
+    for (size_t i = 0; i < overlay->count; i++) {
+        const struct cli_text *text = &overlay->texts[i];
+        if (strcmp(text->path, path) != 0)
+            continue;
+        if (text->size > cap) {
+            snprintf(fault->text, sizeof fault->text,
+                     "%.300s: %zu bytes, expected at most %zu", path, text->size, cap);
+            return TACIT_ESPACE;
+        }
+        memcpy(buf, text->bytes, text->size);
+        *ret_len = text->size;
+        return 0;
+    }
+    return overlay->below.read(overlay->below.context, path, secret, buf, cap, ret_len,
+                               fault);
+}
+
+struct tacit_files cli_overlay_files(struct cli_overlay *overlay)
+{
+    return (struct tacit_files){.context = overlay, .read = read_overlay};
+}

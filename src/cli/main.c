@@ -1,0 +1,79 @@
+#include "cli/cli.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/version.h"
+
+static const struct {
+    const char *name, *arguments, *what;
+    cli_run_fn *run;
+} commands[] = {
+    {"init", "--dir DIR --listen ADDR:PORT[,...] [--mesh-key FILE] [--name NAME]",
+     "make a host's keys and tacit.conf; print the [peer] for the others", cli_init},
+    {"add-peer", "[--conf FILE] NAME PUBLIC-KEY [--endpoint HOST:PORT]",
+     "allow a host or a node", cli_add_peer},
+    {"check", "[--conf FILE]", "load a configuration and say what is in it", cli_check},
+    {"keygen", "FILE", "make an identity; print its public key", cli_keygen},
+    {"pubkey", "FILE", "print the public key of an identity", cli_pubkey},
+    {"psk", "FILE", "make a mesh key or a pair key", cli_psk},
+};
+
+enum {
+    COMMANDS = sizeof commands / sizeof commands[0]
+};
+
+static void print_help(FILE *out)
+{
+    fputs("usage: tacit COMMAND [ARGUMENT...]\n\n", out);
+    for (unsigned i = 0; i < COMMANDS; i++)
+        fprintf(out, "  %s %s\n      %s\n", commands[i].name, commands[i].arguments,
+                commands[i].what);
+    fputs(
+        "  help\n  --version\n\n"
+        "--conf FILE is $TACIT_CONF, else /etc/tacit/tacit.conf, where it is left out.\n",
+        out);
+}
+
+/* What was printed must have arrived: a disk may be full. */
+static int finish(int status)
+{
+    if (fflush(stdout) != 0 || ferror(stdout) != 0)
+        return cli_fail("cannot write to the standard output");
+    return status;
+}
+
+static bool is_one_of(const char *argument, const char *a, const char *b)
+{
+    return strcmp(argument, a) == 0 || strcmp(argument, b) == 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        cli_fail("expected a command");
+        print_help(stderr);
+        return CLI_USAGE;
+    }
+    if (is_one_of(argv[1], "help", "--help")) {
+        print_help(stdout);
+        return finish(CLI_OK);
+    }
+    if (is_one_of(argv[1], "--version", "-V")) {
+        puts("tacit " TACIT_VERSION);
+        return finish(CLI_OK);
+    }
+    if (sodium_init() < 0)
+        return cli_fail("%s", tacit_error_text(TACIT_ECRYPTO));
+    for (unsigned i = 0; i < COMMANDS; i++) {
+        if (strcmp(argv[1], commands[i].name) != 0)
+            continue;
+        int status = commands[i].run(argc - 1, argv + 1);
+        if (status == CLI_USAGE)
+            cli_fail("usage: tacit %s %s", commands[i].name, commands[i].arguments);
+        return finish(status);
+    }
+    cli_fail("unknown command '%s', expected one that 'tacit help' lists", argv[1]);
+    return CLI_USAGE;
+}
