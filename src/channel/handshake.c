@@ -1,0 +1,302 @@
+#include "handshake.h"
+
+#include <pthread.h>
+#include <string.h>
+
+static const char protocol_name[] = "Noise_XXpsk0+psk3_25519_ChaChaPoly_BLAKE2b";
+static const char prologue[] = "Tacit 1"; /* never changes: PROTOCOL.md, "Versions" */
+
+/* The one protocol, taken apart once; every handshake keeps a pointer to it. */
+static struct noise_protocol parsed;
+static pthread_once_t parsed_once = PTHREAD_ONCE_INIT;
+static bool parsed_ok;
+
+static void parse_protocol(void)
+{
+    parsed_ok = noise_protocol_parse(protocol_name, &parsed) == TACIT_OK;
+}
+
+static const struct noise_protocol *protocol(void)
+{
+    pthread_once(&parsed_once, parse_protocol);
+    return parsed_ok ? &parsed : NULL;
+}
+
+/* psk0 is the mesh key; psk3 the pair key, known once the peer's static key is. */
+static int give_psk(void *context, const struct noise_handshake *noise, unsigned index,
+                    struct tacit_secret *ret_psk)
+{
+    const struct tacit_handshake *hs = context;
+    if (index == 0)
+        *ret_psk = hs->config.mesh_keys[hs->mesh_key];
+    else
+        hs->config.rules->pair_key(hs->config.context, noise->rs, ret_psk);
+    return TACIT_OK;
+}
+
+static int start_noise(struct tacit_handshake *hs)
+{
+    return noise_handshake_init(&hs->noise, protocol(), hs->config.role,
+                                (const uint8_t *)prologue, sizeof prologue - 1,
+                                hs->config.identity, NULL, give_psk, hs);
+}
+
+/* Seals the next message around payload and queues it behind its length. */
+static int queue_message(struct tacit_handshake *hs, const uint8_t *payload, size_t len)
+{
+    size_t size;
+    int error =
+        noise_handshake_write(&hs->noise, payload, len, hs->out + TACIT_MESSAGE_HEADER,
+                              sizeof hs->out - TACIT_MESSAGE_HEADER, &size);
+    if (error)
+        return error;
+    hs->out[0] = (uint8_t)(size >> 8);
+    hs->out[1] = (uint8_t)size;
+    hs->out_len = TACIT_MESSAGE_HEADER + size;
+    hs->out_sent = 0;
+    return TACIT_OK;
+}
+
+static int write_claim(struct tacit_handshake *hs, uint8_t version, uint8_t suite)
+{
+    uint8_t payload[TACIT_CLAIM_PAYLOAD];
+    struct tacit_claim own = {
+        .version = version, .suite = suite, .dynamic = hs->config.own_dynamic};
+    size_t len = strnlen(hs->config.own_name, sizeof own.name);
+    if (len == sizeof own.name)
+        return TACIT_EINVAL;
+    memcpy(own.name, hs->config.own_name, len);
+    int error = tacit_claim_write(&own, payload);
+    if (!error)
+        error = queue_message(hs, payload, sizeof payload);
+    tacit_wipe(payload, sizeof payload);
+    return error;
+}
+
+/* -> psk0, e */
+static int write_first(struct tacit_handshake *hs)
+{
+    uint8_t payload[TACIT_FIRST_PAYLOAD];
+    struct tacit_first first = {
+        .version_min = TACIT_VERSION,
+        .version_max = TACIT_VERSION,
+        .suites = hs->config.suites,
+        .time = hs->config.now,
+    };
+    size_t len = strnlen(hs->config.wanted, sizeof first.wanted);
+    if (len == sizeof first.wanted)
+        return TACIT_EINVAL;
+    memcpy(first.wanted, hs->config.wanted, len);
+    int error = tacit_first_write(&first, payload);
+    if (!error)
+        error = queue_message(hs, payload, sizeof payload);
+    hs->state = TACIT_HANDSHAKE_WAIT_2;
+    return error;
+}
+
+/* Opens message 1 under whichever mesh key fits. No Diffie-Hellman happens here. */
+static int open_first(struct tacit_handshake *hs, const uint8_t *msg, size_t len,
+                      struct tacit_first *ret_first)
+{
+    uint8_t payload[TACIT_FIRST_PAYLOAD];
+    size_t payload_len;
+    int error = TACIT_EAUTH;
+    for (hs->mesh_key = 0; hs->mesh_key < hs->config.mesh_key_count; hs->mesh_key++) {
+        error = start_noise(hs);
+        if (error)
+            return error;
+        error = noise_handshake_read(&hs->noise, msg, len, payload, sizeof payload,
+                                     &payload_len);
+        if (!error)
+            return tacit_first_read(payload, payload_len, ret_first);
+    }
+    return error;
+}
+
+/* Message 1 was read: <- e, ee, s, es */
+static int take_first(struct tacit_handshake *hs, const uint8_t *msg, size_t len)
+{
+    struct tacit_first first;
+    int error = open_first(hs, msg, len, &first);
+    if (!error)
+        error = hs->config.rules->first(hs->config.context, &first, hs->noise.re);
+    if (error)
+        return error;
+    bool version_ok =
+        first.version_min <= TACIT_VERSION && first.version_max >= TACIT_VERSION;
+    hs->peer.version = version_ok ? TACIT_VERSION : 0;
+    hs->peer.suite = (uint8_t)tacit_suite_best(first.suites & hs->config.suites);
+    hs->state = TACIT_HANDSHAKE_WAIT_3;
+    return write_claim(hs, hs->peer.version, hs->peer.suite);
+}
+
+static int read_claim(struct tacit_handshake *hs, const uint8_t *msg, size_t len,
+                      struct tacit_claim *ret_claim)
+{
+    uint8_t payload[TACIT_CLAIM_PAYLOAD];
+    size_t payload_len;
+    int error =
+        noise_handshake_read(&hs->noise, msg, len, payload, sizeof payload, &payload_len);
+    if (!error)
+        error = tacit_claim_read(payload, payload_len, ret_claim);
+    tacit_wipe(payload, sizeof payload);
+    return error;
+}
+
+/* Message 2 was read: decide first, so that the wrong side never sees who asks. */
+static int take_second(struct tacit_handshake *hs, const uint8_t *msg, size_t len)
+{
+    struct tacit_claim claim;
+    int error = read_claim(hs, msg, len, &claim);
+    if (error)
+        return error;
+    memcpy(hs->peer_key, hs->noise.rs, sizeof hs->peer_key);
+    hs->peer = claim;
+    if (claim.version != TACIT_VERSION)
+        return TACIT_EVERSION;
+    if (claim.suite > TACIT_SUITE_LAST || !(hs->config.suites & 1u << claim.suite))
+        return TACIT_ESUITE;
+    if (claim.dynamic || strcmp(claim.name, hs->config.wanted) != 0)
+        return TACIT_ENAME;
+    error = hs->config.rules->decide(hs->config.context, &claim, hs->peer_key);
+    if (error)
+        return error;
+    /* -> s, se, psk3 */
+    error = write_claim(hs, claim.version, claim.suite);
+    hs->state = TACIT_HANDSHAKE_DONE;
+    return error;
+}
+
+/* Message 3 was read: the peer is who its key says; whether it may is the verdict. */
+static int take_third(struct tacit_handshake *hs, const uint8_t *msg, size_t len)
+{
+    struct tacit_claim claim;
+    int error = read_claim(hs, msg, len, &claim);
+    if (error)
+        return error;
+    if (claim.version != hs->peer.version || claim.suite != hs->peer.suite ||
+        claim.suite == 0)
+        return TACIT_EFORMAT;
+    memcpy(hs->peer_key, hs->noise.rs, sizeof hs->peer_key);
+    hs->peer = claim;
+    hs->verdict = hs->config.rules->decide(hs->config.context, &claim, hs->peer_key);
+    hs->state = TACIT_HANDSHAKE_DONE;
+    return TACIT_OK;
+}
+
+static size_t expected(const struct tacit_handshake *hs)
+{
+    switch (hs->state) {
+    case TACIT_HANDSHAKE_WAIT_1:
+        return TACIT_MESSAGE_1;
+    case TACIT_HANDSHAKE_WAIT_2:
+        return TACIT_MESSAGE_2;
+    case TACIT_HANDSHAKE_WAIT_3:
+        return TACIT_MESSAGE_3;
+    default:
+        return 0;
+    }
+}
+
+static int fail(struct tacit_handshake *hs, int error)
+{
+    tacit_handshake_wipe(hs);
+    hs->state = TACIT_HANDSHAKE_FAILED;
+    return error;
+}
+
+int tacit_handshake_init(struct tacit_handshake *hs,
+                         const struct tacit_channel_config *config)
+{
+    memset(hs, 0, sizeof *hs);
+    hs->config = *config;
+    if (protocol() == NULL)
+        return fail(hs, TACIT_EINVAL);
+    hs->config.suites &= tacit_suites_available();
+    if (hs->config.suites == 0)
+        return fail(hs, TACIT_ESUITE);
+    if (config->role == NOISE_RESPONDER) {
+        hs->state = TACIT_HANDSHAKE_WAIT_1;
+        return TACIT_OK;
+    }
+    int error = start_noise(hs);
+    if (!error)
+        error = write_first(hs);
+    return error ? fail(hs, error) : TACIT_OK;
+}
+
+size_t tacit_handshake_wants(const struct tacit_handshake *hs)
+{
+    size_t size = expected(hs);
+    return size == 0 ? 0 : TACIT_MESSAGE_HEADER + size - hs->in_len;
+}
+
+int tacit_handshake_feed(struct tacit_handshake *hs, const uint8_t *in, size_t len,
+                         size_t *ret_used)
+{
+    size_t used = 0;
+    while (used < len) {
+        size_t take = tacit_handshake_wants(hs);
+        if (take == 0)
+            break;
+        if (take > len - used)
+            take = len - used;
+        memcpy(hs->in + hs->in_len, in + used, take);
+        hs->in_len += take;
+        used += take;
+        /* Each message has one size: another is refused as soon as its length is there.
+         */
+        if (hs->in_len >= TACIT_MESSAGE_HEADER &&
+            ((size_t)hs->in[0] << 8 | hs->in[1]) != expected(hs))
+            return fail(hs, TACIT_EFORMAT);
+        if (tacit_handshake_wants(hs) > 0)
+            break;
+        const uint8_t *msg = hs->in + TACIT_MESSAGE_HEADER;
+        size_t msg_len = hs->in_len - TACIT_MESSAGE_HEADER;
+        int error = hs->state == TACIT_HANDSHAKE_WAIT_1   ? take_first(hs, msg, msg_len)
+                    : hs->state == TACIT_HANDSHAKE_WAIT_2 ? take_second(hs, msg, msg_len)
+                                                          : take_third(hs, msg, msg_len);
+        if (error)
+            return fail(hs, error);
+        hs->in_len = 0;
+    }
+    *ret_used = used;
+    return TACIT_OK;
+}
+
+size_t tacit_handshake_output(const struct tacit_handshake *hs, const uint8_t **ret_bytes)
+{
+    *ret_bytes = hs->out + hs->out_sent;
+    return hs->out_len - hs->out_sent;
+}
+
+void tacit_handshake_sent(struct tacit_handshake *hs, size_t len)
+{
+    hs->out_sent += len;
+}
+
+int tacit_handshake_finish(struct tacit_handshake *hs, struct tacit_channel *ret_channel)
+{
+    struct noise_cipher send, receive;
+    if (hs->state != TACIT_HANDSHAKE_DONE)
+        return TACIT_ESTATE;
+    int error = noise_handshake_split(&hs->noise, &send, &receive);
+    if (error)
+        return fail(hs, error);
+    bool initiator = hs->config.role == NOISE_INITIATOR;
+    struct tacit_secret split[2] = {initiator ? send.key : receive.key,
+                                    initiator ? receive.key : send.key};
+    tacit_channel_init(ret_channel, hs->config.role, (enum tacit_suite)hs->peer.suite,
+                       split, hs->noise.h);
+    tacit_wipe(split, sizeof split);
+    tacit_wipe(&send, sizeof send);
+    tacit_wipe(&receive, sizeof receive);
+    noise_handshake_wipe(&hs->noise);
+    return TACIT_OK;
+}
+
+void tacit_handshake_wipe(struct tacit_handshake *hs)
+{
+    noise_handshake_wipe(&hs->noise);
+    tacit_wipe(hs->in, sizeof hs->in);
+}

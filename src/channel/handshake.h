@@ -1,0 +1,105 @@
+/*
+ * channel: one secure channel between two identities. Handshake (this header), records
+ * (record.h), their suites (suite.h), payloads (payload.h), the replay guard (replay.h).
+ *
+ * No sockets, no Erlang, no rules: whoever drives it moves the bytes and answers its
+ * questions (tacit_channel_rules). Calls noise, base and libsodium. carrier, door and
+ * cnode call it. PROTOCOL.md in this folder describes everything that goes over the wire.
+ *
+ * The handshake is Noise_XXpsk0+psk3_25519_ChaChaPoly_BLAKE2b, each message behind a
+ * 16-bit length:
+ *
+ *     -> psk0, e           what is wanted, which suites
+ *     <- e, ee, s, es      who answers, the suite picked
+ *     -> s, se, psk3       who asks
+ */
+#ifndef TACIT_CHANNEL_HANDSHAKE_H
+#define TACIT_CHANNEL_HANDSHAKE_H
+
+#include "channel/payload.h"
+#include "channel/record.h"
+#include "noise/noise.h"
+
+/* What the handshake asks of whoever drives it. All get the config's context. */
+struct tacit_channel_rules {
+    /*
+     * Responder: a first message opened under a mesh key; ephemeral is its e. 0: answer
+     * it. An error: the sender is a stranger, and gets silence.
+     */
+    int (*first)(void *context, const struct tacit_first *first,
+                 const uint8_t ephemeral[NOISE_DHLEN]);
+    /* The pair key that belongs to the peer's public key; 32 zero bytes where none is. */
+    void (*pair_key)(void *context, const uint8_t public_key[NOISE_DHLEN],
+                     struct tacit_secret *ret_key);
+    /* The peer proved that it holds public_key. May it be the node it claims to be? */
+    int (*decide)(void *context, const struct tacit_claim *claim,
+                  const uint8_t public_key[NOISE_DHLEN]);
+};
+
+struct tacit_channel_config {
+    enum noise_role role;
+    const struct noise_keypair *identity; /* must outlive the handshake */
+    const struct tacit_secret *mesh_keys; /* likewise; the first seals, all open */
+    size_t mesh_key_count;
+    unsigned suites;      /* mask of those allowed; the rest is not used */
+    const char *own_name; /* of this node; a bare host if own_dynamic */
+    bool own_dynamic;
+    const char *wanted; /* initiator: the node to reach */
+    uint64_t now;       /* seconds since 1970 */
+    const struct tacit_channel_rules *rules;
+    void *context;
+};
+
+enum tacit_handshake_state {
+    TACIT_HANDSHAKE_SEND_1,
+    TACIT_HANDSHAKE_WAIT_1,
+    TACIT_HANDSHAKE_WAIT_2,
+    TACIT_HANDSHAKE_WAIT_3,
+    TACIT_HANDSHAKE_DONE,
+    TACIT_HANDSHAKE_FAILED,
+};
+
+/* One handshake in progress. It holds keys: finish it or wipe it. */
+struct tacit_handshake {
+    struct tacit_channel_config config;
+    struct noise_handshake noise;
+    enum tacit_handshake_state state;
+    struct tacit_claim peer; /* once DONE; name and suite agreed */
+    uint8_t peer_key[NOISE_DHLEN];
+    unsigned mesh_key; /* index of the one in use */
+    int verdict;       /* responder, once DONE: what decide said of the initiator */
+    size_t in_len, out_len, out_sent;
+    uint8_t in[TACIT_MESSAGE_HEADER + TACIT_MESSAGE_2];
+    uint8_t out[TACIT_MESSAGE_HEADER + TACIT_MESSAGE_2];
+};
+
+/* Starts a handshake; an initiator's first message is then ready to be sent. */
+int tacit_handshake_init(struct tacit_handshake *hs,
+                         const struct tacit_channel_config *config);
+
+/* How many bytes it takes next, at most; 0 once it is done or failed. */
+size_t tacit_handshake_wants(const struct tacit_handshake *hs);
+
+/*
+ * Takes bytes from the peer, however they are cut; *ret_used says how many. Never takes
+ * one past the handshake. After an error it has failed for good. For a responder any
+ * error before it has something to send means: a stranger, stay silent.
+ */
+int tacit_handshake_feed(struct tacit_handshake *hs, const uint8_t *in, size_t len,
+                         size_t *ret_used);
+
+/* Bytes to be sent, still owned by hs; tell it how many were. */
+size_t tacit_handshake_output(const struct tacit_handshake *hs,
+                              const uint8_t **ret_bytes);
+void tacit_handshake_sent(struct tacit_handshake *hs, size_t len);
+
+/*
+ * Makes the channel of a handshake that is DONE, and wipes the handshake's secrets; peer,
+ * peer_key and verdict stay readable.
+ */
+int tacit_handshake_finish(struct tacit_handshake *hs, struct tacit_channel *ret_channel);
+
+/* Wipes the secrets; safe to call twice. */
+void tacit_handshake_wipe(struct tacit_handshake *hs);
+
+#endif

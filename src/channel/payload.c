@@ -1,0 +1,119 @@
+#include "payload.h"
+
+#include <string.h>
+
+#include "base/cursor.h"
+
+enum {
+    FLAG_DYNAMIC = 1,
+};
+
+static void put_name(struct tacit_writer *w, const char *name)
+{
+    size_t len = strnlen(name, TACIT_CLAIM_NAME_MAX + 1);
+    if (len > TACIT_CLAIM_NAME_MAX)
+        w->bad = true;
+    tacit_put_u8(w, (uint8_t)len);
+    tacit_put_bytes(w, name, len);
+}
+
+/* A name of the peer's: printable, so that it can stand in a log; policy judges it. */
+static void get_name(struct tacit_reader *r, char name[TACIT_CLAIM_NAME_MAX + 1])
+{
+    size_t len = tacit_get_u8(r);
+    const uint8_t *bytes = tacit_get_bytes(r, len);
+    for (size_t i = 0; bytes != NULL && i < len; i++) {
+        if (bytes[i] <= ' ' || bytes[i] > '~')
+            r->bad = true;
+        name[i] = (char)bytes[i];
+    }
+    name[bytes == NULL ? 0 : len] = '\0';
+}
+
+/* Blocks of type, length, bytes that later versions add; an unknown one is passed over.
+ */
+static void skip_extensions(struct tacit_reader *r)
+{
+    size_t len = tacit_get_u16(r);
+    const uint8_t *bytes = tacit_get_bytes(r, len);
+    if (bytes == NULL)
+        return;
+    struct tacit_reader inner = tacit_reader(bytes, len);
+    while (!inner.bad && tacit_left(&inner) > 0) {
+        tacit_get_u8(&inner);
+        tacit_get_bytes(&inner, tacit_get_u16(&inner));
+    }
+    r->bad |= inner.bad;
+}
+
+static void get_padding(struct tacit_reader *r)
+{
+    size_t len = tacit_left(r);
+    const uint8_t *bytes = tacit_get_bytes(r, len);
+    for (size_t i = 0; bytes != NULL && i < len; i++)
+        r->bad |= bytes[i] != 0;
+}
+
+static int finish(struct tacit_writer *w)
+{
+    tacit_put_padding(w);
+    return w->bad ? TACIT_EINVAL : TACIT_OK;
+}
+
+int tacit_first_write(const struct tacit_first *first, uint8_t out[TACIT_FIRST_PAYLOAD])
+{
+    struct tacit_writer w = tacit_writer(out, TACIT_FIRST_PAYLOAD);
+    tacit_put_u8(&w, first->version_min);
+    tacit_put_u8(&w, first->version_max);
+    tacit_put_u16(&w, (uint16_t)first->suites);
+    tacit_put_u64(&w, first->time);
+    put_name(&w, first->wanted);
+    tacit_put_u16(&w, 0); /* no extensions */
+    return finish(&w);
+}
+
+int tacit_first_read(const uint8_t *payload, size_t len, struct tacit_first *ret_first)
+{
+    struct tacit_first first = {0};
+    struct tacit_reader r = tacit_reader(payload, len);
+    first.version_min = tacit_get_u8(&r);
+    first.version_max = tacit_get_u8(&r);
+    first.suites = tacit_get_u16(&r);
+    first.time = tacit_get_u64(&r);
+    get_name(&r, first.wanted);
+    skip_extensions(&r);
+    get_padding(&r);
+    if (r.bad || len != TACIT_FIRST_PAYLOAD || first.version_min == 0 ||
+        first.version_min > first.version_max)
+        return TACIT_EFORMAT;
+    *ret_first = first;
+    return TACIT_OK;
+}
+
+int tacit_claim_write(const struct tacit_claim *claim, uint8_t out[TACIT_CLAIM_PAYLOAD])
+{
+    struct tacit_writer w = tacit_writer(out, TACIT_CLAIM_PAYLOAD);
+    tacit_put_u8(&w, claim->version);
+    tacit_put_u8(&w, claim->suite);
+    tacit_put_u8(&w, claim->dynamic ? FLAG_DYNAMIC : 0);
+    put_name(&w, claim->name);
+    tacit_put_u16(&w, 0); /* no extensions */
+    return finish(&w);
+}
+
+int tacit_claim_read(const uint8_t *payload, size_t len, struct tacit_claim *ret_claim)
+{
+    struct tacit_claim claim = {0};
+    struct tacit_reader r = tacit_reader(payload, len);
+    claim.version = tacit_get_u8(&r);
+    claim.suite = tacit_get_u8(&r);
+    uint8_t flags = tacit_get_u8(&r);
+    claim.dynamic = flags & FLAG_DYNAMIC;
+    get_name(&r, claim.name);
+    skip_extensions(&r);
+    get_padding(&r);
+    if (r.bad || len != TACIT_CLAIM_PAYLOAD || flags & ~FLAG_DYNAMIC)
+        return TACIT_EFORMAT;
+    *ret_claim = claim;
+    return TACIT_OK;
+}

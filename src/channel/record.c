@@ -1,0 +1,168 @@
+#include "record.h"
+
+#include <string.h>
+
+#include "base/cursor.h"
+
+/* Beyond these AES-256-GCM's promises weaken; PROTOCOL.md, "Limits". */
+static const uint64_t RECORDS_MAX = UINT64_C(1) << 32;
+static const uint64_t BYTES_MAX = UINT64_C(1) << 38;
+
+static const char *const close_names[TACIT_CLOSE_LAST + 1] = {
+    [TACIT_CLOSE_DONE] = "done",       [TACIT_CLOSE_REFUSED] = "refused",
+    [TACIT_CLOSE_NAME] = "name",       [TACIT_CLOSE_MISMATCH] = "name_mismatch",
+    [TACIT_CLOSE_WORN] = "keys_worn",  [TACIT_CLOSE_PROTOCOL] = "protocol",
+    [TACIT_CLOSE_TOO_BIG] = "too_big",
+};
+
+const char *tacit_close_name(enum tacit_close reason)
+{
+    return reason < 1 || reason > TACIT_CLOSE_LAST ? "unknown" : close_names[reason];
+}
+
+/* record key = Expand(root, label, suite, direction, generation, h): bound to its use. */
+static void derive_key(struct tacit_seal_key *ret_key, const uint8_t root[NOISE_HASHLEN],
+                       enum tacit_suite suite, enum noise_role sender,
+                       uint32_t generation, const uint8_t h[NOISE_HASHLEN])
+{
+    static const char label[] = "tacit record v1";
+    uint8_t info[sizeof label - 1 + 1 + 1 + 4 + NOISE_HASHLEN];
+    struct tacit_writer w = tacit_writer(info, sizeof info);
+    tacit_put_bytes(&w, label, sizeof label - 1);
+    tacit_put_u8(&w, (uint8_t)suite);
+    tacit_put_u8(&w, sender == NOISE_INITIATOR ? 0 : 1);
+    tacit_put_u32(&w, generation);
+    tacit_put_bytes(&w, h, NOISE_HASHLEN);
+    struct tacit_secret key;
+    noise_expand(root, info, tacit_written(&w), key.bytes, sizeof key.bytes);
+    tacit_seal_key_init(ret_key, suite, &key);
+    tacit_secret_wipe(&key);
+}
+
+void tacit_channel_init(struct tacit_channel *ch, enum noise_role role,
+                        enum tacit_suite suite, const struct tacit_secret split[2],
+                        const uint8_t h[NOISE_HASHLEN])
+{
+    uint8_t both[2 * TACIT_KEY_BYTES], root[NOISE_HASHLEN];
+    memset(ch, 0, sizeof *ch);
+    ch->suite = suite;
+    memcpy(both, split[0].bytes, TACIT_KEY_BYTES);
+    memcpy(both + TACIT_KEY_BYTES, split[1].bytes, TACIT_KEY_BYTES);
+    noise_hmac(h, NOISE_HASHLEN, both, sizeof both, root); /* HKDF-Extract, salt h */
+    enum noise_role peer = role == NOISE_INITIATOR ? NOISE_RESPONDER : NOISE_INITIATOR;
+    derive_key(&ch->send.key, root, suite, role, 0, h);
+    derive_key(&ch->receive.key, root, suite, peer, 0, h);
+    tacit_wipe(both, sizeof both);
+    tacit_wipe(root, sizeof root);
+}
+
+void tacit_channel_wipe(struct tacit_channel *ch)
+{
+    tacit_wipe(ch, sizeof *ch);
+    ch->failed = true;
+}
+
+static int fail(struct tacit_channel *ch, int error)
+{
+    tacit_channel_wipe(ch);
+    return error;
+}
+
+static bool worn(const struct tacit_direction *d, size_t more)
+{
+    return d->counter >= RECORDS_MAX || d->bytes + more > BYTES_MAX;
+}
+
+int tacit_channel_seal(struct tacit_channel *ch, enum tacit_record_type type,
+                       const struct iovec *iov, int iov_count, uint8_t *out,
+                       size_t out_cap, size_t *ret_len)
+{
+    if (ch->failed)
+        return TACIT_ESTATE;
+    size_t data = 0, tag = tacit_suite_tag(ch->suite);
+    for (int i = 0; i < iov_count; i++) {
+        if (iov[i].iov_len > TACIT_RECORD_DATA_MAX - data)
+            return TACIT_ELIMIT;
+        data += iov[i].iov_len;
+    }
+    size_t body = data + 1 + tag;
+    if (worn(&ch->send, body))
+        return TACIT_ELIMIT;
+    if (out_cap < TACIT_RECORD_HEADER + body)
+        return TACIT_ESPACE;
+
+    uint8_t *at = out + TACIT_RECORD_HEADER;
+    for (int i = 0; i < iov_count; i++) {
+        if (iov[i].iov_base != at && iov[i].iov_len > 0)
+            memcpy(at, iov[i].iov_base, iov[i].iov_len);
+        at += iov[i].iov_len;
+    }
+    *at = (uint8_t)type;
+    out[0] = (uint8_t)(body >> 8);
+    out[1] = (uint8_t)body;
+    uint8_t *plain = out + TACIT_RECORD_HEADER;
+    tacit_seal(&ch->send.key, ch->send.counter, out, TACIT_RECORD_HEADER, plain, data + 1,
+               plain);
+    ch->send.counter++;
+    ch->send.bytes += body;
+    *ret_len = TACIT_RECORD_HEADER + body;
+    return TACIT_OK;
+}
+
+size_t tacit_record_size(const uint8_t *bytes, size_t len)
+{
+    if (len < TACIT_RECORD_HEADER)
+        return 0;
+    return TACIT_RECORD_HEADER + ((size_t)bytes[0] << 8 | bytes[1]);
+}
+
+int tacit_channel_open(struct tacit_channel *ch, const uint8_t *record, size_t size,
+                       uint8_t *out, size_t *ret_len, enum tacit_record_type *ret_type)
+{
+    if (ch->failed)
+        return TACIT_ESTATE;
+    size_t tag = tacit_suite_tag(ch->suite);
+    if (size < TACIT_RECORD_HEADER + 1 + tag || size != tacit_record_size(record, size))
+        return fail(ch, TACIT_EFORMAT);
+    size_t body = size - TACIT_RECORD_HEADER;
+    if (worn(&ch->receive, body))
+        return fail(ch, TACIT_ELIMIT);
+    int error =
+        tacit_unseal(&ch->receive.key, ch->receive.counter, record, TACIT_RECORD_HEADER,
+                     record + TACIT_RECORD_HEADER, body, out);
+    if (error)
+        return fail(ch, error);
+    uint8_t type = out[body - tag - 1];
+    if (type != TACIT_RECORD_DATA && type != TACIT_RECORD_CLOSE)
+        return fail(ch, TACIT_EFORMAT);
+    ch->receive.counter++;
+    ch->receive.bytes += body;
+    *ret_len = body - tag - 1;
+    *ret_type = (enum tacit_record_type)type;
+    return TACIT_OK;
+}
+
+int tacit_channel_seal_close(struct tacit_channel *ch, enum tacit_close reason,
+                             const char *text, uint8_t *out, size_t out_cap,
+                             size_t *ret_len)
+{
+    uint8_t code = (uint8_t)reason;
+    struct iovec iov[2] = {
+        {.iov_base = &code, .iov_len = 1},
+        {.iov_base = (void *)(uintptr_t)text,
+         .iov_len = strnlen(text, TACIT_CLOSE_TEXT_MAX)},
+    };
+    return tacit_channel_seal(ch, TACIT_RECORD_CLOSE, iov, 2, out, out_cap, ret_len);
+}
+
+int tacit_close_parse(const uint8_t *data, size_t len, enum tacit_close *ret_reason,
+                      char ret_text[TACIT_CLOSE_TEXT_MAX + 1])
+{
+    if (len < 1 || len > 1 + TACIT_CLOSE_TEXT_MAX || data[0] == 0)
+        return TACIT_EFORMAT;
+    for (size_t i = 1; i < len; i++)
+        ret_text[i - 1] = data[i] >= ' ' && data[i] <= '~' ? (char)data[i] : '?';
+    ret_text[len - 1] = '\0';
+    *ret_reason = (enum tacit_close)data[0];
+    return TACIT_OK;
+}

@@ -1,0 +1,106 @@
+/*
+ * Records: everything that crosses an established channel. PROTOCOL.md, "Records".
+ *
+ * No I/O, no allocation. A record that does not open ends the channel for good.
+ */
+#ifndef TACIT_CHANNEL_RECORD_H
+#define TACIT_CHANNEL_RECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "channel/suite.h"
+#include "noise/noise.h"
+#include "tacit/error.h"
+
+enum {
+    TACIT_RECORD_HEADER = 2,
+    TACIT_RECORD_BODY_MAX = 65535,
+    TACIT_RECORD_MAX = TACIT_RECORD_HEADER + TACIT_RECORD_BODY_MAX,
+    /* The most data that fits a record whatever the suite: body less type, less tag. */
+    TACIT_RECORD_DATA_MAX = TACIT_RECORD_BODY_MAX - 1 - 32,
+    TACIT_CLOSE_TEXT_MAX = 200,
+};
+
+/* What a record carries: the last byte inside its seal. */
+enum tacit_record_type {
+    TACIT_RECORD_DATA = 1,
+    TACIT_RECORD_REKEY = 2, /* reserved: fresh keys */
+    TACIT_RECORD_CLOSE = 3,
+};
+
+/* Why a side closes; told inside the seal, so to an authenticated peer only. */
+enum tacit_close {
+    TACIT_CLOSE_DONE = 1,     /* nothing more to say */
+    TACIT_CLOSE_REFUSED = 2,  /* no line allows the key */
+    TACIT_CLOSE_NAME = 3,     /* the key is known, but not good for the name claimed */
+    TACIT_CLOSE_MISMATCH = 4, /* the distribution handshake claims another name */
+    TACIT_CLOSE_WORN = 5,     /* the keys have sealed all that they may */
+    TACIT_CLOSE_PROTOCOL = 6, /* the peer broke the protocol */
+    TACIT_CLOSE_TOO_BIG = 7,  /* a distribution message over the limit */
+    TACIT_CLOSE_LAST = TACIT_CLOSE_TOO_BIG
+};
+
+/* One direction of a channel. */
+struct tacit_direction {
+    struct tacit_seal_key key;
+    uint64_t counter; /* records so far: the next one's nonce */
+    uint64_t bytes;   /* sealed bytes so far */
+};
+
+/* An established channel. It holds keys: wipe it when done. */
+struct tacit_channel {
+    struct tacit_direction send, receive;
+    enum tacit_suite suite;
+    bool failed;
+};
+
+/*
+ * Derives the record keys of generation 0 from what a finished handshake gives: its two
+ * Split() keys, initiator's first, and its hash.
+ */
+void tacit_channel_init(struct tacit_channel *ch, enum noise_role role,
+                        enum tacit_suite suite, const struct tacit_secret split[2],
+                        const uint8_t h[NOISE_HASHLEN]);
+
+/*
+ * Seals one record of the type from the iovec's pieces into out. A first piece that lies
+ * at out + TACIT_RECORD_HEADER already is sealed where it is. TACIT_ESPACE: out_cap is
+ * too small; TACIT_ELIMIT: too much for a record, or the key is worn out.
+ */
+int tacit_channel_seal(struct tacit_channel *ch, enum tacit_record_type type,
+                       const struct iovec *iov, int iov_count, uint8_t *out,
+                       size_t out_cap, size_t *ret_len);
+
+/*
+ * How many bytes the record at the front of bytes takes, header included: 0 where fewer
+ * than two are there yet. The record is complete when len is at least that.
+ */
+size_t tacit_record_size(const uint8_t *bytes, size_t len);
+
+/*
+ * Opens the complete record of size bytes. Its plaintext goes to out, which may be
+ * record + TACIT_RECORD_HEADER (in place) or size - TACIT_RECORD_HEADER - tag bytes of
+ * the caller's; *ret_len leaves out the type, which stands behind the data in out.
+ * After any error the channel has failed: nothing of the record may be used.
+ */
+int tacit_channel_open(struct tacit_channel *ch, const uint8_t *record, size_t size,
+                       uint8_t *out, size_t *ret_len, enum tacit_record_type *ret_type);
+
+/* Seals a close with its reason and a text of at most TACIT_CLOSE_TEXT_MAX bytes. */
+int tacit_channel_seal_close(struct tacit_channel *ch, enum tacit_close reason,
+                             const char *text, uint8_t *out, size_t out_cap,
+                             size_t *ret_len);
+
+/* Reads a close record's plaintext; ret_text gets printable ASCII only. */
+int tacit_close_parse(const uint8_t *data, size_t len, enum tacit_close *ret_reason,
+                      char ret_text[TACIT_CLOSE_TEXT_MAX + 1]);
+
+/* "refused", "name", ...: for logs and as an Erlang atom. */
+const char *tacit_close_name(enum tacit_close reason);
+
+void tacit_channel_wipe(struct tacit_channel *ch);
+
+#endif
