@@ -1,0 +1,290 @@
+/*
+ * carrier: the linked-in driver, Erlang's distribution controller. Sockets on one side,
+ * the emulator's ports on the other, a channel between them.
+ *
+ *     shared.c    what all ports share: policy, replay guard, counters, last refusals
+ *     socket.c    addresses and non-blocking sockets
+ *     conn.c      a socket on which a handshake runs, in either role
+ *     listener.c  the port that listens: accept, strangers, limits, deadlines
+ *     link.c      the port of one link: dial, take over, end
+ *     output.c    messages from the emulator -> records -> socket
+ *     input.c     socket -> records -> messages to the emulator
+ *     inet.c      what dashboards ask inet ports
+ *     control.c   commands from erlang/src/tacit_drv.erl; info.c answers with terms
+ *     driver.c    the driver's entry: every callback, sent to listener or link
+ *
+ * Calls channel, policy and files. Runs inside production nodes: no callback blocks, each
+ * does a bounded amount of work, and each allocation is checked.
+ *
+ * Locks: ERL_DRV_FLAG_USE_PORT_LOCKING, so a port's state needs none; struct
+ * carrier_shared has its own. After driver_exit(), or -1 from driver_output*(), the
+ * port's state is gone: functions that may do so return enum link_fate and the caller
+ * touches nothing more.
+ */
+#ifndef TACIT_CARRIER_H
+#define TACIT_CARRIER_H
+
+#include <erl_driver.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "channel/handshake.h"
+#include "channel/replay.h"
+#include "policy/policy.h"
+
+enum {
+    HANDSHAKE_DEADLINE_MS = 10000, /* from accept to a whole handshake */
+    PRESSURE_DEADLINE_MS = 1000, /* the same without a message 1, when slots run short */
+    PENDING_MAX = 1024,          /* accepted sockets whose handshake is not done */
+    ACCEPT_BATCH = 32,           /* sockets accepted in one callback */
+    ACCEPT_PAUSE_MS = 200,       /* when descriptors ran out */
+    FLUSH_DEADLINE_MS = 3000,    /* what a closing port may take to send its queue */
+    BUSY_HIGH = 512 * 1024,      /* queued bytes that make a port busy */
+    BUSY_LOW = 128 * 1024,       /* and no longer so */
+    REFUSALS_MAX = 64,           /* last refusals remembered, one a name */
+    REASON_MAX = 256,
+};
+
+/* --- shared.c --------------------------------------------------------------------- */
+
+/* A policy in use by somebody. */
+struct policy_ref {
+    atomic_uint count;
+    struct tacit_policy *policy;
+};
+
+/* Why a link to or from a name did not come up, or ended. */
+struct refusal {
+    char name[TACIT_NAME_MAX + 1];
+    char reason[32];       /* an atom's text */
+    char text[REASON_MAX]; /* for people */
+    uint64_t time;         /* seconds since 1970 */
+    bool inbound;
+};
+
+struct counters {
+    atomic_uint_least64_t accepted;   /* sockets */
+    atomic_uint_least64_t strangers;  /* of them, without a valid first message */
+    atomic_uint_least64_t replays;    /* first messages seen before or out of time */
+    atomic_uint_least64_t refused;    /* authenticated, but not allowed */
+    atomic_uint_least64_t evicted;    /* to make room */
+    atomic_uint_least64_t handshakes; /* completed, in either role */
+    atomic_uint_least64_t exchanges;  /* first messages answered: X25519 was computed */
+};
+
+extern struct counters carrier_counters;
+
+int shared_init(void);
+void shared_finish(void);
+
+/* Loads the configuration and puts it in place of the one before. */
+int shared_load(const char *path, struct tacit_fault *fault);
+
+/* The policy in force; NULL before the first load. Give it back with policy_release. */
+struct policy_ref *shared_policy(void);
+void policy_release(struct policy_ref *ref);
+
+/* The replay guard, under its lock. */
+int shared_replay_check(const uint8_t ephemeral[NOISE_DHLEN], uint64_t time);
+
+/* Remembers why a link with name failed; the oldest is forgotten. */
+void shared_note_refusal(const char *name, bool inbound, const char *reason,
+                         const char *text);
+bool shared_last_refusal(const char *name, struct refusal *ret_refusal);
+
+uint64_t wall_clock(void); /* seconds since 1970 */
+ErlDrvTime monotonic_ms(void);
+
+/* --- socket.c --------------------------------------------------------------------- */
+
+/* Opens a non-blocking listening socket. Returns it, or -1 with errno. */
+int socket_listen(const struct tacit_address *address);
+
+/* Accepts; -1 with errno. The new socket is non-blocking, close-on-exec, without delay.
+ */
+int socket_accept(int listener, struct tacit_address *ret_peer);
+
+/* Starts to connect; source may be NULL. -1 with errno; check socket_error once writable.
+ */
+int socket_connect(const struct tacit_address *peer, const struct tacit_address *source);
+int socket_error(int fd);
+
+/* The socket's own end; all zeros where it is not known. */
+void socket_local(int fd, struct tacit_address *ret_local);
+
+/* --- conn.c ----------------------------------------------------------------------- */
+
+/* A socket on which a handshake runs. Belongs to a listener, then to a link. */
+struct conn {
+    int fd;
+    struct tacit_address peer_address;
+    struct policy_ref *policy;
+    struct tacit_handshake handshake;
+    char own_name[TACIT_NAME_MAX + 1];
+    char wanted[TACIT_NAME_MAX + 1];
+    bool first_seen; /* a valid first message came, or was sent */
+    bool silent;     /* a stranger: read and discard until the deadline */
+    ErlDrvTime deadline;
+    int skew; /* seconds the peer's clock is off, where that was the reason */
+    struct conn *next, *previous; /* of a listener, oldest first */
+    uint64_t source;              /* what counts as one source: IPv4 /32, IPv6 /64 */
+};
+
+enum conn_state {
+    CONN_READ,   /* wait until there is something to read */
+    CONN_WRITE,  /* wait until it can be written */
+    CONN_DONE,   /* the handshake is over: see its verdict */
+    CONN_FAILED, /* *ret_error says why */
+};
+
+/* Takes over fd. NULL with errno or TACIT's error in *ret_error; fd is then still open.
+ */
+struct conn *conn_new(int fd, enum noise_role role, const char *own_name,
+                      bool own_dynamic, const char *wanted, int *ret_error);
+
+/* Reads and writes as far as it goes without waiting. */
+enum conn_state conn_advance(struct conn *c, int *ret_error);
+
+/* Wipes and frees; does not close fd. */
+void conn_free(struct conn *c);
+
+/* --- listener.c ------------------------------------------------------------------- */
+
+struct listener;
+
+/* Starts to listen on every address of the policy; text gets the reason on failure. */
+int listener_start(ErlDrvPort port, const char *own_name, struct listener **ret_listener,
+                   char text[TACIT_FAULT_MAX]);
+/* From now on links are announced to pid, as {tacit_accept, Port, LinkPort, Name,
+ * Dynamic}. */
+void listener_accept(struct listener *l, ErlDrvTermData pid);
+void listener_ready(struct listener *l, int fd);
+void listener_timeout(struct listener *l);
+void listener_stop(struct listener *l);
+/* The port and address of its first socket, for #net_address{}. */
+const struct tacit_address *listener_address(const struct listener *l);
+size_t listener_pending(const struct listener *l);
+
+/* --- link.c, output.c, input.c ---------------------------------------------------- */
+
+enum link_state {
+    LINK_CONNECTING, /* TCP */
+    LINK_HANDSHAKE,  /* Noise */
+    LINK_PASSIVE,    /* the distribution handshake: one message a request */
+    LINK_ACTIVE,     /* a distribution link */
+};
+
+/* Whether a link's state still exists after a call. */
+enum link_fate {
+    LINK_LIVES,
+    LINK_GONE,
+};
+
+struct link_input {
+    uint8_t *buffer;   /* bytes as read; NULL while there are none */
+    size_t start, end; /* the part of it not yet opened */
+    uint8_t *plain;    /* an opened record's data not yet consumed, in buffer */
+    size_t plain_len;
+    uint8_t header[4]; /* a message's length, as it comes in */
+    size_t header_len;
+    ErlDrvBinary *message; /* a message that crosses records */
+    size_t message_len, message_got;
+};
+
+struct link_output {
+    ErlDrvBinary *record; /* data of the next record, behind room for its header */
+    size_t data_len;
+};
+
+struct link {
+    ErlDrvPort port;
+    int fd;
+    enum link_state state;
+    bool selected_read, selected_write;
+    bool wants_message; /* PASSIVE: the owner waits for one */
+    bool peer_ended;    /* the socket has nothing more */
+    bool gathering;     /* small messages wait for the zero timer */
+    bool busy;
+    bool flushing;     /* the port is closing */
+    bool pumping;      /* buffered input waits for the zero timer */
+    bool passed_first; /* ACTIVE: a record of the peer opened */
+    bool initiator;
+    int doomed; /* an error that ends the link at the next chance */
+    char doom_text[REASON_MAX];
+    char doom_reason[32];
+    ErlDrvTime deadline; /* 0: none */
+    struct conn *conn;   /* while the handshake runs */
+    struct tacit_channel *channel;
+    struct tacit_claim peer;
+    uint8_t peer_key[NOISE_DHLEN];
+    struct tacit_address peer_address, local_address;
+    size_t max_message;
+    uint64_t since;                            /* seconds since 1970 */
+    uint64_t reads;                            /* that brought bytes: liveness */
+    uint64_t received_bytes, sent_bytes;       /* on the wire */
+    uint64_t received_messages, sent_messages; /* ticks included */
+    struct link_input input;
+    struct link_output output;
+};
+
+/* A link for a socket whose handshake is done; takes c over. NULL: no memory. */
+struct link *link_take(struct conn *c);
+/* Makes a taken link live on its new port. */
+void link_adopt(struct link *l, ErlDrvPort port);
+/* Dials. The result is sent to the owner: {tacit_up, Port, Name} or {tacit_down, ...}. */
+int link_connect(ErlDrvPort port, const char *own_name, bool own_dynamic,
+                 const char *wanted, const struct tacit_address *address,
+                 unsigned timeout_ms, struct link **ret_link);
+
+void link_ready_read(struct link *l);
+void link_ready_write(struct link *l);
+void link_timeout(struct link *l);
+void link_flush(struct link *l);
+void link_stop(struct link *l);
+
+/* Marks the link to be ended from its next timeout; text may be NULL. */
+void link_doom(struct link *l, int error, const char *reason, const char *text);
+/* Arms the one timer for whatever comes first. */
+void link_arm(struct link *l);
+void link_select(struct link *l, bool read, bool write);
+/* Tells the peer why, in a sealed record, as far as the socket takes it now. */
+void link_send_close(struct link *l, enum tacit_close reason, const char *text);
+
+/* One message of the emulator's, or of dist_util's; size 0 is a tick. */
+void link_output(struct link *l, const ErlIOVec *message);
+void link_tick(struct link *l);
+/* Seals what is gathered and sends it. */
+void link_flush_output(struct link *l);
+/* Sends queued records. */
+void link_send_queue(struct link *l);
+/* The zero timer: a gathering that came to rest ends. */
+void link_gather_timeout(struct link *l);
+size_t link_pending(const struct link *l);
+void link_free_output(struct link *l);
+
+/* Reads what is there and delivers it. */
+enum link_fate link_read(struct link *l);
+/* Delivers what was read already. */
+enum link_fate link_pump(struct link *l);
+void link_free_input(struct link *l);
+
+/* --- control.c, inet.c, info.c ---------------------------------------------------- */
+
+/* What a port is: neither before its first command. */
+struct carrier_port {
+    ErlDrvPort port;
+    struct listener *listener;
+    struct link *link;
+};
+
+ErlDrvSSizeT carrier_control(struct carrier_port *p, unsigned command, const uint8_t *buf,
+                             size_t len, char **rbuf, size_t rlen);
+ErlDrvSSizeT carrier_call(struct carrier_port *p, unsigned command, char *buf, size_t len,
+                          char **rbuf, size_t rlen);
+/* Answers one of inet's own requests for a link; -1: not one that is answered. */
+ErlDrvSSizeT inet_control(const struct link *l, unsigned request, const uint8_t *buf,
+                          size_t len, char **rbuf, size_t rlen);
+
+#endif

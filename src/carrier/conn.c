@@ -1,0 +1,159 @@
+/* A socket on which a handshake runs, in either role, and the rules it asks for. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "carrier.h"
+
+static int rule_first(void *context, const struct tacit_first *first,
+                      const uint8_t ephemeral[NOISE_DHLEN])
+{
+    struct conn *c = context;
+    int error = shared_replay_check(ephemeral, first->time);
+    if (error) {
+        atomic_fetch_add(&carrier_counters.replays, 1);
+        if (error == TACIT_ETIME)
+            c->skew = (int)((int64_t)first->time - (int64_t)wall_clock());
+        return error;
+    }
+    atomic_fetch_add(&carrier_counters.exchanges, 1);
+    snprintf(c->wanted, sizeof c->wanted, "%s", first->wanted);
+    c->first_seen = true;
+    return TACIT_OK;
+}
+
+static void rule_pair_key(void *context, const uint8_t public_key[NOISE_DHLEN],
+                          struct tacit_secret *ret_key)
+{
+    const struct conn *c = context;
+    tacit_policy_pair_key(c->policy->policy, public_key, ret_key);
+}
+
+/* A responder also minds that it is the node that was asked for. */
+static int rule_decide(void *context, const struct tacit_claim *claim,
+                       const uint8_t public_key[NOISE_DHLEN])
+{
+    const struct conn *c = context;
+    const struct tacit_peer *line;
+    if (strcmp(claim->name, c->own_name) == 0)
+        return TACIT_EREFUSED; /* our own name, from another: nobody's to claim */
+    int error = tacit_policy_decide(c->policy->policy, claim->name, claim->dynamic,
+                                    public_key, &line);
+    if (!error && c->handshake.config.role == NOISE_RESPONDER &&
+        strcmp(c->wanted, c->own_name) != 0)
+        return TACIT_ENAME;
+    return error;
+}
+
+static const struct tacit_channel_rules rules = {
+    .first = rule_first,
+    .pair_key = rule_pair_key,
+    .decide = rule_decide,
+};
+
+static int start(struct conn *c, enum noise_role role, bool own_dynamic)
+{
+    struct tacit_channel_config config = {
+        .role = role,
+        .identity = tacit_policy_identity(c->policy->policy),
+        .suites = tacit_policy_suites(c->policy->policy),
+        .own_name = c->own_name,
+        .own_dynamic = own_dynamic,
+        .wanted = c->wanted,
+        .now = wall_clock(),
+        .rules = &rules,
+        .context = c,
+    };
+    config.mesh_key_count = tacit_policy_mesh_keys(c->policy->policy, &config.mesh_keys);
+    int error = tacit_handshake_init(&c->handshake, &config);
+    if (error || role == NOISE_RESPONDER)
+        return error;
+    /* Our own first message, sent back to us, is a replay too. */
+    c->first_seen = true;
+    return shared_replay_check(c->handshake.noise.e.public_key, config.now);
+}
+
+struct conn *conn_new(int fd, enum noise_role role, const char *own_name,
+                      bool own_dynamic, const char *wanted, int *ret_error)
+{
+    struct conn *c = calloc(1, sizeof *c);
+    *ret_error = TACIT_ENOMEM;
+    if (c == NULL)
+        return NULL;
+    c->fd = fd;
+    c->policy = shared_policy();
+    snprintf(c->own_name, sizeof c->own_name, "%s", own_name);
+    snprintf(c->wanted, sizeof c->wanted, "%s", wanted);
+    *ret_error = c->policy == NULL ? TACIT_ESTATE : start(c, role, own_dynamic);
+    if (*ret_error == TACIT_OK)
+        return c;
+    conn_free(c);
+    return NULL;
+}
+
+void conn_free(struct conn *c)
+{
+    if (c == NULL)
+        return;
+    tacit_handshake_wipe(&c->handshake);
+    policy_release(c->policy);
+    free(c);
+}
+
+/* Sends what the handshake has to send; false: the socket takes no more now. */
+static bool send_output(struct conn *c, int *ret_error)
+{
+    const uint8_t *bytes;
+    size_t len;
+    while ((len = tacit_handshake_output(&c->handshake, &bytes)) > 0) {
+        ssize_t n = write(c->fd, bytes, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            *ret_error = errno == EAGAIN || errno == EWOULDBLOCK ? TACIT_OK : TACIT_ECUT;
+            return false;
+        }
+        tacit_handshake_sent(&c->handshake, (size_t)n);
+    }
+    return true;
+}
+
+/* A stranger: whatever it says is read and forgotten, a bounded amount at a time. */
+static enum conn_state discard(struct conn *c, int *ret_error)
+{
+    uint8_t waste[4096];
+    ssize_t n = read(c->fd, waste, sizeof waste);
+    if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)))
+        return CONN_READ;
+    *ret_error = TACIT_ECUT;
+    return CONN_FAILED;
+}
+
+enum conn_state conn_advance(struct conn *c, int *ret_error)
+{
+    *ret_error = TACIT_OK;
+    if (c->silent)
+        return discard(c, ret_error);
+    for (;;) {
+        if (!send_output(c, ret_error))
+            return *ret_error ? CONN_FAILED : CONN_WRITE;
+        if (c->handshake.state == TACIT_HANDSHAKE_DONE) {
+            atomic_fetch_add(&carrier_counters.handshakes, 1);
+            return CONN_DONE;
+        }
+        /* Never past the handshake: what follows is the link's. */
+        uint8_t bytes[TACIT_MESSAGE_HEADER + TACIT_MESSAGE_2];
+        size_t wants = tacit_handshake_wants(&c->handshake), used;
+        ssize_t n = read(c->fd, bytes, wants);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            return CONN_READ;
+        *ret_error = n <= 0
+                         ? TACIT_ECUT
+                         : tacit_handshake_feed(&c->handshake, bytes, (size_t)n, &used);
+        if (*ret_error)
+            return CONN_FAILED;
+    }
+}

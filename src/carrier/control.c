@@ -1,0 +1,291 @@
+/*
+ * Commands of erlang/src/tacit_drv.erl, by port_control. A command's bytes are laid out
+ * as the functions below read them, integers big-endian. The reply is a list: 0 and a
+ * result, or 1 and an error's text.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/cursor.h"
+#include "carrier.h"
+
+/* Far from inet's own requests, which inet.c answers. tacit_drv.erl has the same list. */
+enum command {
+    COMMAND_LOAD = 0x7ac10001,
+    COMMAND_LISTEN,
+    COMMAND_ACCEPT,
+    COMMAND_CONNECT,
+    COMMAND_RECV,
+    COMMAND_ACTIVE,
+    COMMAND_TICK,
+    COMMAND_REFUSE,
+    COMMAND_ENDPOINT,
+    COMMAND_IS_PLAIN,
+    COMMAND_PLAIN,
+    COMMAND_LAST,
+};
+
+enum {
+    INET_MAGIC = 0x03f1a300,
+    INET_REQUESTS = 0x100,
+    REPLY_MAX = 64 * 1024,
+};
+
+/* Replies status and len bytes; a reply longer than the emulator's buffer gets its own.
+ */
+static ErlDrvSSizeT reply(char **rbuf, size_t rlen, uint8_t status, const void *bytes,
+                          size_t len)
+{
+    if (len > REPLY_MAX)
+        len = REPLY_MAX;
+    if (1 + len > rlen) {
+        char *larger = driver_alloc(1 + len);
+        if (larger == NULL)
+            return -1;
+        *rbuf = larger;
+    }
+    (*rbuf)[0] = (char)status;
+    if (len > 0)
+        memcpy(*rbuf + 1, bytes, len);
+    return (ErlDrvSSizeT)(1 + len);
+}
+
+static ErlDrvSSizeT ok(char **rbuf, size_t rlen)
+{
+    return reply(rbuf, rlen, 0, NULL, 0);
+}
+
+static ErlDrvSSizeT failed(char **rbuf, size_t rlen, const char *text)
+{
+    return reply(rbuf, rlen, 1, text, strlen(text));
+}
+
+/* The next u8-length string, as C has them. */
+static void get_text(struct tacit_reader *r, char text[TACIT_NAME_MAX + 1])
+{
+    size_t len = tacit_get_u8(r);
+    const uint8_t *bytes = tacit_get_bytes(r, len);
+    if (bytes == NULL)
+        len = 0;
+    else
+        memcpy(text, bytes, len);
+    text[len] = '\0';
+}
+
+/* The rest, as a name. */
+static void get_name(struct tacit_reader *r, char name[TACIT_NAME_MAX + 1])
+{
+    size_t len = tacit_left(r);
+    const uint8_t *bytes = tacit_get_bytes(r, len);
+    if (bytes == NULL || len > TACIT_NAME_MAX)
+        len = 0;
+    else
+        memcpy(name, bytes, len);
+    name[len] = '\0';
+}
+
+static ErlDrvSSizeT do_load(const uint8_t *buf, size_t len, char **rbuf, size_t rlen)
+{
+    char path[4096];
+    struct tacit_fault fault = {""};
+    if (len >= sizeof path)
+        return failed(rbuf, rlen, "the path of the configuration is too long");
+    memcpy(path, buf, len);
+    path[len] = '\0';
+    if (shared_load(path, &fault) != TACIT_OK)
+        return failed(rbuf, rlen, fault.text);
+    return ok(rbuf, rlen);
+}
+
+static void put_address(struct tacit_writer *w, const struct tacit_address *a)
+{
+    tacit_put_u8(w, a->family);
+    tacit_put_u16(w, a->port);
+    tacit_put_bytes(w, a->bytes, a->family == 4 ? 4 : 16);
+}
+
+static ErlDrvSSizeT do_listen(struct carrier_port *p, struct tacit_reader *r, char **rbuf,
+                              size_t rlen)
+{
+    char name[TACIT_NAME_MAX + 1], text[TACIT_FAULT_MAX] = "memory ran out";
+    uint8_t space[32];
+    get_name(r, name);
+    if (!tacit_name_ok(name)) {
+        snprintf(text, sizeof text,
+                 "%.200s is not a node name that Tacit takes, expected NAME@HOST with "
+                 "letters, digits, '_', '-' before the '@' and no upper case after it",
+                 name);
+        return failed(rbuf, rlen, text);
+    }
+    if (p->link != NULL || p->listener != NULL)
+        return failed(rbuf, rlen, "the port is in use");
+    if (listener_start(p->port, name, &p->listener, text) != TACIT_OK)
+        return failed(rbuf, rlen, text);
+    struct tacit_writer w = tacit_writer(space, sizeof space);
+    put_address(&w, listener_address(p->listener));
+    return reply(rbuf, rlen, 0, space, tacit_written(&w));
+}
+
+/* dynamic, own name, wanted name, timeout in ms, family, port, scope, address. */
+static ErlDrvSSizeT do_connect(struct carrier_port *p, struct tacit_reader *r,
+                               char **rbuf, size_t rlen)
+{
+    char own[TACIT_NAME_MAX + 1], wanted[TACIT_NAME_MAX + 1];
+    struct tacit_address address = {0};
+    bool dynamic = tacit_get_u8(r) != 0;
+    get_text(r, own);
+    get_text(r, wanted);
+    uint32_t timeout = tacit_get_u32(r);
+    address.family = tacit_get_u8(r);
+    address.port = tacit_get_u16(r);
+    address.scope = tacit_get_u32(r);
+    size_t size = address.family == 4 ? 4 : 16;
+    const uint8_t *bytes = tacit_get_bytes(r, size);
+    if (bytes == NULL || p->link != NULL || p->listener != NULL)
+        return failed(rbuf, rlen, "einval");
+    memcpy(address.bytes, bytes, size);
+    if (!(dynamic ? tacit_host_ok(own) : tacit_name_ok(own)) || !tacit_name_ok(wanted))
+        return failed(rbuf, rlen, "name");
+    int error = link_connect(p->port, own, dynamic, wanted, &address, timeout, &p->link);
+    if (error == TACIT_ESYSTEM)
+        return failed(rbuf, rlen, erl_errno_id(errno));
+    return error ? failed(rbuf, rlen, tacit_error_name(error)) : ok(rbuf, rlen);
+}
+
+static ErlDrvSSizeT do_endpoint(struct tacit_reader *r, char **rbuf, size_t rlen)
+{
+    char name[TACIT_NAME_MAX + 1];
+    uint8_t space[2 + TACIT_HOST_MAX + 1];
+    struct tacit_endpoint endpoint;
+    struct policy_ref *policy = shared_policy();
+    get_name(r, name);
+    int error = policy == NULL ? TACIT_ESTATE
+                               : tacit_policy_endpoint(policy->policy, name, &endpoint);
+    policy_release(policy);
+    if (error)
+        return failed(rbuf, rlen, tacit_error_name(error));
+    struct tacit_writer w = tacit_writer(space, sizeof space);
+    tacit_put_u16(&w, endpoint.port);
+    tacit_put_bytes(&w, endpoint.host, strlen(endpoint.host));
+    return reply(rbuf, rlen, 0, space, tacit_written(&w));
+}
+
+static ErlDrvSSizeT do_is_plain(struct tacit_reader *r, char **rbuf, size_t rlen)
+{
+    char name[TACIT_NAME_MAX + 1];
+    struct policy_ref *policy = shared_policy();
+    get_name(r, name);
+    uint8_t plain = policy != NULL && tacit_policy_is_plain(policy->policy, name);
+    policy_release(policy);
+    return reply(rbuf, rlen, 0, &plain, 1);
+}
+
+/* The globs of [plain], a line each. */
+static ErlDrvSSizeT do_plain(char **rbuf, size_t rlen)
+{
+    uint8_t space[16 * 1024];
+    struct tacit_writer w = tacit_writer(space, sizeof space);
+    struct policy_ref *policy = shared_policy();
+    const char *glob;
+    for (size_t i = 0;
+         policy != NULL && (glob = tacit_policy_plain(policy->policy, i)) != NULL; i++) {
+        tacit_put_bytes(&w, glob, strlen(glob));
+        tacit_put_u8(&w, '\n');
+    }
+    policy_release(policy);
+    return w.bad ? failed(rbuf, rlen, "too many [plain] lines")
+                 : reply(rbuf, rlen, 0, space, tacit_written(&w));
+}
+
+/* inbound, time, reason, text: why the name's last link failed or ended. */
+static ErlDrvSSizeT do_last(struct tacit_reader *r, char **rbuf, size_t rlen)
+{
+    char name[TACIT_NAME_MAX + 1];
+    struct refusal refusal;
+    uint8_t space[16 + sizeof refusal.reason + sizeof refusal.text];
+    get_name(r, name);
+    if (!shared_last_refusal(name, &refusal))
+        return failed(rbuf, rlen, "none");
+    struct tacit_writer w = tacit_writer(space, sizeof space);
+    tacit_put_u8(&w, refusal.inbound);
+    tacit_put_u64(&w, refusal.time);
+    tacit_put_u8(&w, (uint8_t)strlen(refusal.reason));
+    tacit_put_bytes(&w, refusal.reason, strlen(refusal.reason));
+    tacit_put_bytes(&w, refusal.text, strlen(refusal.text));
+    return reply(rbuf, rlen, 0, space, tacit_written(&w));
+}
+
+/* The distribution handshake claims something else than the channel proved. */
+static ErlDrvSSizeT do_refuse(struct link *l, struct tacit_reader *r, char **rbuf,
+                              size_t rlen)
+{
+    char text[TACIT_NAME_MAX + 1];
+    get_name(r, text);
+    atomic_fetch_add(&carrier_counters.refused, 1);
+    link_send_close(l, TACIT_CLOSE_MISMATCH, text);
+    link_doom(l, TACIT_ENAME, tacit_close_name(TACIT_CLOSE_MISMATCH), text);
+    link_arm(l);
+    return ok(rbuf, rlen);
+}
+
+static ErlDrvSSizeT link_command(struct link *l, enum command command,
+                                 struct tacit_reader *r, char **rbuf, size_t rlen)
+{
+    switch (command) {
+    case COMMAND_RECV:
+        if (l->state != LINK_PASSIVE)
+            return failed(rbuf, rlen, "einval");
+        l->wants_message = true;
+        (void)link_read(l); /* PASSIVE: the link always lives */
+        link_arm(l);
+        return ok(rbuf, rlen);
+    case COMMAND_ACTIVE:
+        if (l->state != LINK_PASSIVE)
+            return failed(rbuf, rlen, "einval");
+        l->state = LINK_ACTIVE;
+        l->pumping = true;
+        link_arm(l);
+        return ok(rbuf, rlen);
+    case COMMAND_TICK:
+        link_tick(l);
+        return ok(rbuf, rlen);
+    case COMMAND_REFUSE:
+        return do_refuse(l, r, rbuf, rlen);
+    default:
+        return -1;
+    }
+}
+
+ErlDrvSSizeT carrier_control(struct carrier_port *p, unsigned command, const uint8_t *buf,
+                             size_t len, char **rbuf, size_t rlen)
+{
+    struct tacit_reader r = tacit_reader(buf, len);
+    switch (command) {
+    case COMMAND_LOAD:
+        return do_load(buf, len, rbuf, rlen);
+    case COMMAND_LISTEN:
+        return do_listen(p, &r, rbuf, rlen);
+    case COMMAND_CONNECT:
+        return do_connect(p, &r, rbuf, rlen);
+    case COMMAND_ENDPOINT:
+        return do_endpoint(&r, rbuf, rlen);
+    case COMMAND_IS_PLAIN:
+        return do_is_plain(&r, rbuf, rlen);
+    case COMMAND_PLAIN:
+        return do_plain(rbuf, rlen);
+    case COMMAND_LAST:
+        return do_last(&r, rbuf, rlen);
+    case COMMAND_ACCEPT:
+        if (p->listener == NULL)
+            return failed(rbuf, rlen, "einval");
+        listener_accept(p->listener, driver_caller(p->port));
+        return ok(rbuf, rlen);
+    default:
+        break;
+    }
+    if (p->link == NULL)
+        return -1;
+    if (command >= INET_MAGIC && command < INET_MAGIC + INET_REQUESTS)
+        return inet_control(p->link, command - INET_MAGIC, buf, len, rbuf, rlen);
+    return link_command(p->link, (enum command)command, &r, rbuf, rlen);
+}

@@ -1,0 +1,136 @@
+/*
+ * Answers to port_call, as Erlang terms: what tacit:info/0,1 shows. The maps' keys are
+ * documented in erlang/src/tacit.erl. Only answers are terms: nothing is decoded here.
+ */
+#include <ei.h>
+#include <string.h>
+
+#include "carrier.h"
+#include "tacit/suite.h"
+
+enum call {
+    CALL_HOST = 1,
+    CALL_LINK = 2,
+};
+
+static void put_binary(ei_x_buff *x, const char *key, const char *text)
+{
+    ei_x_encode_atom(x, key);
+    ei_x_encode_binary(x, text, (int)strlen(text));
+}
+
+static void put_integer(ei_x_buff *x, const char *key, uint64_t value)
+{
+    ei_x_encode_atom(x, key);
+    ei_x_encode_ulonglong(x, value);
+}
+
+static void put_address(ei_x_buff *x, const char *key,
+                        const struct tacit_address *address)
+{
+    char text[TACIT_ADDRESS_TEXT] = "";
+    if (address->family != 0)
+        tacit_address_to_text(address, text);
+    put_binary(x, key, text);
+}
+
+static const char *state_name(enum link_state state)
+{
+    static const char *const names[] = {"connecting", "handshake", "passive", "up"};
+    return names[state];
+}
+
+static void put_link(ei_x_buff *x, const struct link *l)
+{
+    char fingerprint[TACIT_FINGERPRINT_TEXT] = "";
+    bool known = l->channel != NULL;
+    if (known)
+        tacit_fingerprint(l->peer_key, fingerprint);
+    ei_x_encode_map_header(x, 12);
+    put_binary(x, "name", l->peer.name);
+    ei_x_encode_atom(x, "state");
+    ei_x_encode_atom(x, state_name(l->state));
+    ei_x_encode_atom(x, "direction");
+    ei_x_encode_atom(x, l->initiator ? "out" : "in");
+    put_binary(x, "fingerprint", fingerprint);
+    ei_x_encode_atom(x, "suite");
+    ei_x_encode_atom(x, known ? tacit_suite_name(l->channel->suite) : "none");
+    put_address(x, "peer_address", &l->peer_address);
+    put_address(x, "local_address", &l->local_address);
+    put_integer(x, "received_bytes", l->received_bytes);
+    put_integer(x, "sent_bytes", l->sent_bytes);
+    put_integer(x, "received_messages", l->received_messages);
+    put_integer(x, "sent_messages", l->sent_messages);
+    put_integer(x, "age", known ? wall_clock() - l->since : 0);
+}
+
+static void put_listen(ei_x_buff *x, const struct tacit_policy *policy)
+{
+    const struct tacit_address *addresses;
+    size_t count = tacit_policy_listen(policy, &addresses);
+    ei_x_encode_atom(x, "listen");
+    for (size_t i = 0; i < count; i++) {
+        char text[TACIT_ADDRESS_TEXT];
+        tacit_address_to_text(&addresses[i], text);
+        ei_x_encode_list_header(x, 1);
+        ei_x_encode_binary(x, text, (int)strlen(text));
+    }
+    ei_x_encode_empty_list(x);
+}
+
+static void put_counter(ei_x_buff *x, const char *key, atomic_uint_least64_t *counter)
+{
+    put_integer(x, key, atomic_load(counter));
+}
+
+static void put_host(ei_x_buff *x, const struct tacit_policy *policy, size_t pending)
+{
+    char key[TACIT_KEY_TEXT], fingerprint[TACIT_FINGERPRINT_TEXT];
+    const struct noise_keypair *identity = tacit_policy_identity(policy);
+    tacit_key_to_text(identity->public_key, key);
+    tacit_fingerprint(identity->public_key, fingerprint);
+    ei_x_encode_map_header(x, 12);
+    put_binary(x, "configuration", tacit_policy_path(policy));
+    put_binary(x, "public_key", key);
+    put_binary(x, "fingerprint", fingerprint);
+    put_listen(x, policy);
+    put_integer(x, "pending", pending);
+    put_counter(x, "accepted", &carrier_counters.accepted);
+    put_counter(x, "strangers", &carrier_counters.strangers);
+    put_counter(x, "replays", &carrier_counters.replays);
+    put_counter(x, "refused", &carrier_counters.refused);
+    put_counter(x, "evicted", &carrier_counters.evicted);
+    put_counter(x, "handshakes", &carrier_counters.handshakes);
+    put_counter(x, "exchanges", &carrier_counters.exchanges);
+}
+
+static bool put_answer(ei_x_buff *x, const struct carrier_port *p, unsigned command)
+{
+    struct policy_ref *policy = shared_policy();
+    bool answered = true;
+    if (command == CALL_LINK && p->link != NULL)
+        put_link(x, p->link);
+    else if (command == CALL_HOST && policy != NULL)
+        put_host(x, policy->policy,
+                 p->listener == NULL ? 0 : listener_pending(p->listener));
+    else
+        answered = false;
+    policy_release(policy);
+    return answered;
+}
+
+ErlDrvSSizeT carrier_call(struct carrier_port *p, unsigned command, char *buf, size_t len,
+                          char **rbuf, size_t rlen)
+{
+    ei_x_buff x;
+    ErlDrvSSizeT size = -1;
+    if (ei_x_new_with_version(&x) < 0)
+        return -1;
+    if (put_answer(&x, p, command) &&
+        ((size_t)x.index <= rlen || (*rbuf = driver_alloc((size_t)x.index)) != NULL)) {
+        memcpy(*rbuf, x.buff, (size_t)x.index);
+        size = x.index;
+    }
+    ei_x_free(&x);
+    return size;
+}

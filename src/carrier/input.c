@@ -1,0 +1,355 @@
+/*
+ * Socket -> records -> messages to the emulator.
+ *
+ * Records are opened where they were read, except inside a long message: there they are
+ * opened straight into the binary that the emulator will get.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "carrier.h"
+
+enum {
+    BUFFER_SIZE = 2 * TACIT_RECORD_MAX,
+    READ_BUDGET = 1024 * 1024, /* bytes a callback reads; the poll comes back for more */
+    SMALL_MESSAGE = 4096,      /* below this a copy costs less than a binary of its own */
+    FIRST_GROWTH = 128 * 1024, /* a message's buffer grows with what arrives */
+    HANDSHAKE_MESSAGE_MAX = 65535,
+};
+
+static void protocol_error(struct link *l, const char *text)
+{
+    link_send_close(l, TACIT_CLOSE_PROTOCOL, text);
+    link_doom(l, TACIT_EFORMAT, "protocol", text);
+}
+
+static void no_memory(struct link *l)
+{
+    link_doom(l, TACIT_ENOMEM, "no_memory", "memory ran out");
+}
+
+/* --- delivery ----------------------------------------------------------------------- */
+
+/* One message of the distribution handshake: {tacit_data, Port, Data} to the owner. */
+static void deliver_handshake(struct link *l, const uint8_t *bytes, size_t len)
+{
+    char tag[] = "tacit_data";
+    ErlDrvTermData data[] = {
+        ERL_DRV_ATOM,
+        driver_mk_atom(tag),
+        ERL_DRV_PORT,
+        driver_mk_port(l->port),
+        ERL_DRV_STRING,
+        (ErlDrvTermData)bytes,
+        len,
+        ERL_DRV_TUPLE,
+        3,
+    };
+    l->wants_message = false;
+    erl_drv_output_term(driver_mk_port(l->port), data, sizeof data / sizeof *data);
+}
+
+/*
+ * Every message that came in passes here, whole: the one place for a filter on what a
+ * peer may do.
+ */
+static enum link_fate deliver(struct link *l, ErlDrvBinary *binary, const uint8_t *bytes,
+                              size_t len)
+{
+    int gone;
+    l->received_messages++;
+    if (l->state == LINK_PASSIVE) {
+        deliver_handshake(l, bytes, len);
+        return LINK_LIVES;
+    }
+    if (binary != NULL && len >= SMALL_MESSAGE)
+        gone = driver_output_binary(l->port, NULL, 0, binary, 0, len);
+    else
+        gone = driver_output(l->port, (char *)(uintptr_t)bytes, len);
+    /* -1: the emulator has ended the link, for what the message was; l is gone. */
+    return gone < 0 ? LINK_GONE : LINK_LIVES;
+}
+
+static enum link_fate deliver_copy(struct link *l, const uint8_t *bytes, size_t len)
+{
+    if (len < SMALL_MESSAGE || l->state == LINK_PASSIVE)
+        return deliver(l, NULL, bytes, len);
+    ErlDrvBinary *binary = driver_alloc_binary(len);
+    if (binary == NULL) {
+        no_memory(l);
+        return LINK_LIVES;
+    }
+    memcpy(binary->orig_bytes, bytes, len);
+    enum link_fate fate = deliver(l, binary, (uint8_t *)binary->orig_bytes, len);
+    driver_free_binary(binary);
+    return fate;
+}
+
+/* The message that crossed records is whole. */
+static enum link_fate deliver_long(struct link *l)
+{
+    ErlDrvBinary *binary = l->input.message;
+    size_t len = l->input.message_len;
+    l->input.message = NULL;
+    l->input.header_len = 0;
+    enum link_fate fate = deliver(l, binary, (uint8_t *)binary->orig_bytes, len);
+    driver_free_binary(binary);
+    return fate;
+}
+
+/* --- from the records' data to messages --------------------------------------------- */
+
+/* Room for `more` bytes of the long message, and a byte to spare for a record's type. */
+static bool grow(struct link *l, size_t more)
+{
+    struct link_input *in = &l->input;
+    size_t need = in->message_got + more + 1 + 32; /* and for a tag, opened in place */
+    size_t have = in->message == NULL ? 0 : (size_t)in->message->orig_size;
+    if (need <= have)
+        return true;
+    size_t size = have * 2 < FIRST_GROWTH ? FIRST_GROWTH : have * 2;
+    if (size > in->message_len + 1 + 32)
+        size = in->message_len + 1 + 32;
+    if (size < need)
+        size = need;
+    ErlDrvBinary *grown = in->message == NULL ? driver_alloc_binary(size)
+                                              : driver_realloc_binary(in->message, size);
+    if (grown == NULL) {
+        no_memory(l);
+        return false;
+    }
+    in->message = grown;
+    return true;
+}
+
+static bool length_ok(struct link *l, size_t len)
+{
+    if (l->state == LINK_PASSIVE && len > HANDSHAKE_MESSAGE_MAX) {
+        protocol_error(l, "a distribution handshake message over 65535 bytes");
+        return false;
+    }
+    if (len > l->max_message) {
+        char text[REASON_MAX];
+        snprintf(text, sizeof text,
+                 "a message of %zu bytes, over the receiver's max-message = %zu", len,
+                 l->max_message);
+        link_send_close(l, TACIT_CLOSE_TOO_BIG, text);
+        link_doom(l, TACIT_ELIMIT, "too_big", text);
+        return false;
+    }
+    return true;
+}
+
+static size_t take(struct link_input *in, uint8_t *to, size_t len)
+{
+    size_t n = in->plain_len < len ? in->plain_len : len;
+    memcpy(to, in->plain, n);
+    in->plain += n;
+    in->plain_len -= n;
+    return n;
+}
+
+/* Takes one step through the opened data: a length, a piece, or a whole message. */
+static enum link_fate consume(struct link *l)
+{
+    struct link_input *in = &l->input;
+    if (in->message != NULL) {
+        size_t left = in->message_len - in->message_got;
+        size_t n = in->plain_len < left ? in->plain_len : left;
+        if (!grow(l, n))
+            return LINK_LIVES;
+        in->message_got +=
+            take(in, (uint8_t *)in->message->orig_bytes + in->message_got, n);
+        return in->message_got == in->message_len ? deliver_long(l) : LINK_LIVES;
+    }
+    in->header_len += take(in, in->header + in->header_len, 4 - in->header_len);
+    if (in->header_len < 4)
+        return LINK_LIVES;
+    size_t len = (size_t)in->header[0] << 24 | (size_t)in->header[1] << 16 |
+                 (size_t)in->header[2] << 8 | in->header[3];
+    if (len == 0) { /* a tick: the count of received bytes has moved, which is its use */
+        in->header_len = 0;
+        l->received_messages++;
+        return LINK_LIVES;
+    }
+    if (!length_ok(l, len))
+        return LINK_LIVES;
+    if (len <= in->plain_len) {
+        const uint8_t *bytes = in->plain;
+        in->plain += len;
+        in->plain_len -= len;
+        in->header_len = 0;
+        return deliver_copy(l, bytes, len);
+    }
+    in->message_len = len;
+    in->message_got = 0;
+    (void)grow(l, in->plain_len);
+    return LINK_LIVES;
+}
+
+/* --- from bytes to records' data ---------------------------------------------------- */
+
+static void take_close(struct link *l, const uint8_t *data, size_t len)
+{
+    enum tacit_close reason;
+    char text[TACIT_CLOSE_TEXT_MAX + 1], full[REASON_MAX];
+    if (tacit_close_parse(data, len, &reason, text)) {
+        link_doom(l, TACIT_EFORMAT, "protocol", "a malformed close");
+        return;
+    }
+    snprintf(full, sizeof full, "the peer closed: %s%s%s", tacit_close_name(reason),
+             text[0] != '\0' ? ": " : "", text);
+    link_doom(l, TACIT_ECLOSED, tacit_close_name(reason), full);
+}
+
+/* Opens the record at the front, of size bytes, into place or into the long message. */
+static void open_record(struct link *l, size_t size)
+{
+    struct link_input *in = &l->input;
+    uint8_t *record = in->buffer + in->start;
+    uint8_t *to = record + TACIT_RECORD_HEADER;
+    size_t body = size - TACIT_RECORD_HEADER, len;
+    bool direct = in->message != NULL && l->state == LINK_ACTIVE &&
+                  body <= in->message_len - in->message_got;
+    if (direct) {
+        if (!grow(l, body))
+            return;
+        to = (uint8_t *)in->message->orig_bytes + in->message_got;
+    }
+    enum tacit_record_type type;
+    int error = tacit_channel_open(l->channel, record, size, to, &len, &type);
+    in->start += size;
+    if (error) {
+        link_doom(l, error, tacit_error_name(error), "a record that does not open");
+    } else if (type == TACIT_RECORD_CLOSE) {
+        take_close(l, to, len);
+    } else if (direct) {
+        in->message_got += len; /* cannot complete it: body is longer than len */
+    } else {
+        in->plain = to;
+        in->plain_len = len;
+    }
+    l->passed_first = true;
+}
+
+/* Whether there is reason to go on with what was read. */
+static bool may_deliver(const struct link *l)
+{
+    return !l->doomed &&
+           (l->state == LINK_ACTIVE || (l->state == LINK_PASSIVE && l->wants_message));
+}
+
+/* Delivers from the buffer until it runs dry or nobody wants more. */
+static enum link_fate deliver_buffered(struct link *l)
+{
+    struct link_input *in = &l->input;
+    while (may_deliver(l)) {
+        if (in->plain_len > 0) {
+            if (consume(l) == LINK_GONE)
+                return LINK_GONE;
+            continue;
+        }
+        size_t have = in->end - in->start;
+        size_t size = tacit_record_size(in->buffer + in->start, have);
+        if (size == 0 || size > have)
+            break;
+        open_record(l, size);
+    }
+    return LINK_LIVES;
+}
+
+/* Moves the rest to the front, and gives an empty buffer back. */
+static void tidy(struct link_input *in)
+{
+    if (in->plain_len > 0 || in->buffer == NULL)
+        return;
+    if (in->start == in->end) {
+        driver_free(in->buffer);
+        in->buffer = NULL;
+        in->start = in->end = 0;
+    } else if (in->start > 0) {
+        memmove(in->buffer, in->buffer + in->start, in->end - in->start);
+        in->end -= in->start;
+        in->start = 0;
+    }
+}
+
+static bool have_buffer(struct link *l)
+{
+    if (l->input.buffer == NULL)
+        l->input.buffer = driver_alloc(BUFFER_SIZE);
+    if (l->input.buffer == NULL)
+        no_memory(l);
+    return l->input.buffer != NULL;
+}
+
+/* The peer's end without a sealed close. */
+static void cut(struct link *l, int error)
+{
+    if (error)
+        link_doom(l, TACIT_ECUT, erl_errno_id(error), strerror(error));
+    else if (l->initiator && !l->passed_first)
+        link_doom(l, TACIT_ECUT, "cut",
+                  "it closed without a word: refused, another pair key, or tampering");
+    else
+        link_doom(l, TACIT_ECUT, "cut", tacit_error_text(TACIT_ECUT));
+}
+
+/* Reads once; false: there is nothing to read now, or the link is doomed. */
+static bool read_once(struct link *l, size_t *budget)
+{
+    struct link_input *in = &l->input;
+    if (!have_buffer(l))
+        return false;
+    size_t room = BUFFER_SIZE - in->end;
+    ssize_t n;
+    do {
+        n = read(l->fd, in->buffer + in->end, room);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        return false;
+    if (n <= 0) {
+        cut(l, n < 0 ? errno : 0);
+        return false;
+    }
+    in->end += (size_t)n;
+    l->received_bytes += (size_t)n;
+    l->reads++;
+    *budget -= (size_t)n < *budget ? (size_t)n : *budget;
+    return (size_t)n == room || *budget > 0;
+}
+
+enum link_fate link_read(struct link *l)
+{
+    size_t budget = READ_BUDGET;
+    bool more = true;
+    if (deliver_buffered(l) == LINK_GONE)
+        return LINK_GONE;
+    tidy(&l->input);
+    while (more && may_deliver(l) && budget > 0) {
+        more = read_once(l, &budget);
+        if (deliver_buffered(l) == LINK_GONE)
+            return LINK_GONE;
+        tidy(&l->input);
+    }
+    if (!l->doomed)
+        link_select(l, may_deliver(l), l->selected_write);
+    if (budget < READ_BUDGET)
+        erl_drv_consume_timeslice(l->port,
+                                  (int)(1 + 80 * (READ_BUDGET - budget) / READ_BUDGET));
+    return LINK_LIVES;
+}
+
+enum link_fate link_pump(struct link *l)
+{
+    return link_read(l);
+}
+
+void link_free_input(struct link *l)
+{
+    driver_free(l->input.buffer);
+    if (l->input.message != NULL)
+        driver_free_binary(l->input.message);
+    l->input = (struct link_input){0};
+}

@@ -1,0 +1,355 @@
+/* The port of one link: dial or take over, handshake, end. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "carrier.h"
+
+static ErlDrvTermData atom(const char *text)
+{
+    char space[256];
+    snprintf(space, sizeof space, "%s", text);
+    return driver_mk_atom(space);
+}
+
+/* {tacit_up, Port, Name, Fingerprint}: the peer is who it should be. */
+static void tell_up(struct link *l)
+{
+    char fingerprint[TACIT_FINGERPRINT_TEXT];
+    tacit_fingerprint(l->peer_key, fingerprint);
+    ErlDrvTermData up[] = {
+        ERL_DRV_ATOM,
+        atom("tacit_up"),
+        ERL_DRV_PORT,
+        driver_mk_port(l->port),
+        ERL_DRV_BUF2BINARY,
+        (ErlDrvTermData)l->peer.name,
+        strlen(l->peer.name),
+        ERL_DRV_BUF2BINARY,
+        (ErlDrvTermData)fingerprint,
+        strlen(fingerprint),
+        ERL_DRV_TUPLE,
+        4,
+    };
+    erl_drv_output_term(driver_mk_port(l->port), up, sizeof up / sizeof *up);
+}
+
+/* {tacit_down, Port, Reason, Text}, or for a live link what dist_util waits for. */
+static void tell_down(struct link *l)
+{
+    ErlDrvTermData self = driver_mk_port(l->port);
+    ErlDrvTermData closed[] = {ERL_DRV_ATOM, atom("tcp_closed"), ERL_DRV_PORT,
+                               self,         ERL_DRV_TUPLE,      2};
+    ErlDrvTermData down[] = {
+        ERL_DRV_ATOM,
+        atom("tacit_down"),
+        ERL_DRV_PORT,
+        self,
+        ERL_DRV_ATOM,
+        atom(l->doom_reason),
+        ERL_DRV_BUF2BINARY,
+        (ErlDrvTermData)l->doom_text,
+        strlen(l->doom_text),
+        ERL_DRV_TUPLE,
+        4,
+    };
+    if (l->state == LINK_ACTIVE)
+        erl_drv_output_term(self, closed, sizeof closed / sizeof *closed);
+    else
+        erl_drv_output_term(self, down, sizeof down / sizeof *down);
+}
+
+void link_doom(struct link *l, int error, const char *reason, const char *text)
+{
+    if (l->doomed)
+        return;
+    l->doomed = error;
+    snprintf(l->doom_reason, sizeof l->doom_reason, "%s", reason);
+    snprintf(l->doom_text, sizeof l->doom_text, "%s", text);
+    const char *name = l->peer.name[0] != '\0' ? l->peer.name
+                       : l->conn != NULL       ? l->conn->wanted
+                                               : "";
+    if (name[0] != '\0')
+        shared_note_refusal(name, !l->initiator, l->doom_reason, l->doom_text);
+}
+
+/* Ends a doomed link: the owner is told first, then the port goes. Touch nothing after.
+ */
+static void end(struct link *l)
+{
+    tell_down(l);
+    driver_exit(l->port, 0);
+}
+
+void link_arm(struct link *l)
+{
+    if (l->doomed || l->gathering || l->pumping) {
+        driver_set_timer(l->port, 0);
+    } else if (l->deadline != 0) {
+        ErlDrvTime wait = l->deadline - monotonic_ms();
+        driver_set_timer(l->port, wait < 0 ? 0 : (unsigned long)wait);
+    } else {
+        driver_cancel_timer(l->port);
+    }
+}
+
+void link_select(struct link *l, bool read, bool write)
+{
+    ErlDrvEvent event = (ErlDrvEvent)(intptr_t)l->fd;
+    if (read != l->selected_read)
+        driver_select(l->port, event, read ? ERL_DRV_READ | ERL_DRV_USE : ERL_DRV_READ,
+                      read);
+    if (write != l->selected_write)
+        driver_select(l->port, event, write ? ERL_DRV_WRITE | ERL_DRV_USE : ERL_DRV_WRITE,
+                      write);
+    l->selected_read = read;
+    l->selected_write = write;
+}
+
+/* --- a link comes to be ------------------------------------------------------------- */
+
+static struct link *link_new(int fd)
+{
+    struct link *l = calloc(1, sizeof *l);
+    if (l != NULL)
+        l->fd = fd;
+    return l;
+}
+
+/* The handshake is done: from here on there are records. */
+static int establish(struct link *l, struct conn *c)
+{
+    size_t size = (sizeof *l->channel + 15) & ~(size_t)15;
+    l->channel = aligned_alloc(16, size); /* the AES state wants 16 */
+    if (l->channel == NULL)
+        return TACIT_ENOMEM;
+    int error = tacit_handshake_finish(&c->handshake, l->channel);
+    if (error)
+        return error;
+    l->state = LINK_PASSIVE;
+    l->peer = c->handshake.peer;
+    memcpy(l->peer_key, c->handshake.peer_key, sizeof l->peer_key);
+    l->peer_address = c->peer_address;
+    socket_local(c->fd, &l->local_address);
+    l->max_message = tacit_policy_max_message(c->policy->policy);
+    l->since = wall_clock();
+    l->deadline = 0; /* dist_util has its own from here on */
+    return TACIT_OK;
+}
+
+struct link *link_take(struct conn *c)
+{
+    struct link *l = link_new(c->fd);
+    if (l == NULL)
+        return NULL;
+    if (establish(l, c) != TACIT_OK) {
+        free(l->channel);
+        free(l);
+        return NULL;
+    }
+    l->conn = c;
+    return l;
+}
+
+void link_adopt(struct link *l, ErlDrvPort port)
+{
+    l->port = port;
+    conn_free(l->conn);
+    l->conn = NULL;
+}
+
+int link_connect(ErlDrvPort port, const char *own_name, bool own_dynamic,
+                 const char *wanted, const struct tacit_address *address,
+                 unsigned timeout_ms, struct link **ret_link)
+{
+    struct policy_ref *policy = shared_policy();
+    if (policy == NULL)
+        return TACIT_ESTATE;
+    int fd =
+        socket_connect(address, tacit_policy_source(policy->policy, address->family));
+    policy_release(policy);
+    if (fd < 0)
+        return TACIT_ESYSTEM;
+    int error = TACIT_ENOMEM;
+    struct link *l = link_new(fd);
+    if (l != NULL)
+        l->conn = conn_new(fd, NOISE_INITIATOR, own_name, own_dynamic, wanted, &error);
+    if (l == NULL || l->conn == NULL) {
+        free(l);
+        close(fd);
+        return error;
+    }
+    l->port = port;
+    l->initiator = true;
+    l->conn->peer_address = *address;
+    l->deadline = monotonic_ms() + timeout_ms;
+    link_select(l, false, true);
+    link_arm(l);
+    *ret_link = l;
+    return TACIT_OK;
+}
+
+/* --- the handshake of a dialled link ------------------------------------------------ */
+
+static void handshake_failed(struct link *l, int error)
+{
+    char text[REASON_MAX];
+    const struct tacit_claim *peer = &l->conn->handshake.peer;
+    if (error == TACIT_ENAME)
+        snprintf(text, sizeof text, "the node that answers is %.200s", peer->name);
+    else if (error == TACIT_EREFUSED)
+        snprintf(text, sizeof text,
+                 "no [peer] line of ours allows the key that it showed");
+    else if (error == TACIT_ECUT)
+        snprintf(text, sizeof text,
+                 "it closed without an answer: another mesh key, or no Tacit there");
+    else
+        snprintf(text, sizeof text, "%s", tacit_error_text(error));
+    link_doom(l, error, tacit_error_name(error), text);
+}
+
+static void handshake_done(struct link *l)
+{
+    int error = establish(l, l->conn);
+    if (error) {
+        link_doom(l, error, tacit_error_name(error), tacit_error_text(error));
+        return;
+    }
+    conn_free(l->conn);
+    l->conn = NULL;
+    link_select(l, false, false);
+    tell_up(l);
+}
+
+static void handshake_advance(struct link *l)
+{
+    int error;
+    switch (conn_advance(l->conn, &error)) {
+    case CONN_READ:
+        link_select(l, true, false);
+        break;
+    case CONN_WRITE:
+        link_select(l, false, true);
+        break;
+    case CONN_DONE:
+        handshake_done(l);
+        break;
+    case CONN_FAILED:
+        handshake_failed(l, error);
+        break;
+    }
+}
+
+static void connected(struct link *l)
+{
+    int error = socket_error(l->fd);
+    if (error) {
+        link_doom(l, TACIT_ESYSTEM, erl_errno_id(error), strerror(error));
+        return;
+    }
+    l->state = LINK_HANDSHAKE;
+    handshake_advance(l);
+}
+
+/* --- callbacks ---------------------------------------------------------------------- */
+
+/* The end of a callback: nothing may touch the link after this. */
+static void settle(struct link *l)
+{
+    if (l->doomed)
+        end(l);
+    else
+        link_arm(l);
+}
+
+void link_ready_read(struct link *l)
+{
+    if (l->state == LINK_HANDSHAKE)
+        handshake_advance(l);
+    else if (link_read(l) == LINK_GONE)
+        return;
+    settle(l);
+}
+
+void link_ready_write(struct link *l)
+{
+    if (l->state == LINK_CONNECTING)
+        connected(l);
+    else if (l->state == LINK_HANDSHAKE)
+        handshake_advance(l);
+    else
+        link_send_queue(l);
+    if (!l->flushing || l->doomed)
+        settle(l);
+}
+
+void link_timeout(struct link *l)
+{
+    if (l->flushing) {
+        driver_exit(l->port, 0); /* the peer does not read: the rest is lost */
+        return;
+    }
+    if (l->deadline != 0 && l->deadline <= monotonic_ms())
+        link_doom(l, TACIT_ETIMEOUT, "timeout",
+                  l->state == LINK_CONNECTING ? "no answer to TCP's connect"
+                                              : "connected, but no answer: another mesh "
+                                                "key, wrong clock, or no Tacit there");
+    if (l->pumping) {
+        l->pumping = false;
+        if (!l->doomed && link_pump(l) == LINK_GONE)
+            return;
+    }
+    if (l->gathering && !l->doomed)
+        link_gather_timeout(l);
+    settle(l);
+}
+
+void link_flush(struct link *l)
+{
+    l->flushing = true;
+    driver_set_timer(l->port, FLUSH_DEADLINE_MS);
+}
+
+void link_send_close(struct link *l, enum tacit_close reason, const char *text)
+{
+    uint8_t record[TACIT_RECORD_HEADER + 512];
+    size_t len;
+    if (l->channel == NULL || driver_sizeq(l->port) > 0)
+        return;
+    link_flush_output(l);
+    if (driver_sizeq(l->port) > 0 ||
+        tacit_channel_seal_close(l->channel, reason, text, record, sizeof record, &len))
+        return;
+    ssize_t sent = write(l->fd, record, len); /* a hint to the peer: best effort */
+    (void)sent;
+}
+
+/* Unread input would turn the close into a reset, which can overtake our last words. */
+static void drain(int fd)
+{
+    uint8_t waste[4096];
+    shutdown(fd, SHUT_WR);
+    for (int i = 0; i < 16; i++)
+        if (read(fd, waste, sizeof waste) <= 0)
+            return;
+}
+
+void link_stop(struct link *l)
+{
+    if (l->fd >= 0) {
+        if (l->channel != NULL && !l->doomed)
+            link_send_close(l, TACIT_CLOSE_DONE, "");
+        drain(l->fd);
+        driver_select(l->port, (ErlDrvEvent)(intptr_t)l->fd,
+                      ERL_DRV_READ | ERL_DRV_WRITE | ERL_DRV_USE, 0);
+    }
+    link_free_input(l);
+    link_free_output(l);
+    conn_free(l->conn);
+    if (l->channel != NULL)
+        tacit_channel_wipe(l->channel);
+    free(l->channel);
+    free(l);
+}

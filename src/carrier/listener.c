@@ -1,0 +1,447 @@
+/* The port that listens: accepts, keeps strangers waiting for nothing, hands links on. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "carrier.h"
+
+enum {
+    SOURCE_BUCKETS = 4096,
+};
+
+struct listener {
+    ErlDrvPort port;
+    char own_name[TACIT_NAME_MAX + 1];
+    struct policy_ref *policy; /* the one whose addresses are listened on */
+    int sockets[TACIT_LISTEN_MAX];
+    size_t socket_count;
+    bool accepting, paused;
+    ErlDrvTermData acceptor;
+    struct conn *oldest, *newest;
+    size_t pending;
+    uint16_t by_source[SOURCE_BUCKETS]; /* pending connections of a source */
+};
+
+static uint16_t *bucket(struct listener *l, const struct conn *c)
+{
+    uint64_t mixed = c->source * UINT64_C(0x9e3779b97f4a7c15);
+    return &l->by_source[mixed >> 52];
+}
+
+/* IPv4 /32, IPv6 /64. */
+static uint64_t source_of(const struct tacit_address *a)
+{
+    uint64_t source = a->family;
+    for (size_t i = 0; i < (a->family == 4 ? 4u : 8u); i++)
+        source = source * 256 + a->bytes[i];
+    return source;
+}
+
+static void select_socket(struct listener *l, int fd, int mode, bool on)
+{
+    (void)driver_select(l->port, (ErlDrvEvent)(intptr_t)fd, mode, on);
+}
+
+static void link_in(struct listener *l, struct conn *c)
+{
+    c->previous = l->newest;
+    *(l->newest == NULL ? &l->oldest : &l->newest->next) = c;
+    l->newest = c;
+    l->pending++;
+    ++*bucket(l, c);
+}
+
+static void link_out(struct listener *l, struct conn *c)
+{
+    *(c->previous == NULL ? &l->oldest : &c->previous->next) = c->next;
+    *(c->next == NULL ? &l->newest : &c->next->previous) = c->previous;
+    c->next = c->previous = NULL;
+    l->pending--;
+    --*bucket(l, c);
+}
+
+/* Ends a pending connection without a word. */
+static void drop(struct listener *l, struct conn *c)
+{
+    if (!c->first_seen)
+        atomic_fetch_add(&carrier_counters.strangers, 1);
+    link_out(l, c);
+    select_socket(l, c->fd, ERL_DRV_READ | ERL_DRV_WRITE | ERL_DRV_USE, false);
+    conn_free(c);
+}
+
+/* Makes room: the oldest of the heaviest source that has not shown a first message. */
+static void evict(struct listener *l)
+{
+    struct conn *victim = l->oldest;
+    for (struct conn *c = l->oldest; c != NULL; c = c->next) {
+        bool better = victim->first_seen == c->first_seen
+                          ? *bucket(l, c) > *bucket(l, victim)
+                          : victim->first_seen;
+        if (better)
+            victim = c;
+    }
+    if (victim == NULL)
+        return;
+    atomic_fetch_add(&carrier_counters.evicted, 1);
+    drop(l, victim);
+}
+
+static ErlDrvTime deadline_of(const struct listener *l, const struct conn *c)
+{
+    bool pressed = l->pending > PENDING_MAX / 4 * 3 && !c->first_seen;
+    return pressed ? c->deadline - HANDSHAKE_DEADLINE_MS + PRESSURE_DEADLINE_MS
+                   : c->deadline;
+}
+
+static void arm(struct listener *l)
+{
+    ErlDrvTime now = monotonic_ms(), wait = -1;
+    if (l->oldest != NULL)
+        wait = deadline_of(l, l->oldest) - now;
+    if (l->paused && (l->oldest == NULL || wait > ACCEPT_PAUSE_MS))
+        wait = ACCEPT_PAUSE_MS;
+    if (l->oldest == NULL && !l->paused)
+        driver_cancel_timer(l->port);
+    else
+        driver_set_timer(l->port, wait < 1 ? 1 : (unsigned long)wait);
+}
+
+/* --- what the acceptor is told ------------------------------------------------------ */
+
+static ErlDrvTermData atom(const char *text)
+{
+    char space[32];
+    snprintf(space, sizeof space, "%s", text);
+    return driver_mk_atom(space);
+}
+
+/* {tacit_event, Port, Reason, Name, Fingerprint, Address, Text}: something for the log.
+ */
+static void tell_event(struct listener *l, const struct conn *c, const char *reason,
+                       const char *text)
+{
+    char fingerprint[TACIT_FINGERPRINT_TEXT] = "", address[TACIT_ADDRESS_TEXT];
+    if (c->handshake.state == TACIT_HANDSHAKE_DONE)
+        tacit_fingerprint(c->handshake.peer_key, fingerprint);
+    tacit_address_to_text(&c->peer_address, address);
+    const char *name = c->handshake.peer.name;
+    ErlDrvTermData event[] = {
+        ERL_DRV_ATOM,
+        atom("tacit_event"),
+        ERL_DRV_PORT,
+        driver_mk_port(l->port),
+        ERL_DRV_ATOM,
+        atom(reason),
+        ERL_DRV_BUF2BINARY,
+        (ErlDrvTermData)name,
+        strlen(name),
+        ERL_DRV_BUF2BINARY,
+        (ErlDrvTermData)fingerprint,
+        strlen(fingerprint),
+        ERL_DRV_BUF2BINARY,
+        (ErlDrvTermData)address,
+        strlen(address),
+        ERL_DRV_BUF2BINARY,
+        (ErlDrvTermData)text,
+        strlen(text),
+        ERL_DRV_TUPLE,
+        7,
+    };
+    erl_drv_send_term(driver_mk_port(l->port), l->acceptor, event,
+                      sizeof event / sizeof *event);
+}
+
+static void tell_accept(struct listener *l, ErlDrvPort port, const char *name,
+                        bool dynamic)
+{
+    ErlDrvTermData accept[] = {
+        ERL_DRV_ATOM,
+        atom("tacit_accept"),
+        ERL_DRV_PORT,
+        driver_mk_port(l->port),
+        ERL_DRV_PORT,
+        driver_mk_port(port),
+        ERL_DRV_BUF2BINARY,
+        (ErlDrvTermData)name,
+        strlen(name),
+        ERL_DRV_ATOM,
+        atom(dynamic ? "true" : "false"),
+        ERL_DRV_TUPLE,
+        5,
+    };
+    erl_drv_send_term(driver_mk_port(l->port), l->acceptor, accept,
+                      sizeof accept / sizeof *accept);
+}
+
+/* --- handshakes that are over ------------------------------------------------------- */
+
+/* Authenticated, but not allowed: it gets the reason inside the seal. */
+static void refuse(struct listener *l, struct conn *c)
+{
+    struct tacit_channel *channel = aligned_alloc(16, (sizeof *channel + 15) & ~15ul);
+    bool known = tacit_policy_knows_key(c->policy->policy, c->handshake.peer_key);
+    enum tacit_close reason = known ? TACIT_CLOSE_NAME : TACIT_CLOSE_REFUSED;
+    const char *name = c->handshake.peer.name;
+    char text[REASON_MAX];
+    if (known)
+        snprintf(text, sizeof text, "the key is not good for the name %.200s", name);
+    else
+        snprintf(text, sizeof text, "no [peer] line allows it");
+    atomic_fetch_add(&carrier_counters.refused, 1);
+    shared_note_refusal(name, true, tacit_close_name(reason), text);
+    tell_event(l, c, tacit_close_name(reason), text);
+    if (channel != NULL && tacit_handshake_finish(&c->handshake, channel) == TACIT_OK) {
+        uint8_t record[TACIT_RECORD_HEADER + 512];
+        size_t len;
+        if (tacit_channel_seal_close(channel, reason, text, record, sizeof record,
+                                     &len) == TACIT_OK) {
+            ssize_t sent = write(c->fd, record, len); /* fits: nothing was sent before */
+            (void)sent;
+            shutdown(c->fd, SHUT_WR);
+        }
+        tacit_channel_wipe(channel);
+    }
+    free(channel);
+    c->silent = true; /* until it has read that and goes, or its deadline comes */
+}
+
+/* Gives the socket a port of its own, owned by the acceptor, and announces it. */
+static void hand_over(struct listener *l, struct conn *c)
+{
+    struct carrier_port *p = driver_alloc(sizeof *p);
+    struct link *link = p == NULL ? NULL : link_take(c);
+    if (link == NULL) {
+        driver_free(p);
+        drop(l, c);
+        return;
+    }
+    char driver[] = "tacit_drv";
+    int fd = c->fd;
+    *p = (struct carrier_port){.link = link};
+    link_out(l, c);
+    /* Without USE: the descriptor lives on, in another port. */
+    select_socket(l, fd, ERL_DRV_READ | ERL_DRV_WRITE, false);
+    p->port = driver_create_port(l->port, l->acceptor, driver, (ErlDrvData)p);
+    if (p->port == (ErlDrvPort)(intptr_t)-1) {
+        /* The acceptor is gone, and stop was not called: undo by hand. */
+        select_socket(l, fd, ERL_DRV_USE, false);
+        link->fd = -1;
+        link_stop(link);
+        driver_free(p);
+        return;
+    }
+    link_adopt(link, p->port);
+    tell_accept(l, p->port, link->peer.name, link->peer.dynamic);
+}
+
+/* A first message that verifies but is out of time is worth a line: a clock is wrong. */
+static void fail(struct listener *l, struct conn *c, int error)
+{
+    if (error == TACIT_ETIME && !c->first_seen) {
+        char text[REASON_MAX];
+        snprintf(text, sizeof text,
+                 "a first message under the mesh key is %d s %s this host's clock",
+                 abs(c->skew), c->skew < 0 ? "behind" : "ahead of");
+        tell_event(l, c, "clock", text);
+    }
+    if (c->first_seen) {
+        if (error == TACIT_EAUTH)
+            tell_event(l, c, "auth", "message 3 does not open: another pair key?");
+        drop(l, c);
+        return;
+    }
+    if (error == TACIT_ECUT) {
+        drop(l, c);
+        return;
+    }
+    c->silent = true; /* a stranger: not a byte, and no sign of having understood */
+    select_socket(l, c->fd, ERL_DRV_WRITE, false);
+    select_socket(l, c->fd, ERL_DRV_READ | ERL_DRV_USE, true);
+}
+
+static void advance(struct listener *l, struct conn *c)
+{
+    int error;
+    switch (conn_advance(c, &error)) {
+    case CONN_READ:
+        select_socket(l, c->fd, ERL_DRV_WRITE, false);
+        select_socket(l, c->fd, ERL_DRV_READ | ERL_DRV_USE, true);
+        break;
+    case CONN_WRITE:
+        select_socket(l, c->fd, ERL_DRV_READ, false);
+        select_socket(l, c->fd, ERL_DRV_WRITE | ERL_DRV_USE, true);
+        break;
+    case CONN_DONE:
+        if (c->handshake.verdict)
+            refuse(l, c);
+        else
+            hand_over(l, c);
+        break;
+    case CONN_FAILED:
+        fail(l, c, error);
+        break;
+    }
+}
+
+/* --- accepting ---------------------------------------------------------------------- */
+
+static void select_listeners(struct listener *l, bool on)
+{
+    for (size_t i = 0; i < l->socket_count; i++)
+        select_socket(l, l->sockets[i], on ? ERL_DRV_READ | ERL_DRV_USE : ERL_DRV_READ,
+                      on);
+}
+
+static void pause_accepting(struct listener *l)
+{
+    evict(l);
+    l->paused = true;
+    select_listeners(l, false);
+}
+
+static void take_socket(struct listener *l, int fd, const struct tacit_address *peer)
+{
+    int error;
+    if (l->pending >= PENDING_MAX)
+        evict(l);
+    struct conn *c = conn_new(fd, NOISE_RESPONDER, l->own_name, false, "", &error);
+    if (c == NULL) {
+        close(fd);
+        return;
+    }
+    atomic_fetch_add(&carrier_counters.accepted, 1);
+    c->peer_address = *peer;
+    c->source = source_of(peer);
+    c->deadline = monotonic_ms() + HANDSHAKE_DEADLINE_MS;
+    link_in(l, c);
+    advance(l, c);
+}
+
+static void accept_some(struct listener *l, int listening)
+{
+    for (int i = 0; i < ACCEPT_BATCH && !l->paused; i++) {
+        struct tacit_address peer;
+        int fd = socket_accept(listening, &peer);
+        if (fd >= 0)
+            take_socket(l, fd, &peer);
+        else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+                 errno == ENOMEM)
+            pause_accepting(l);
+        else if (errno == EAGAIN || errno == EWOULDBLOCK)
+            return;
+    }
+}
+
+void listener_ready(struct listener *l, int fd)
+{
+    for (size_t i = 0; i < l->socket_count; i++)
+        if (l->sockets[i] == fd) {
+            accept_some(l, fd);
+            arm(l);
+            return;
+        }
+    for (struct conn *c = l->oldest; c != NULL; c = c->next)
+        if (c->fd == fd) {
+            advance(l, c);
+            break;
+        }
+    arm(l);
+}
+
+void listener_timeout(struct listener *l)
+{
+    ErlDrvTime now = monotonic_ms();
+    struct conn *next;
+    for (struct conn *c = l->oldest; c != NULL; c = next) {
+        next = c->next;
+        if (deadline_of(l, c) <= now)
+            drop(l, c);
+    }
+    if (l->paused) {
+        l->paused = false;
+        select_listeners(l, l->accepting);
+    }
+    arm(l);
+}
+
+void listener_accept(struct listener *l, ErlDrvTermData pid)
+{
+    l->acceptor = pid;
+    l->accepting = true;
+    select_listeners(l, true);
+}
+
+const struct tacit_address *listener_address(const struct listener *l)
+{
+    const struct tacit_address *addresses;
+    tacit_policy_listen(l->policy->policy, &addresses);
+    return addresses;
+}
+
+size_t listener_pending(const struct listener *l)
+{
+    return l->pending;
+}
+
+/* --- start and stop ----------------------------------------------------------------- */
+
+static void close_sockets(struct listener *l)
+{
+    for (size_t i = 0; i < l->socket_count; i++)
+        close(l->sockets[i]);
+}
+
+int listener_start(ErlDrvPort port, const char *own_name, struct listener **ret_listener,
+                   char text[TACIT_FAULT_MAX])
+{
+    struct listener *l = calloc(1, sizeof *l);
+    struct policy_ref *policy = shared_policy();
+    const struct tacit_address *addresses;
+    size_t count = policy == NULL ? 0 : tacit_policy_listen(policy->policy, &addresses);
+    if (l == NULL || count == 0) {
+        if (policy != NULL)
+            snprintf(text, TACIT_FAULT_MAX,
+                     "%s: [host] has no listen, expected one address at least "
+                     "(or start the node with -dist_listen false)",
+                     tacit_policy_path(policy->policy));
+        policy_release(policy);
+        free(l);
+        return TACIT_ECONFIG;
+    }
+    l->port = port;
+    l->policy = policy;
+    snprintf(l->own_name, sizeof l->own_name, "%s", own_name);
+    for (; l->socket_count < count; l->socket_count++) {
+        int fd = socket_listen(&addresses[l->socket_count]);
+        if (fd < 0) {
+            int error = errno;
+            char address[TACIT_ADDRESS_TEXT];
+            tacit_address_to_text(&addresses[l->socket_count], address);
+            snprintf(text, TACIT_FAULT_MAX, "%s: [host] listen = %s: %s",
+                     tacit_policy_path(policy->policy), address, strerror(error));
+            close_sockets(l);
+            policy_release(policy);
+            free(l);
+            return TACIT_ESYSTEM;
+        }
+        l->sockets[l->socket_count] = fd;
+    }
+    *ret_listener = l;
+    return TACIT_OK;
+}
+
+void listener_stop(struct listener *l)
+{
+    while (l->oldest != NULL)
+        drop(l, l->oldest);
+    for (size_t i = 0; i < l->socket_count; i++) {
+        /* At once free for the next to bind, whatever the poll thread still holds. */
+        shutdown(l->sockets[i], SHUT_RDWR);
+        select_socket(l, l->sockets[i], ERL_DRV_READ | ERL_DRV_USE, false);
+    }
+    policy_release(l->policy);
+    free(l);
+}

@@ -1,0 +1,126 @@
+/* What all ports of the driver share. One lock; nothing under it blocks. */
+#include <string.h>
+#include <sys/time.h>
+#include <time.h>
+
+#include "carrier.h"
+#include "files/files.h"
+
+struct counters carrier_counters;
+
+static struct {
+    ErlDrvMutex *lock;
+    struct policy_ref *policy;
+    struct tacit_replay replay;
+    struct refusal refusals[REFUSALS_MAX];
+} shared;
+
+int shared_init(void)
+{
+    char name[] = "tacit_shared";
+    shared.lock = erl_drv_mutex_create(name);
+    return shared.lock == NULL ? TACIT_ENOMEM : TACIT_OK;
+}
+
+void shared_finish(void)
+{
+    policy_release(shared.policy);
+    shared.policy = NULL;
+    tacit_replay_free(&shared.replay);
+    erl_drv_mutex_destroy(shared.lock);
+}
+
+uint64_t wall_clock(void)
+{
+    return (uint64_t)time(NULL);
+}
+
+ErlDrvTime monotonic_ms(void)
+{
+    return erl_drv_monotonic_time(ERL_DRV_MSEC);
+}
+
+int shared_load(const char *path, struct tacit_fault *fault)
+{
+    struct tacit_files files = tacit_files_real();
+    struct policy_ref *ref = driver_alloc(sizeof *ref);
+    if (ref == NULL) {
+        snprintf(fault->text, sizeof fault->text, "%s: memory ran out", path);
+        return TACIT_ENOMEM;
+    }
+    atomic_init(&ref->count, 1);
+    int error = tacit_policy_load(path, &files, &ref->policy, fault);
+    if (error) {
+        driver_free(ref);
+        return error;
+    }
+    erl_drv_mutex_lock(shared.lock);
+    struct policy_ref *old = shared.policy;
+    shared.policy = ref;
+    erl_drv_mutex_unlock(shared.lock);
+    policy_release(old);
+    return TACIT_OK;
+}
+
+struct policy_ref *shared_policy(void)
+{
+    erl_drv_mutex_lock(shared.lock);
+    struct policy_ref *ref = shared.policy;
+    if (ref != NULL)
+        atomic_fetch_add(&ref->count, 1);
+    erl_drv_mutex_unlock(shared.lock);
+    return ref;
+}
+
+void policy_release(struct policy_ref *ref)
+{
+    if (ref == NULL || atomic_fetch_sub(&ref->count, 1) > 1)
+        return;
+    tacit_policy_free(ref->policy);
+    driver_free(ref);
+}
+
+int shared_replay_check(const uint8_t ephemeral[NOISE_DHLEN], uint64_t time)
+{
+    erl_drv_mutex_lock(shared.lock);
+    int error = tacit_replay_check(&shared.replay, ephemeral, time, wall_clock());
+    erl_drv_mutex_unlock(shared.lock);
+    return error;
+}
+
+void shared_note_refusal(const char *name, bool inbound, const char *reason,
+                         const char *text)
+{
+    erl_drv_mutex_lock(shared.lock);
+    struct refusal *slot = &shared.refusals[0];
+    for (size_t i = 0; i < REFUSALS_MAX; i++) {
+        struct refusal *r = &shared.refusals[i];
+        if (strcmp(r->name, name) == 0) {
+            slot = r;
+            break;
+        }
+        if (r->time < slot->time)
+            slot = r;
+    }
+    memset(slot, 0, sizeof *slot);
+    snprintf(slot->name, sizeof slot->name, "%s", name);
+    snprintf(slot->reason, sizeof slot->reason, "%s", reason);
+    snprintf(slot->text, sizeof slot->text, "%s", text);
+    slot->time = wall_clock();
+    slot->inbound = inbound;
+    erl_drv_mutex_unlock(shared.lock);
+}
+
+bool shared_last_refusal(const char *name, struct refusal *ret_refusal)
+{
+    bool found = false;
+    erl_drv_mutex_lock(shared.lock);
+    for (size_t i = 0; i < REFUSALS_MAX && !found; i++) {
+        found =
+            shared.refusals[i].time != 0 && strcmp(shared.refusals[i].name, name) == 0;
+        if (found)
+            *ret_refusal = shared.refusals[i];
+    }
+    erl_drv_mutex_unlock(shared.lock);
+    return found;
+}

@@ -1,0 +1,138 @@
+/* Non-blocking TCP sockets, IPv4 and IPv6 alike. */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "carrier.h"
+
+union any_address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    struct sockaddr_storage space;
+};
+
+static socklen_t to_sockaddr(const struct tacit_address *address, union any_address *ret)
+{
+    memset(ret, 0, sizeof *ret);
+    if (address->family == 4) {
+        ret->v4.sin_family = AF_INET;
+        ret->v4.sin_port = htons(address->port);
+        memcpy(&ret->v4.sin_addr, address->bytes, 4);
+        return sizeof ret->v4;
+    }
+    ret->v6.sin6_family = AF_INET6;
+    ret->v6.sin6_port = htons(address->port);
+    ret->v6.sin6_scope_id = address->scope;
+    memcpy(&ret->v6.sin6_addr, address->bytes, 16);
+    return sizeof ret->v6;
+}
+
+static void from_sockaddr(const union any_address *from, struct tacit_address *ret)
+{
+    memset(ret, 0, sizeof *ret);
+    if (from->any.sa_family == AF_INET) {
+        ret->family = 4;
+        ret->port = ntohs(from->v4.sin_port);
+        memcpy(ret->bytes, &from->v4.sin_addr, 4);
+    } else if (from->any.sa_family == AF_INET6) {
+        ret->family = 6;
+        ret->port = ntohs(from->v6.sin6_port);
+        ret->scope = from->v6.sin6_scope_id;
+        memcpy(ret->bytes, &from->v6.sin6_addr, 16);
+    }
+}
+
+static int close_keeping_errno(int fd)
+{
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
+/* Non-blocking and close-on-exec. The emulator ignores SIGPIPE. */
+static int prepare(int fd)
+{
+    int flags = fcntl(fd, F_GETFL, 0);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+        fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+        return close_keeping_errno(fd);
+    return fd;
+}
+
+static int new_socket(const struct tacit_address *address)
+{
+    int fd = socket(address->family == 4 ? AF_INET : AF_INET6, SOCK_STREAM, 0);
+    return fd < 0 ? -1 : prepare(fd);
+}
+
+static int set(int fd, int level, int option, int value)
+{
+    return setsockopt(fd, level, option, &value, sizeof value);
+}
+
+int socket_listen(const struct tacit_address *address)
+{
+    union any_address sa;
+    socklen_t len = to_sockaddr(address, &sa);
+    int fd = new_socket(address);
+    if (fd < 0)
+        return -1;
+    if (set(fd, SOL_SOCKET, SO_REUSEADDR, 1) < 0 ||
+        (address->family == 6 && set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) < 0) ||
+        bind(fd, &sa.any, len) < 0 || listen(fd, 512) < 0)
+        return close_keeping_errno(fd);
+    return fd;
+}
+
+int socket_accept(int listener, struct tacit_address *ret_peer)
+{
+    union any_address sa;
+    socklen_t len = sizeof sa;
+    int fd = accept(listener, &sa.any, &len);
+    if (fd < 0)
+        return -1;
+    from_sockaddr(&sa, ret_peer);
+    (void)set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    return prepare(fd);
+}
+
+int socket_connect(const struct tacit_address *peer, const struct tacit_address *source)
+{
+    union any_address sa;
+    int fd = new_socket(peer);
+    if (fd < 0)
+        return -1;
+    (void)set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (source != NULL) {
+        socklen_t len = to_sockaddr(source, &sa);
+        if (bind(fd, &sa.any, len) < 0)
+            return close_keeping_errno(fd);
+    }
+    socklen_t len = to_sockaddr(peer, &sa);
+    if (connect(fd, &sa.any, len) < 0 && errno != EINPROGRESS && errno != EINTR)
+        return close_keeping_errno(fd);
+    return fd;
+}
+
+int socket_error(int fd)
+{
+    int error = 0;
+    socklen_t len = sizeof error;
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 ? errno : error;
+}
+
+void socket_local(int fd, struct tacit_address *ret_local)
+{
+    union any_address sa;
+    socklen_t len = sizeof sa;
+    memset(&sa, 0, sizeof sa);
+    if (getsockname(fd, &sa.any, &len) < 0)
+        memset(&sa, 0, sizeof sa);
+    from_sockaddr(&sa, ret_local);
+}
