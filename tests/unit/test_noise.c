@@ -199,7 +199,8 @@ static void every_handshake_has_ephemeral_keys_of_its_own(void **state)
     struct wire first, second;
     start(&p, SUITE_NAME);
     write_next(&p, &first);
-    start(&p, SUITE_NAME);
+    p.initiator.calls = 0;
+    assert_int_equal(init_side(&p, &p.initiator, &p.responder, "prologue"), 0);
     write_next(&p, &second);
     assert_memory_not_equal(first.bytes, second.bytes, 32);
 }
@@ -247,8 +248,10 @@ static void a_message_cut_or_extended_anywhere_ends_the_handshake(void **state)
         const size_t size = wire.size;
         wire.bytes[size] = 0;
         for (wire.size = 0; wire.size <= size + 1; wire.size++) {
-            if (wire.size != size)
-                assert_int_not_equal(read_wire(to, &wire), 0);
+            if (wire.size != size) {
+                int error = read_wire(to, &wire);
+                assert_true(error == TACIT_EAUTH || error == TACIT_EFORMAT);
+            }
             *to = before;
         }
         wire.size = size;

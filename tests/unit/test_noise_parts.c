@@ -38,6 +38,36 @@ static void psk0_opens_the_first_message_and_psk3_ends_the_third(void **state)
     assert_memory_equal(p.tokens, messages, sizeof messages);
 }
 
+static void the_patterns_are_those_of_section_7_5(void **state)
+{
+    static const char *const words[] = {
+        [NOISE_E] = " e",   [NOISE_S] = " s",   [NOISE_EE] = " ee",   [NOISE_ES] = " es",
+        [NOISE_SE] = " se", [NOISE_SS] = " ss", [NOISE_PSK] = " psk",
+    };
+    static const char *const patterns[][2] = {
+        {"NN", "-> e <- e ee"},
+        {"NK", "<- s ... -> e es <- e ee"},
+        {"KK", "-> s <- s ... -> e es ss <- e ee se"},
+        {"IK", "<- s ... -> e es s ss <- e ee se"},
+        {"XX", "-> e <- e ee s es -> s se"},
+    };
+    for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
+        char name[64], found[128] = "";
+        struct noise_protocol p;
+        snprintf(name, sizeof name, "Noise_%s_25519_AESGCM_BLAKE2b", patterns[i][0]);
+        assert_int_equal(noise_protocol_parse(name, &p), 0);
+        assert_int_equal(p.cipher, NOISE_AESGCM);
+        strcat(found, p.initiator_static_known ? "-> s " : "");
+        strcat(found, p.responder_static_known ? "<- s ... " : "");
+        for (unsigned m = 0; m < p.message_count; m++) {
+            strcat(found, m == 0 ? "->" : m % 2 == 0 ? " ->" : " <-");
+            for (const uint8_t *token = p.tokens[m]; *token != NOISE_END; token++)
+                strcat(found, words[*token]);
+        }
+        assert_string_equal(found, patterns[i][1]);
+    }
+}
+
 static void a_name_outside_the_table_is_refused(void **state)
 {
     static const char *const names[] = {
@@ -311,6 +341,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(psk0_opens_the_first_message_and_psk3_ends_the_third),
+        cmocka_unit_test(the_patterns_are_those_of_section_7_5),
         cmocka_unit_test(a_name_outside_the_table_is_refused),
         cmocka_unit_test(hmac_is_the_real_hmac_with_a_block_of_128_bytes),
         cmocka_unit_test(hkdf_gives_the_specifications_outputs),
