@@ -18,7 +18,7 @@ void noise__hash(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len,
 int noise__dh(const struct noise_keypair *pair, const uint8_t public_key[NOISE_DHLEN],
               uint8_t out[NOISE_DHLEN]);
 
-/* InitializeKey() of section 5.1, key truncated as sections 5.2's callers ask. */
+/* InitializeKey() of section 5.1, with the first 32 bytes of an output of HKDF. */
 void noise__cipher_init(struct noise_cipher *c, enum noise_cipher_kind kind,
                         const uint8_t key[NOISE_HASHLEN]);
 
