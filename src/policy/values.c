@@ -144,7 +144,7 @@ int policy_set_max_message(struct policy_conf *c, const char *value)
     for (; *at >= '0' && *at <= '9' && bytes <= high; at++)
         bytes = bytes * 10 + (uint64_t)(*at - '0');
     const char *unit = *at != '\0' ? strchr(units, *at) : NULL;
-    if (unit != NULL) {
+    if (unit != NULL && bytes <= high) { /* else the shift could wrap round */
         bytes <<= 10 * (unit - units + 1);
         at++;
     }
