@@ -1,0 +1,354 @@
+#!/bin/sh
+# The promises of the `tacit` command, in TAP. Argument: the program.
+tacit=$1
+self=$(cd "$(dirname "$0")" && pwd)/$(basename "$0")
+unset TACIT_CONF
+umask 022
+top=$(mktemp -d) || exit 1
+trap 'chmod -R u+w "$top"; rm -rf "$top"' EXIT
+cd "$top" || exit 1
+count=0
+
+# Runs tacit: its answers in the files out and err, its exit code in $code.
+run() {
+    code=0
+    "$tacit" "$@" >"$top/out" 2>"$top/err" || code=$?
+}
+
+# promise FUNCTION: ok where every command of it succeeds. Not called as a condition:
+# there set -e would do nothing.
+promise() {
+    count=$((count + 1))
+    dir=$top/$count
+    mkdir "$dir"
+    cd "$dir" || exit 1
+    why=$(
+        set -e
+        trap '[ $? -eq 0 ] || echo "exit $code: $(cat "$top/out" "$top/err")"' EXIT
+        "$1" 2>&1
+    )
+    if [ $? -eq 0 ]; then
+        echo "ok $count - $1"
+    else
+        echo "not ok $count - $1"
+        echo "$why" | sed 's/^/# /'
+    fi
+}
+
+exits() { [ "$code" -eq "$1" ]; }
+says() { [ "$(cat "$top/err")" = "$1" ]; }
+prints() { [ "$(cat "$top/out")" = "$1" ]; }
+silent() { [ ! -s "$top/out" ]; }
+mode() { [ "$(ls -ld "$2" | cut -c1-10)" = "$1" ]; }
+absent() { [ ! -e "$1" ] && [ ! -L "$1" ]; }
+# Whether what was printed holds nothing of a key file.
+keeps() { ! grep -qF -f "$1" "$top/out" "$top/err"; }
+start() { run init --dir "${1:-d}" --listen 192.0.2.10:4370 && exits 0; }
+
+keygen_makes_an_identity_and_prints_its_public_key_only() {
+    run keygen id.key
+    exits 0
+    mode -rw------- id.key
+    [ "$(wc -c <id.key)" -eq 45 ]
+    [ "$(wc -c <"$top/out")" -eq 45 ]
+    keeps id.key
+    grep -q '^[A-Za-z0-9+/]\{43\}=$' "$top/out"
+    public=$(cat "$top/out")
+    run pubkey id.key
+    exits 0
+    prints "$public"
+    keeps id.key
+}
+
+two_identities_differ() {
+    run keygen a.key
+    run keygen b.key
+    ! cmp -s a.key b.key
+}
+
+keygen_and_psk_never_overwrite() {
+    for command in keygen psk; do
+        echo precious >file
+        run $command file
+        exits 1
+        says "tacit: file: exists already, expected a new file"
+        [ "$(cat file)" = precious ]
+        silent
+    done
+}
+
+psk_makes_a_mesh_key_and_prints_nothing() {
+    run psk mesh.key
+    exits 0
+    silent
+    mode -rw------- mesh.key
+    [ "$(wc -c <mesh.key)" -eq 45 ]
+}
+
+a_key_file_that_others_can_read_is_refused() {
+    run keygen id.key
+    chmod 644 id.key
+    run pubkey id.key
+    exits 1
+    says "tacit: id.key: mode 0644 lets others read it, expected 0600"
+    silent
+}
+
+a_file_that_is_no_key_is_named() {
+    echo secret-but-no-key >k
+    chmod 600 k
+    run pubkey k
+    exits 1
+    says "tacit: k:1: not a key, expected base64 of 32 bytes (44 characters)"
+}
+
+init_makes_a_host_that_loads() {
+    run init --dir d --listen 192.0.2.10:99,[2001:db8::10]
+    exits 0
+    mode drwx------ d
+    for file in tacit.conf identity.key mesh.key; do mode -rw------- d/$file; done
+    keeps d/identity.key
+    keeps d/mesh.key
+    public=$("$tacit" pubkey d/identity.key)
+    prints "; for tacit.conf on the other hosts:
+[peer *@192.0.2.10]
+public-key = $public
+endpoint = 192.0.2.10:99"
+    run check --conf d/tacit.conf
+    exits 0
+    grep -qx 'listen       192.0.2.10:99' "$top/out"
+    grep -qx 'listen       \[2001:db8::10\]:4370' "$top/out"
+    grep -qxF "public key   $public" "$top/out"
+    grep -qx 'peer         none: nobody can connect' "$top/out"
+    keeps d/identity.key
+    keeps d/mesh.key
+}
+
+what_init_prints_makes_the_other_host_allow_it() {
+    run init --dir a --listen [2001:db8::1]
+    cp "$top/out" peer
+    run init --dir b --listen 192.0.2.2 --mesh-key a/mesh.key
+    exits 0
+    cmp a/mesh.key b/mesh.key
+    cat peer >>b/tacit.conf
+    run check --conf b/tacit.conf
+    exits 0
+    grep -q '^peer         \*@2001:db8::1  .*  at \[2001:db8::1\]:4370$' "$top/out"
+}
+
+init_takes_the_name_that_it_is_given() {
+    run init --dir d --listen 192.0.2.10 --name app@db1.example.net
+    exits 0
+    grep -qxF '[peer app@db1.example.net]' "$top/out"
+    run init --dir e --listen 192.0.2.10 --name App
+    exits 1
+    says "tacit: --name: got 'App', expected a node name such as app@db1.example.net or \
+*@db1.example.net"
+    absent e
+}
+
+init_takes_a_keyring_whole() {
+    "$tacit" psk one
+    "$tacit" psk two
+    cat one two >ring
+    chmod 600 ring
+    run init --dir d --listen 192.0.2.10 --mesh-key ring
+    exits 0
+    cmp ring d/mesh.key
+}
+
+init_writes_nothing_where_any_of_its_files_is() {
+    for file in tacit.conf identity.key mesh.key; do
+        mkdir d
+        echo precious >d/$file
+        run init --dir d --listen 192.0.2.10
+        exits 1
+        says "tacit: d/$file: exists already, expected a directory without mesh.key, \
+identity.key and tacit.conf"
+        [ "$(ls d)" = $file ]
+        [ "$(cat d/$file)" = precious ]
+        rm -r d
+    done
+    mkdir d
+    ln -s nowhere d/tacit.conf
+    run init --dir d --listen 192.0.2.10
+    exits 1
+    [ "$(ls d)" = tacit.conf ]
+}
+
+init_that_fails_leaves_nothing_behind() {
+    run init --dir d --listen 192.0.2.10 --mesh-key none
+    exits 1
+    says "tacit: none: No such file or directory, expected a readable file"
+    absent d
+    run init --dir d --listen 0.0.0.0
+    exits 1
+    says "tacit: --listen: got '0.0.0.0', expected this host's own address"
+    absent d
+    run init --dir d --listen 192.0.2.10,db1
+    exits 1
+    says "tacit: --listen: got 'db1', expected an address such as 192.0.2.10:4370 or \
+[2001:db8::10]:4370"
+    absent d
+    run init --dir d --listen 192.0.2.10,192.0.2.10
+    exits 1
+    says "tacit: d/tacit.conf:11: listen: got '192.0.2.10', expected each address once"
+    absent d
+    run init --dir none/d --listen 192.0.2.10
+    exits 1
+    says "tacit: none/d: cannot be made: No such file or directory"
+}
+
+init_that_fails_half_way_removes_what_it_wrote() {
+    # Both keys fit below this limit of a file's size (a block of 512 bytes), tacit.conf
+    # with its comments does not.
+    code=0
+    (
+        trap '' XFSZ
+        ulimit -f 1
+        exec "$tacit" init --dir d --listen 192.0.2.10 >out 2>err
+    ) || code=$?
+    exits 1
+    [ "$(cat err)" = "tacit: d/tacit.conf: cannot be written: File too large" ]
+    absent d
+}
+
+add_peer_appends_a_section_that_loads() {
+    start
+    key=$("$tacit" keygen other)
+    sed '$d' d/tacit.conf >short # as an editor leaves it: no line's end
+    printf '# end' >>short
+    cat short >d/tacit.conf
+    run add-peer --conf d/tacit.conf app@db2 "$key" --endpoint db2.example.net:99
+    exits 0
+    silent
+    run add-peer "*@db3" "$key" --conf d/tacit.conf
+    exits 0
+    printf '\n\n[peer app@db2]\npublic-key = %s\nendpoint = db2.example.net:99\n' "$key" \
+        >>short
+    printf '\n[peer *@db3]\npublic-key = %s\n' "$key" >>short
+    cmp short d/tacit.conf
+    run check --conf d/tacit.conf
+    exits 0
+    grep -q '^peer         app@db2  .*  at db2.example.net:99$' "$top/out"
+    grep -q '^peer         \*@db3  ' "$top/out"
+    mode -rw------- d/tacit.conf
+}
+
+add_peer_changes_nothing_when_it_fails() {
+    start
+    key=$("$tacit" keygen other)
+    "$tacit" add-peer --conf d/tacit.conf "a*@db2" "$key"
+    cp d/tacit.conf before
+    run add-peer --conf d/tacit.conf "a*@db2" "$key"
+    exits 1
+    says "tacit: d/tacit.conf:20: [peer a*@db2] is there already, expected a new name"
+    run add-peer --conf d/tacit.conf "*b@db2" "$("$tacit" keygen third)"
+    exits 1
+    grep -q '^tacit: nothing was changed, it would not load: d/tacit.conf:23: ' "$top/err"
+    run add-peer --conf d/tacit.conf "app" "$key"
+    exits 1
+    says "tacit: NAME: got 'app', expected a node name such as app@db1.example.net or \
+*@db1.example.net"
+    run add-peer --conf d/tacit.conf "a@b" "$(cat other | cut -c2-)"
+    exits 1
+    says "tacit: PUBLIC-KEY: expected one that 'tacit keygen' or 'tacit pubkey' printed"
+    run add-peer --conf d/tacit.conf a@b AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
+    exits 1
+    says "tacit: PUBLIC-KEY: expected one that 'tacit keygen' or 'tacit pubkey' printed"
+    run add-peer --conf d/tacit.conf a@b "$key" --endpoint ::1
+    exits 1
+    says "tacit: --endpoint: got '::1', expected HOST, HOST:PORT or [IPV6]:PORT"
+    run add-peer --conf d/tacit.conf a@b "$key" --endpoint "h
+[plain]"
+    exits 1
+    cmp before d/tacit.conf
+    [ "$(ls d | wc -l)" -eq 3 ]
+}
+
+check_tells_a_fault_on_one_line_and_fails() {
+    start
+    echo 'port = 1' >>d/tacit.conf
+    run check --conf d/tacit.conf
+    exits 1
+    silent
+    says "tacit: d/tacit.conf:19: unknown key 'port' in [host], expected identity, listen, \
+listen-wildcard, source or max-message"
+}
+
+check_takes_the_configuration_from_the_environment() {
+    start
+    TACIT_CONF=d/tacit.conf
+    export TACIT_CONF
+    run check
+    exits 0
+    grep -qx 'd/tacit.conf: no fault' "$top/out"
+    TACIT_CONF=none
+    run check --conf d/tacit.conf
+    exits 0
+    run check
+    exits 1
+    says "tacit: none: No such file or directory, expected a readable file"
+}
+
+check_shows_peers_sources_and_plain_nodes_but_no_key() {
+    start
+    "$tacit" psk d/pair.key
+    key=$("$tacit" keygen other)
+    sed 's/^listen.*/source = 192.0.2.7/' d/tacit.conf >conf
+    printf '[peer a@b]\npublic-key=%s\npair-key=pair.key\n[plain]\nnode=old@c\n' "$key" \
+        >>conf
+    cp conf d/tacit.conf
+    run check --conf d/tacit.conf
+    exits 0
+    grep -qx 'listen       nowhere: this host only connects to others' "$top/out"
+    grep -qx 'source       192.0.2.7' "$top/out"
+    grep -q '^peer         a@b  .*  with a pair key$' "$top/out"
+    grep -qx 'plain        old@c  (not encrypted)' "$top/out"
+    for file in pair.key mesh.key identity.key; do keeps d/$file; done
+}
+
+a_wrong_call_is_told_how_to_be_right() {
+    for call in keygen pubkey psk "keygen a b" "psk a b" init "init --dir d" \
+        "init --listen 1.2.3.4" "init --dir d --listen 1.2.3.4 x" add-peer "add-peer a@b" \
+        "check x" "check --conf" "check --foo" "check --conf a --conf b" "keygen --foo"; do
+        run $call
+        exits 2
+        silent
+        grep -q "^tacit: usage: tacit ${call%% *} " "$top/err"
+        [ "$(grep -c '^tacit: ' "$top/err")" -eq "$(wc -l <"$top/err")" ]
+    done
+    run frobnicate
+    exits 2
+    says "tacit: unknown command 'frobnicate', expected one that 'tacit help' lists"
+    run
+    exits 2
+    silent
+    grep -q '^usage: tacit COMMAND' "$top/err"
+    absent d
+    absent a
+}
+
+help_lists_every_command_and_version_is_told() {
+    run help
+    exits 0
+    for command in init add-peer check keygen pubkey psk; do
+        grep -q "^  $command " "$top/out"
+    done
+    run --version
+    exits 0
+    grep -qx 'tacit [0-9.]*' "$top/out"
+}
+
+an_answer_that_could_not_be_written_is_a_failure() {
+    [ -c /dev/full ] || return 0
+    code=0
+    "$tacit" help >/dev/full 2>"$top/err" || code=$?
+    exits 1
+    says "tacit: cannot write to the standard output"
+}
+
+for name in $(sed -n 's/^\([a-z_]*_[a-z_]*_[a-z_]*\)() {$/\1/p' "$self"); do
+    promise "$name"
+done
+echo "1..$count"

@@ -1,0 +1,297 @@
+/* The promises of src/files, on real files in a directory of their own. */
+#include "test_unit.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "files/files.h"
+
+static char dir[] = "/tmp/tacit-test-files-XXXXXX";
+
+/* A path in the directory; the last four results stay valid. */
+static const char *in_dir(const char *name)
+{
+    static char paths[4][256];
+    static unsigned next;
+    char *path = paths[next++ % 4];
+    snprintf(path, sizeof paths[0], "%s/%s", dir, name);
+    return path;
+}
+
+static const char *put(const char *name, const char *text, mode_t mode)
+{
+    const char *path = in_dir(name);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    assert_int_equal(fwrite(text, 1, strlen(text), f), strlen(text));
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(chmod(path, mode), 0);
+    return path;
+}
+
+static struct tacit_fault fault;
+static char buf[64];
+static size_t buf_len;
+
+static int get(const char *path, bool secret, size_t cap)
+{
+    struct tacit_files files = tacit_files_real();
+    memset(buf, 0x55, sizeof buf);
+    buf_len = 999;
+    fault.text[0] = '\0';
+    return files.read(files.context, path, secret, buf, cap, &buf_len, &fault);
+}
+
+static void assert_refused(const char *path, bool secret, size_t cap, const char *reason)
+{
+    char expected[TACIT_FAULT_MAX];
+    assert_int_equal(get(path, secret, cap), TACIT_ESYSTEM);
+    assert_int_equal(buf_len, 999);
+    snprintf(expected, sizeof expected, "%s: %s", path, reason);
+    assert_string_equal(fault.text, expected);
+}
+
+static void assert_holds(const char *path, const char *text)
+{
+    assert_int_equal(get(path, false, sizeof buf), 0);
+    assert_int_equal(buf_len, strlen(text));
+    assert_memory_equal(buf, text, buf_len);
+}
+
+static mode_t mode_of(const char *path)
+{
+    struct stat st;
+    assert_int_equal(lstat(path, &st), 0);
+    return st.st_mode & 07777;
+}
+
+/* How many files the directory holds: none may be left behind. */
+static int entries;
+static int count_entry(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+    entries += ftw->level > 0;
+    return 0;
+}
+
+static int files_in_dir(void)
+{
+    entries = 0;
+    assert_int_equal(nftw(dir, count_entry, 8, FTW_PHYS), 0);
+    return entries;
+}
+
+/* ---- Reading ----------------------------------------------------------------------- */
+
+static void a_file_is_read_whole(void **state)
+{
+    assert_holds(put("a", "hello\n", 0644), "hello\n");
+    assert_holds(put("empty", "", 0644), "");
+}
+
+static void a_file_that_fits_exactly_is_read_and_a_longer_one_is_refused(void **state)
+{
+    const char *path = put("a", "12345678", 0644);
+    assert_int_equal(get(path, false, 8), 0);
+    assert_int_equal(buf_len, 8);
+    assert_refused(path, false, 7, "8 bytes, expected at most 7");
+}
+
+static void a_file_of_unknown_size_is_not_cut_either(void **state)
+{
+    struct stat st;
+    const char *path = "/proc/self/status"; /* says that it has 0 bytes */
+    if (stat(path, &st) != 0 || st.st_size != 0)
+        skip();
+    assert_refused(path, false, sizeof buf, "too long, expected at most 64 bytes");
+}
+
+static void a_key_file_that_others_can_read_is_refused(void **state)
+{
+    assert_refused(put("k", "key", 0644), true, sizeof buf,
+                   "mode 0644 lets others read it, expected 0600");
+    assert_refused(put("k", "key", 0640), true, sizeof buf,
+                   "mode 0640 lets others read it, expected 0600");
+    assert_refused(put("k", "key", 0604), true, sizeof buf,
+                   "mode 0604 lets others read it, expected 0600");
+}
+
+static void a_key_file_that_others_can_write_or_run_is_refused(void **state)
+{
+    static const mode_t modes[] = {0620, 0610, 0602, 0601};
+    for (size_t i = 0; i < COUNT(modes); i++) {
+        char reason[80];
+        snprintf(reason, sizeof reason, "mode 0%o lets others at it, expected 0600",
+                 (unsigned)modes[i]);
+        assert_refused(put("k", "key", modes[i]), true, sizeof buf, reason);
+    }
+}
+
+static void a_key_file_for_the_owner_alone_is_read(void **state)
+{
+    assert_int_equal(get(put("k", "key", 0600), true, sizeof buf), 0);
+    assert_int_equal(get(put("k", "key", 0400), true, sizeof buf), 0);
+    assert_int_equal(buf_len, 3);
+}
+
+static void a_key_file_of_another_user_is_refused(void **state)
+{
+    const char *path = put("k", "key", 0600);
+    if (geteuid() != 0)
+        skip(); /* only root can give a file away */
+    assert_int_equal(chown(path, 12345, 0), 0);
+    assert_refused(path, true, sizeof buf,
+                   "belongs to user 12345, expected root or user 0");
+}
+
+static void a_symbolic_link_is_followed_and_its_target_is_judged(void **state)
+{
+    const char *target = put("t", "key", 0600), *link = in_dir("l");
+    unlink(link);
+    assert_int_equal(symlink(target, link), 0);
+    assert_int_equal(get(link, true, sizeof buf), 0);
+    assert_int_equal(chmod(target, 0644), 0);
+    assert_refused(link, true, sizeof buf,
+                   "mode 0644 lets others read it, expected 0600");
+}
+
+static void what_is_no_regular_file_is_refused_at_once(void **state)
+{
+    const char *fifo = in_dir("fifo");
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    assert_refused(fifo, true, sizeof buf, "not a regular file, expected one");
+    assert_refused(dir, false, sizeof buf, "not a regular file, expected one");
+    assert_refused("/dev/zero", false, sizeof buf, "not a regular file, expected one");
+    unlink(fifo);
+}
+
+static void a_missing_file_is_named(void **state)
+{
+    assert_refused(in_dir("none"), true, sizeof buf,
+                   "No such file or directory, expected a readable file");
+}
+
+/* ---- Writing ----------------------------------------------------------------------- */
+
+static void a_new_file_has_exactly_its_mode_whatever_the_umask(void **state)
+{
+    const char *path = in_dir("n1"), *other = in_dir("n2");
+    mode_t old = umask(0);
+    assert_int_equal(tacit_file_create(path, 0600, "abc", 3, &fault), 0);
+    umask(077);
+    assert_int_equal(tacit_file_create(other, 0644, "abc", 3, &fault), 0);
+    umask(old);
+    assert_int_equal(mode_of(path), 0600);
+    assert_int_equal(mode_of(other), 0644);
+    assert_holds(path, "abc");
+}
+
+static void an_existing_file_is_never_created_over(void **state)
+{
+    const char *path = put("a", "old", 0600), *link = in_dir("dangling");
+    char expected[TACIT_FAULT_MAX];
+    assert_int_equal(tacit_file_create(path, 0600, "new", 3, &fault), TACIT_ESYSTEM);
+    snprintf(expected, sizeof expected, "%s: exists already, expected a new file", path);
+    assert_string_equal(fault.text, expected);
+    assert_holds(path, "old");
+
+    assert_int_equal(symlink(in_dir("nowhere"), link), 0);
+    assert_int_equal(tacit_file_create(link, 0600, "new", 3, &fault), TACIT_ESYSTEM);
+    assert_int_not_equal(access(in_dir("nowhere"), F_OK), 0);
+    unlink(link);
+}
+
+static void a_replaced_file_keeps_its_mode_and_owner(void **state)
+{
+    struct stat st;
+    const char *path = put("a", "old", 0640);
+    if (geteuid() == 0)
+        assert_int_equal(chown(path, 12345, 54321), 0);
+    int before = files_in_dir();
+    assert_int_equal(tacit_file_replace(path, "new text", 8, &fault), 0);
+    assert_holds(path, "new text");
+    assert_int_equal(mode_of(path), 0640);
+    assert_int_equal(stat(path, &st), 0);
+    if (geteuid() == 0) {
+        assert_int_equal(st.st_uid, 12345);
+        assert_int_equal(st.st_gid, 54321);
+    }
+    assert_int_equal(files_in_dir(), before);
+}
+
+static void whoever_has_the_old_file_open_sees_it_whole(void **state)
+{
+    char old[8] = "";
+    const char *path = put("a", "old", 0600);
+    int fd = open(path, O_RDONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(tacit_file_replace(path, "new text", 8, &fault), 0);
+    assert_int_equal(read(fd, old, sizeof old), 3);
+    assert_memory_equal(old, "old", 3);
+    close(fd);
+}
+
+static void a_replaced_link_stays_a_link(void **state)
+{
+    const char *target = put("t", "old", 0600), *link = in_dir("l");
+    struct stat st;
+    unlink(link);
+    assert_int_equal(symlink("t", link), 0);
+    assert_int_equal(tacit_file_replace(link, "new", 3, &fault), 0);
+    assert_int_equal(lstat(link, &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    assert_holds(target, "new");
+}
+
+static void what_is_not_there_cannot_be_replaced(void **state)
+{
+    int before = files_in_dir();
+    assert_int_equal(tacit_file_replace(in_dir("none"), "new", 3, &fault), TACIT_ESYSTEM);
+    assert_int_equal(tacit_file_replace(dir, "new", 3, &fault), TACIT_ESYSTEM);
+    assert_int_equal(files_in_dir(), before);
+}
+
+/* ---- The directory ----------------------------------------------------------------- */
+
+static int make_dir(void **state)
+{
+    return mkdtemp(dir) == NULL;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int flag,
+                        struct FTW *ftw)
+{
+    return remove(path);
+}
+
+static int remove_dir(void **state)
+{
+    return nftw(dir, remove_entry, 8, FTW_PHYS | FTW_DEPTH);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_file_is_read_whole),
+        cmocka_unit_test(a_file_that_fits_exactly_is_read_and_a_longer_one_is_refused),
+        cmocka_unit_test(a_file_of_unknown_size_is_not_cut_either),
+        cmocka_unit_test(a_key_file_that_others_can_read_is_refused),
+        cmocka_unit_test(a_key_file_that_others_can_write_or_run_is_refused),
+        cmocka_unit_test(a_key_file_for_the_owner_alone_is_read),
+        cmocka_unit_test(a_key_file_of_another_user_is_refused),
+        cmocka_unit_test(a_symbolic_link_is_followed_and_its_target_is_judged),
+        cmocka_unit_test(what_is_no_regular_file_is_refused_at_once),
+        cmocka_unit_test(a_missing_file_is_named),
+        cmocka_unit_test(a_new_file_has_exactly_its_mode_whatever_the_umask),
+        cmocka_unit_test(an_existing_file_is_never_created_over),
+        cmocka_unit_test(a_replaced_file_keeps_its_mode_and_owner),
+        cmocka_unit_test(whoever_has_the_old_file_open_sees_it_whole),
+        cmocka_unit_test(a_replaced_link_stays_a_link),
+        cmocka_unit_test(what_is_not_there_cannot_be_replaced),
+    };
+    return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}
