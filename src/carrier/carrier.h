@@ -66,6 +66,7 @@ struct refusal {
 
 struct counters {
     atomic_uint_least64_t accepted;   /* sockets */
+    atomic_uint_least64_t pending;    /* of them, handshake not done: goes up and down */
     atomic_uint_least64_t strangers;  /* of them, without a valid first message */
     atomic_uint_least64_t replays;    /* first messages seen before or out of time */
     atomic_uint_least64_t refused;    /* authenticated, but not allowed */
@@ -165,7 +166,6 @@ void listener_timeout(struct listener *l);
 void listener_stop(struct listener *l);
 /* The port and address of its first socket, for #net_address{}. */
 const struct tacit_address *listener_address(const struct listener *l);
-size_t listener_pending(const struct listener *l);
 
 /* --- link.c, output.c, input.c ---------------------------------------------------- */
 

@@ -83,7 +83,7 @@ static void put_counter(ei_x_buff *x, const char *key, atomic_uint_least64_t *co
     put_integer(x, key, atomic_load(counter));
 }
 
-static void put_host(ei_x_buff *x, const struct tacit_policy *policy, size_t pending)
+static void put_host(ei_x_buff *x, const struct tacit_policy *policy)
 {
     char key[TACIT_KEY_TEXT], fingerprint[TACIT_FINGERPRINT_TEXT];
     const struct noise_keypair *identity = tacit_policy_identity(policy);
@@ -94,8 +94,8 @@ static void put_host(ei_x_buff *x, const struct tacit_policy *policy, size_t pen
     put_binary(x, "public_key", key);
     put_binary(x, "fingerprint", fingerprint);
     put_listen(x, policy);
-    put_integer(x, "pending", pending);
     put_counter(x, "accepted", &carrier_counters.accepted);
+    put_counter(x, "pending", &carrier_counters.pending);
     put_counter(x, "strangers", &carrier_counters.strangers);
     put_counter(x, "replays", &carrier_counters.replays);
     put_counter(x, "refused", &carrier_counters.refused);
@@ -111,8 +111,7 @@ static bool put_answer(ei_x_buff *x, const struct carrier_port *p, unsigned comm
     if (command == CALL_LINK && p->link != NULL)
         put_link(x, p->link);
     else if (command == CALL_HOST && policy != NULL)
-        put_host(x, policy->policy,
-                 p->listener == NULL ? 0 : listener_pending(p->listener));
+        put_host(x, policy->policy);
     else
         answered = false;
     policy_release(policy);

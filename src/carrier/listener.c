@@ -50,6 +50,7 @@ static void link_in(struct listener *l, struct conn *c)
     *(l->newest == NULL ? &l->oldest : &l->newest->next) = c;
     l->newest = c;
     l->pending++;
+    atomic_fetch_add(&carrier_counters.pending, 1);
     ++*bucket(l, c);
 }
 
@@ -59,6 +60,7 @@ static void link_out(struct listener *l, struct conn *c)
     *(c->next == NULL ? &l->newest : &c->next->previous) = c->previous;
     c->next = c->previous = NULL;
     l->pending--;
+    atomic_fetch_sub(&carrier_counters.pending, 1);
     --*bucket(l, c);
 }
 
@@ -379,11 +381,6 @@ const struct tacit_address *listener_address(const struct listener *l)
     const struct tacit_address *addresses;
     tacit_policy_listen(l->policy->policy, &addresses);
     return addresses;
-}
-
-size_t listener_pending(const struct listener *l)
-{
-    return l->pending;
 }
 
 /* --- start and stop ----------------------------------------------------------------- */

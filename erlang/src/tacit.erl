@@ -1,0 +1,78 @@
+%% What a user of Tacit calls on a running node.
+-module(tacit).
+
+-export([info/0, info/1, version/0]).
+
+-export_type([host/0, link/0, down/0]).
+
+%% All texts are binaries; counters start with the emulator.
+-type host() :: #{configuration := binary(),  % the file in force
+                  public_key := binary(),     % this host's, base64
+                  fingerprint := binary(),    % of it
+                  listen := [binary()],       % addresses
+                  accepted := non_neg_integer(),   % sockets
+                  pending := non_neg_integer(),    % of them, handshake not done
+                  strangers := non_neg_integer(),  % without a valid first message
+                  replays := non_neg_integer(),    % first messages seen before or out of time
+                  refused := non_neg_integer(),    % authenticated, but not allowed
+                  evicted := non_neg_integer(),    % to make room
+                  exchanges := non_neg_integer(),  % first messages answered
+                  handshakes := non_neg_integer(), % completed, in either role
+                  links := [link()]}.
+-type link() :: #{node := node() | undefined,
+                  state := connecting | handshake | passive | up,
+                  direction := in | out,           % who dialled
+                  fingerprint := binary(),         % of the peer's key
+                  suite := atom(),
+                  peer_address := binary(),
+                  local_address := binary(),
+                  received_bytes := non_neg_integer(), % on the wire
+                  sent_bytes := non_neg_integer(),
+                  received_messages := non_neg_integer(), % ticks included
+                  sent_messages := non_neg_integer(),
+                  age := non_neg_integer()}.       % seconds
+-type down() :: #{state := down,
+                  direction := in | out,
+                  reason := atom(),
+                  text := string(),                % for people
+                  time := string()}.               % when, RFC 3339
+
+%% This host and all its links.
+-spec info() -> {ok, host()} | {error, not_started}.
+info() ->
+    try tacit_drv:info(host) of
+        {ok, Host} ->
+            {ok, Host#{links => [link_map(Info) || {_, Info} <- tacit_drv:links()]}};
+        {error, closed} ->
+            {error, not_started}
+    catch
+        error:_ -> {error, not_started}
+    end.
+
+%% The link with Node; where there is none, why the last one failed or ended.
+-spec info(node()) -> {ok, link() | down()} | {error, unknown | not_started}.
+info(Node) ->
+    Name = atom_to_binary(Node),
+    try [Info || {_, #{name := N, state := up} = Info} <- tacit_drv:links(), N =:= Name] of
+        [Info | _] -> {ok, link_map(Info)};
+        [] -> last(tacit_drv:last(atom_to_list(Node)))
+    catch
+        error:_ -> {error, not_started}
+    end.
+
+last(none) ->
+    {error, unknown};
+last({ok, #{time := Time} = Last}) ->
+    {ok, Last#{state => down, time := calendar:system_time_to_rfc3339(Time)}}.
+
+%% A name becomes an atom only if it is one already: that of a node that is connected is.
+link_map(#{name := Name} = Info) ->
+    Node = try binary_to_existing_atom(Name) catch error:badarg -> undefined end,
+    (maps:remove(name, Info))#{node => Node}.
+
+%% The version of Tacit, and of the channel's protocol.
+-spec version() -> #{tacit := string(), protocol := pos_integer()}.
+version() ->
+    _ = application:load(tacit),
+    {ok, Version} = application:get_key(tacit, vsn),
+    #{tacit => Version, protocol => 1}.

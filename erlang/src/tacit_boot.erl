@@ -1,0 +1,204 @@
+%% Starting, and what must be right for it: the configuration, the order of carriers, the
+%% flags. Also the log lines that Tacit writes.
+%%
+%% All of it runs inside net_kernel while the emulator may still be booting: no logger, no
+%% file server, no application but what code:load needs.
+-module(tacit_boot).
+
+-export([start/0, guard/1, family/0, plain_module/0, plain_allowed/1]).
+-export([log_refused/6, log_mismatch/2, log_lost_handshake/3]).
+
+%% OTP's plain carriers that may stand beside Tacit, and their address family.
+-define(PLAIN_CARRIERS, [{"inet_tcp", inet}, {"inet6_tcp", inet6}]).
+
+%% Checks the flags, loads the driver and reads the configuration. Throws {tacit, Text}.
+-spec start() -> ok.
+start() ->
+    check_carriers(carriers()),
+    warn_of_epmd(),
+    must(tacit_drv:load()),
+    must(tacit_drv:configure(configuration())),
+    ok.
+
+must(ok) -> ok;
+must({error, Text}) -> throw({tacit, Text}).
+
+%% -tacit_conf FILE, else TACIT_CONF, else the file that packages install.
+configuration() ->
+    case init:get_argument(tacit_conf) of
+        {ok, Values} ->
+            case lists:last(Values) of
+                [File] -> File;
+                _ -> throw({tacit, "-tacit_conf: expected one file name behind it"})
+            end;
+        error ->
+            case os:getenv("TACIT_CONF") of
+                Unset when Unset =:= false; Unset =:= "" -> "/etc/tacit/tacit.conf";
+                File -> File
+            end
+    end.
+
+%% Runs Fun, and sees to it that no node comes up half-configured: a node that boots ends
+%% with one line, and a node that starts distribution later stays without it.
+-spec guard(fun(() -> Result)) -> Result | {error, term()}.
+guard(Fun) ->
+    try Fun() of
+        {error, Text} -> fail(Text);
+        Result -> Result
+    catch
+        throw:{tacit, Text} -> fail(Text);
+        error:undef:Stack -> fail(io_lib:format("a function is missing: ~0p", [hd(Stack)]))
+    end.
+
+fail(Text) ->
+    case booting() of
+        true ->
+            say(["tacit: ", Text]),
+            erlang:halt(1);
+        false ->
+            fail_later(lists:flatten(Text))
+    end.
+
+%% With a plain carrier already up net_kernel would go on without us, in plain text.
+fail_later(Text) ->
+    case carriers() of
+        [_, _ | _] ->
+            logger:error("tacit: ~ts", [Text]),
+            exit(self(), kill),
+            receive after infinity -> ok end;
+        _ ->
+            {error, {tacit, Text}}
+    end.
+
+%% Whether net_kernel is started by the emulator's flags, not by net_kernel:start/2.
+booting() ->
+    lists:member(net_sup, get_ancestors()).
+
+get_ancestors() ->
+    case get('$ancestors') of
+        List when is_list(List) -> List;
+        _ -> []
+    end.
+
+%% Straight to standard error: nothing of io is up yet.
+say(Line) ->
+    Port = erlang:open_port({fd, 0, 2}, [out]),
+    erlang:port_command(Port, unicode:characters_to_binary([Line, $\n])),
+    erlang:port_close(Port).
+
+%% --- carriers ------------------------------------------------------------------------------
+
+carriers() ->
+    case init:get_argument(proto_dist) of
+        {ok, Values} -> lists:last(Values);
+        error -> []
+    end.
+
+%% net_kernel asks the carrier named last first: Tacit must be that, or names that are on
+%% no [plain] line would be dialled in plain text.
+check_carriers(["tacit"]) ->
+    ok;
+check_carriers([Plain, "tacit"]) ->
+    case lists:keymember(Plain, 1, ?PLAIN_CARRIERS) of
+        true -> check_plain_listens(Plain);
+        false -> wrong_carriers([Plain, "tacit"])
+    end;
+check_carriers(Carriers) ->
+    wrong_carriers(Carriers).
+
+wrong_carriers(Carriers) ->
+    throw({tacit, ["-proto_dist ", lists:join($\s, Carriers), ": expected tacit alone, or ",
+                   "inet_tcp tacit, or inet6_tcp tacit: the last is asked first, and must ",
+                   "be tacit"]}).
+
+%% A plain carrier that failed to listen leaves no listening socket with net_kernel.
+check_plain_listens(Plain) ->
+    {links, Links} = process_info(self(), links),
+    Sockets = [P || P <- Links, is_port(P),
+                    erlang:port_info(P, name) =:= {name, "tcp_inet"}],
+    Listens = init:get_argument(dist_listen) =/= {ok, [["false"]]},
+    case Sockets of
+        [] when Listens -> throw({tacit, ["-proto_dist ", Plain, " tacit: ", Plain,
+                                          " does not listen, see the line above"]});
+        _ -> ok
+    end.
+
+%% The family and protocol of Tacit's #net_address{}. Beside a plain carrier they are that
+%% carrier's, so that net_kernel gives its connections to tacit_dist first.
+-spec family() -> {atom(), atom()}.
+family() ->
+    case carriers() of
+        [Plain, "tacit"] ->
+            {_, Family} = lists:keyfind(Plain, 1, ?PLAIN_CARRIERS),
+            {Family, tcp};
+        _ ->
+            {tacit, tacit}
+    end.
+
+%% The module of the plain carrier beside us.
+-spec plain_module() -> module().
+plain_module() ->
+    [Plain, "tacit"] = carriers(),
+    list_to_existing_atom(Plain ++ "_dist").
+
+%% Whom the plain carrier may let in: those on [plain] lines whom net_kernel:allow/1 (an
+%% empty list: everyone) does not forbid. Never an empty list, which would mean everyone.
+-spec plain_allowed(list()) -> list().
+plain_allowed(Allowed) ->
+    case lists:append([plain_entry(Glob, Allowed) || Glob <- tacit_drv:plain()]) of
+        [] -> ["@"]; % matches no name
+        Names -> Names
+    end.
+
+plain_entry("*@" ++ Host, []) -> [Host];
+plain_entry("*@" ++ Host, Allowed) ->
+    [Name || Name <- Allowed, {node, _, H} <- [dist_util:split_node(Name)], H =:= Host];
+plain_entry(Name, Allowed) ->
+    [Name || Allowed =:= [] orelse dist_util:is_allowed(Name, Allowed)].
+
+%% --- what is said --------------------------------------------------------------------------
+
+%% erl starts OTP's own epmd, on every interface, unless told not to.
+warn_of_epmd() ->
+    Named = init:get_argument(name) =/= error orelse init:get_argument(sname) =/= error,
+    Started = init:get_argument(no_epmd) =:= error andalso
+        init:get_argument(start_epmd) =/= {ok, [["false"]]},
+    case Named andalso Started andalso carriers() =:= ["tacit"] andalso booting() of
+        true ->
+            say("tacit: erl has started epmd, which listens on every interface and is not "
+                "needed; add -no_epmd");
+        false ->
+            ok
+    end.
+
+%% A peer that we refused (in) or that we did not reach or that refused us (out).
+-spec log_refused(in | out, atom(), iodata(), iodata(), iodata(), iodata()) -> ok.
+log_refused(Direction, Reason, Name, Fingerprint, Address, Text) ->
+    logger:warning("tacit: link refused direction=~s reason=~s name=~ts fingerprint=~ts "
+                   "address=~ts: ~ts",
+                   [Direction, Reason, dash(Name), dash(Fingerprint), dash(Address), Text]).
+
+dash(Empty) when Empty =:= <<>>; Empty =:= [] -> "-";
+dash(Text) -> Text.
+
+%% A peer whose distribution handshake claims another name than its key may have.
+-spec log_mismatch(port(), string()) -> ok.
+log_mismatch(Port, Text) ->
+    log_port(in, Port, name_mismatch, Text).
+
+%% A link that ended between the channel and the distribution handshake's end. A peer that
+%% closed because it is done (it dialled us at the same time, say) is no news.
+-spec log_lost_handshake(port(), atom(), string()) -> ok.
+log_lost_handshake(Port, Reason, Text) ->
+    case lists:member(Reason, [done, cut, closed, econnreset, epipe]) of
+        true -> ok;
+        false -> log_port(out, Port, Reason, Text)
+    end.
+
+log_port(Direction, Port, Reason, Text) ->
+    {Name, Fingerprint, Address} =
+        case tacit_drv:info(Port) of
+            {ok, #{name := N, fingerprint := F, peer_address := A}} -> {N, F, A};
+            {error, closed} -> {<<>>, <<>>, <<>>}
+        end,
+    log_refused(Direction, Reason, Name, Fingerprint, Address, Text).

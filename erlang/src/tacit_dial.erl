@@ -1,0 +1,110 @@
+%% Dialling: from a node's name to an authenticated channel, within the setup time.
+-module(tacit_dial).
+
+-export([dial/4]).
+
+%% Nothing is gained by less than this for one address.
+-define(SHARE_MIN, 500).
+
+%% Resolves and dials Node; the port that comes back belongs to the calling process, and
+%% its peer has proved to be Node. Reason says at which stage it failed. SetupTime, ms, is
+%% net_kernel's: what is tried here ends a little earlier, so that the reason is told.
+-spec dial(node(), node(), longnames | shortnames, non_neg_integer()) ->
+          {ok, port()} | {error, atom()}.
+dial(Node, MyNode, LongOrShortNames, SetupTime) ->
+    Name = atom_to_list(Node),
+    Until = erlang:monotonic_time(millisecond) + SetupTime * 9 div 10,
+    case host_fits(Name, LongOrShortNames) andalso tacit_drv:endpoint(Name) of
+        {ok, {Host, TcpPort}} ->
+            Claim = (claim(MyNode))#{node => Name},
+            try_families(families(Host), TcpPort, Claim, Until, {error, nxdomain});
+        {error, _} ->
+            fail(Name, name, "not a node name that Tacit takes");
+        false ->
+            fail(Name, name, "its host part does not fit this node's " ++
+                     atom_to_list(LongOrShortNames))
+    end.
+
+%% Who we say we are: a dynamic node does not know its name yet.
+claim(MyNode) ->
+    case {node(), string:split(atom_to_list(MyNode), "@")} of
+        {nonode@nohost, [_, Host]} -> #{own => Host, dynamic => true};
+        _ -> #{own => atom_to_list(MyNode), dynamic => false}
+    end.
+
+%% As inet_tcp_dist: long names have a dot or are an address, short names have none.
+host_fits(Name, LongOrShortNames) ->
+    case string:split(Name, "@") of
+        [_, Host] ->
+            Dots = lists:member($., Host),
+            case LongOrShortNames of
+                longnames -> Dots orelse element(1, inet:parse_address(Host)) =:= ok;
+                shortnames -> not Dots
+            end;
+        _ ->
+            false
+    end.
+
+%% One look-up a family, and the second only if the first led nowhere.
+families(Host) ->
+    case inet:parse_address(Host) of
+        {ok, Ip} -> [fun() -> [Ip] end];
+        {error, _} -> [fun() -> resolve(Host, Family) end || Family <- [inet, inet6]]
+    end.
+
+resolve(Host, Family) ->
+    case inet:getaddrs(Host, Family) of
+        {ok, Ips} -> Ips;
+        {error, _} -> []
+    end.
+
+try_families([], _TcpPort, #{node := Name}, _Until, {error, nxdomain}) ->
+    fail(Name, nxdomain, "no address for its host, and no [peer] endpoint");
+try_families([], _TcpPort, _Claim, _Until, Error) ->
+    Error;
+try_families([Ips | Families], TcpPort, Claim, Until, Error) ->
+    case try_addresses(Ips(), TcpPort, Claim, Until, Error) of
+        {next, NextError} -> try_families(Families, TcpPort, Claim, Until, NextError);
+        Result -> Result
+    end.
+
+try_addresses([], _TcpPort, _Claim, _Until, Error) ->
+    {next, Error};
+try_addresses([Ip | Ips], TcpPort, Claim, Until, _Error) ->
+    Left = Until - erlang:monotonic_time(millisecond),
+    Share = max(?SHARE_MIN, Left div (length(Ips) + 1)),
+    case connect(Claim#{address => {Ip, TcpPort}, timeout => Share}) of
+        {error, {tcp, Reason}} -> try_addresses(Ips, TcpPort, Claim, Until, {error, Reason});
+        Result -> Result
+    end.
+
+%% One address. {tcp, _}: nobody answered there, another address may do.
+connect(#{node := Name, address := Address} = Args) ->
+    Port = tacit_drv:open(),
+    case tacit_drv:connect(Port, Args) of
+        ok ->
+            receive
+                {tacit_up, Port, _Name, _Fingerprint} -> {ok, Port};
+                {tacit_down, Port, Reason, Text} -> down(Name, Address, Reason, Text)
+            end;
+        {error, Reason} ->
+            tacit_drv:close(Port),
+            {error, {tcp, list_to_atom(Reason)}}
+    end.
+
+down(Name, Address, Reason, Text) ->
+    case lists:member(Reason, [econnrefused, ehostunreach, enetunreach, etimedout, timeout,
+                               enetdown, ehostdown, eaddrnotavail, econnreset]) of
+        true ->
+            {error, {tcp, Reason}};
+        false ->
+            tacit_boot:log_refused(out, Reason, Name, <<>>, address_text(Address), Text),
+            {error, Reason}
+    end.
+
+fail(Name, Reason, Text) ->
+    tacit_boot:log_refused(out, Reason, Name, <<>>, <<>>, Text),
+    {error, Reason}.
+
+address_text({Ip, TcpPort}) ->
+    [inet:ntoa(Ip), $:, integer_to_list(TcpPort)].

@@ -1,0 +1,286 @@
+%% The distribution carrier: `-proto_dist tacit'.
+%%
+%% A thin module in the manner of inet_tcp_dist. Whoever arrives here has been
+%% authenticated by the driver: accept, Noise handshake, deadlines and limits happen there,
+%% and nothing of Erlang's exists for a stranger. The distribution handshake of dist_util
+%% then runs inside the channel, and must claim the very name that the channel proved.
+%%
+%% Beside a plain carrier (`-proto_dist inet_tcp tacit') this module also stands before it:
+%% net_kernel looks a carrier up by family and protocol, the last named first, so that a
+%% listener that says inet and tcp receives inet_tcp's connections, too. Only names on a
+%% [plain] line are then passed on to inet_tcp_dist.
+-module(tacit_dist).
+
+-export([childspecs/0, listen/1, listen/2, accept/1, accept_connection/5, setup/5,
+         close/1, select/1, address/0, address/1, is_node_name/1]).
+-export([setopts/2, getopts/2]).
+%% Exported for spawn and for the funs in #hs_data{}, which must not pin old code.
+-export([accept_loop/2, do_accept/8, do_setup/6]).
+-export([send/2, recv/3, getll/1, remote_address/2, pre_nodeup/1, post_nodeup/1, tick/1,
+         getstat/1]).
+
+-include_lib("kernel/include/dist.hrl").
+-include_lib("kernel/include/dist_util.hrl").
+-include_lib("kernel/include/net_address.hrl").
+
+-type ctrl() :: {tacit, port(), Name :: string(), Dynamic :: boolean()}.
+
+%% --- listening -----------------------------------------------------------------------------
+
+-spec childspecs() -> {ok, []}.
+childspecs() ->
+    {ok, []}.
+
+-spec listen(atom()) -> {ok, {port(), #net_address{}, integer()}} | {error, term()}.
+listen(Name) ->
+    {ok, Host} = inet:gethostname(),
+    listen(Name, Host).
+
+%% Reads the configuration and listens on its addresses. A node that was started with
+%% -name or -sname does not start with a wrong one: see tacit_boot:fail/1.
+-spec listen(atom(), string()) -> {ok, {port(), #net_address{}, integer()}} | {error, term()}.
+listen(Name, Host) ->
+    tacit_boot:guard(
+      fun() ->
+              ok = tacit_boot:start(),
+              Port = tacit_drv:open(),
+              case tacit_drv:listen(Port, atom_to_list(Name) ++ "@" ++ Host) of
+                  {ok, Address} ->
+                      %% -1: net_kernel makes a random creation
+                      {ok, {Port, (net_address(Host))#net_address{address = Address}, -1}};
+                  {error, Text} ->
+                      tacit_drv:close(Port),
+                      {error, Text}
+              end
+      end).
+
+-spec address() -> #net_address{}.
+address() ->
+    {ok, Host} = inet:gethostname(),
+    address(Host).
+
+%% Called instead of listen where the node does not listen.
+-spec address(string()) -> #net_address{}.
+address(Host) ->
+    tacit_boot:guard(
+      fun() ->
+              ok = tacit_boot:start(),
+              net_address(Host)
+      end).
+
+net_address(Host) ->
+    {Family, Protocol} = tacit_boot:family(),
+    #net_address{host = Host, family = Family, protocol = Protocol}.
+
+-spec close(port()) -> ok.
+close(Listener) ->
+    tacit_drv:close(Listener).
+
+%% --- accepting -----------------------------------------------------------------------------
+
+-spec accept(port()) -> pid().
+accept(Listener) ->
+    spawn_opt(?MODULE, accept_loop, [self(), Listener], [link, {priority, max}]).
+
+-spec accept_loop(pid(), port()) -> no_return().
+accept_loop(Kernel, Listener) ->
+    case tacit_drv:accept(Listener) of
+        ok -> announce_loop(Kernel, Listener, tacit_boot:family());
+        {error, Reason} -> exit(Reason)
+    end.
+
+announce_loop(Kernel, Listener, {Family, Protocol} = FamilyProtocol) ->
+    receive
+        {tacit_accept, Listener, Port, Name, Dynamic} ->
+            Ctrl = {tacit, Port, binary_to_list(Name), Dynamic},
+            Kernel ! {accept, self(), Ctrl, Family, Protocol},
+            controller(Kernel, Port),
+            announce_loop(Kernel, Listener, FamilyProtocol);
+        {tacit_event, Listener, Reason, Name, Fingerprint, Address, Text} ->
+            tacit_boot:log_refused(in, Reason, Name, Fingerprint, Address, Text),
+            announce_loop(Kernel, Listener, FamilyProtocol);
+        _ ->
+            announce_loop(Kernel, Listener, FamilyProtocol)
+    end.
+
+%% Gives the port to the process that net_kernel started for it. Unlinked, or the end of
+%% one link would be the end of all accepting.
+controller(Kernel, Port) ->
+    receive
+        {Kernel, controller, Pid} ->
+            try
+                erlang:port_connect(Port, Pid),
+                unlink(Port)
+            catch
+                error:badarg -> ok % it ended meanwhile: Pid will find out
+            end,
+            Pid ! {self(), controller};
+        {Kernel, unsupported_protocol} ->
+            exit(unsupported_protocol)
+    end.
+
+-spec accept_connection(pid(), ctrl() | term(), node(), list(), non_neg_integer()) -> pid().
+accept_connection(AcceptPid, {tacit, Port, Name, Dynamic}, MyNode, Allowed, SetupTime) ->
+    spawn_opt(?MODULE, do_accept,
+              [self(), AcceptPid, Port, Name, Dynamic, MyNode, Allowed, SetupTime],
+              dist_util:net_ticker_spawn_options());
+accept_connection(AcceptPid, Socket, MyNode, Allowed, SetupTime) ->
+    Plain = tacit_boot:plain_allowed(Allowed),
+    (tacit_boot:plain_module()):accept_connection(AcceptPid, Socket, MyNode, Plain, SetupTime).
+
+-spec do_accept(pid(), pid(), port(), string(), boolean(), node(), list(),
+                non_neg_integer()) -> no_return().
+do_accept(Kernel, AcceptPid, Port, Name, Dynamic, MyNode, Allowed, SetupTime) ->
+    receive
+        {AcceptPid, controller} ->
+            Timer = dist_util:start_timer(SetupTime),
+            put(tacit_claim, {Name, Dynamic}),
+            HSData = hs_data(Kernel, MyNode, Port, Timer),
+            dist_util:handshake_other_started(
+              HSData#hs_data{allowed = allowed(Name, Allowed)})
+    end.
+
+%% Exactly the name that the channel proved, if net_kernel:allow/1 does not forbid it.
+allowed(Name, []) -> [Name];
+allowed(_Name, Allowed) -> Allowed. % recv/3 holds the peer to its name
+
+%% --- dialling ------------------------------------------------------------------------------
+
+-spec setup(node(), term(), node(), longnames | shortnames, non_neg_integer()) -> pid().
+setup(Node, Type, MyNode, LongOrShortNames, SetupTime) ->
+    spawn_opt(?MODULE, do_setup, [self(), Node, Type, MyNode, LongOrShortNames, SetupTime],
+              dist_util:net_ticker_spawn_options()).
+
+-spec do_setup(pid(), node(), term(), node(), longnames | shortnames,
+               non_neg_integer()) -> no_return().
+do_setup(Kernel, Node, Type, MyNode, LongOrShortNames, SetupTime) ->
+    Timer = dist_util:start_timer(SetupTime),
+    case tacit_dial:dial(Node, MyNode, LongOrShortNames, SetupTime) of
+        {ok, Port} ->
+            dist_util:reset_timer(Timer),
+            HSData = hs_data(Kernel, MyNode, Port, Timer),
+            dist_util:handshake_we_started(
+              HSData#hs_data{other_node = Node, request_type = Type, other_version = 6});
+        {error, Reason} ->
+            ?shutdown2(Node, {tacit, Reason})
+    end.
+
+%% Every node is ours, but those on a [plain] line: denial happens inside, so that nothing
+%% falls back to plain text.
+-spec select(node()) -> boolean().
+select(Node) ->
+    is_node_name(Node) andalso not tacit_drv:is_plain(atom_to_list(Node)).
+
+-spec is_node_name(node()) -> boolean().
+is_node_name(Node) ->
+    dist_util:is_node_name(atom_to_list(Node)).
+
+%% --- what dist_util calls ------------------------------------------------------------------
+
+hs_data(Kernel, MyNode, Port, Timer) ->
+    #hs_data{kernel_pid = Kernel,
+             this_node = MyNode,
+             socket = Port,
+             timer = Timer,
+             this_flags = 0,
+             f_send = fun ?MODULE:send/2,
+             f_recv = fun ?MODULE:recv/3,
+             f_setopts_pre_nodeup = fun ?MODULE:pre_nodeup/1,
+             f_setopts_post_nodeup = fun ?MODULE:post_nodeup/1,
+             f_getll = fun ?MODULE:getll/1,
+             f_address = fun ?MODULE:remote_address/2,
+             mf_tick = fun ?MODULE:tick/1,
+             mf_getstat = fun ?MODULE:getstat/1,
+             mf_setopts = fun ?MODULE:setopts/2,
+             mf_getopts = fun ?MODULE:getopts/2}.
+
+-spec send(port(), iodata()) -> ok | {error, closed}.
+send(Port, Data) ->
+    tacit_drv:send(Port, Data).
+
+%% One message. An accepting side's first one names the peer: static or dynamic, and which
+%% name, must be what the channel proved, before dist_util makes an atom of it.
+-spec recv(port(), 0, infinity) -> {ok, [byte()]} | {error, term()}.
+recv(Port, 0, infinity) ->
+    case {erase(tacit_claim), tacit_drv:recv(Port)} of
+        {undefined, {ok, _} = Received} -> Received;
+        {Claim, {ok, Message} = Received} -> check_claim(Port, Claim, Message, Received);
+        {_, {error, {Reason, Text}} = Error} ->
+            tacit_boot:log_lost_handshake(Port, Reason, Text),
+            Error;
+        {_, {error, _} = Error} -> Error
+    end.
+
+check_claim(Port, {Name, Dynamic}, Message, Received) ->
+    case claimed(Message) of
+        {Name, Dynamic} ->
+            Received;
+        Other ->
+            Text = lists:flatten(io_lib:format("authenticated as ~ts, but claims ~ts",
+                                               [claim_text({Name, Dynamic}),
+                                                claim_text(Other)])),
+            tacit_boot:log_mismatch(Port, Text),
+            tacit_drv:refuse(Port, Text),
+            {error, name_mismatch}
+    end.
+
+%% The name in the distribution handshake's first message, as a string.
+claimed([$N, F7, F6, F5, F4, F3, F2, F1, F0, _, _, _, _, L1, L0 | Rest])
+  when length(Rest) >= (L1 bsl 8 bor L0) ->
+    <<Flags:64>> = <<F7, F6, F5, F4, F3, F2, F1, F0>>,
+    {lists:sublist(Rest, L1 bsl 8 bor L0), Flags band ?DFLAG_NAME_ME =/= 0};
+claimed(_) ->
+    malformed.
+
+claim_text({Name, false}) -> Name;
+claim_text({Host, true}) -> "a dynamic name at " ++ Host;
+claim_text(malformed) -> "nothing that can be read".
+
+-spec getll(port()) -> {ok, port()}.
+getll(Port) ->
+    {ok, Port}.
+
+-spec remote_address(port(), node()) -> #net_address{}.
+remote_address(Port, Node) ->
+    case {inet:peername(Port), dist_util:split_node(Node)} of
+        {{ok, Address}, {node, _, Host}} ->
+            #net_address{address = Address, host = Host, protocol = tacit, family = tacit};
+        _ ->
+            ?shutdown(Node)
+    end.
+
+-spec pre_nodeup(port()) -> ok.
+pre_nodeup(_Port) ->
+    ok.
+
+-spec post_nodeup(port()) -> ok | {error, term()}.
+post_nodeup(Port) ->
+    tacit_drv:active(Port).
+
+-spec tick(port()) -> ok | {error, closed}.
+tick(Port) ->
+    case tacit_drv:tick(Port) of
+        ok ->
+            ok;
+        {error, closed} = Error ->
+            self() ! {tcp_closed, Port},
+            Error
+    end.
+
+-spec getstat(port()) -> {ok, integer(), integer(), integer()} | {error, term()}.
+getstat(Port) ->
+    case inet:getstat(Port, [recv_cnt, send_cnt, send_pend]) of
+        {ok, [{recv_cnt, Recv}, {send_cnt, Send}, {send_pend, Pend}]} ->
+            {ok, Recv, Send, Pend};
+        {error, _} = Error ->
+            Error
+    end.
+
+%% The driver sets its sockets' options itself.
+-spec setopts(port(), list()) -> ok | {error, term()}.
+setopts(_Port, []) -> ok;
+setopts(_Port, Opts) -> {error, {badopts, Opts}}.
+
+-spec getopts(port(), list()) -> {ok, list()} | {error, term()}.
+getopts(Port, Opts) ->
+    inet:getopts(Port, Opts).

@@ -1,0 +1,242 @@
+%% The port interface of Tacit's driver (src/carrier): one function a command.
+%%
+%% A listener port is owned by net_kernel; a link's port by the process that sets the
+%% link up, then by nobody else. Results that take time come as messages:
+%%
+%%   {tacit_accept, Listener, Port, Name, Dynamic}   to the acceptor: an authenticated peer
+%%   {tacit_event, Listener, Reason, Name, Fingerprint, Address, Text}   for the log
+%%   {tacit_up, Port, Name, Fingerprint}    to the owner: the dialled peer is authenticated
+%%   {tacit_data, Port, Bytes}              one message that recv/1 asked for
+%%   {tacit_down, Port, Reason, Text}       the link ended before it was active
+%%   {tcp_closed, Port}                     it ended while active; what dist_util expects
+-module(tacit_drv).
+
+-export([load/0, configure/1, open/0, close/1]).
+-export([listen/2, accept/1, connect/2]).
+-export([send/2, recv/1, active/1, tick/1, refuse/2]).
+-export([endpoint/1, is_plain/1, plain/0, last/1]).
+-export([info/1, links/0]).
+
+-export_type([address/0, last/0, link_info/0, host_info/0]).
+
+-include("tacit_drv.hrl").
+
+-type address() :: {inet:ip_address(), inet:port_number()}.
+-type last() :: #{direction := in | out, reason := atom(), text := string(),
+                  time := non_neg_integer()}.
+-type link_info() :: #{atom() => term()}.
+-type host_info() :: #{atom() => term()}.
+
+-define(DRIVER, "tacit_drv").
+
+%% Loads the driver and keeps it: a second call does nothing. It is loaded by no process in
+%% particular, or the emulator would end every link with that process.
+-spec load() -> ok | {error, string()}.
+load() ->
+    Path = priv_dir(),
+    case erl_ddll:load(Path, ?DRIVER) of
+        ok ->
+            close(open()); % the first port locks the driver in place
+        {error, Reason} ->
+            {error, "cannot load " ++ filename:join(Path, ?DRIVER ".so") ++ ": " ++
+                 erl_ddll:format_error(Reason)}
+    end.
+
+priv_dir() ->
+    case code:priv_dir(tacit) of
+        {error, bad_name} ->
+            filename:join(filename:dirname(filename:dirname(code:which(?MODULE))), "priv");
+        Dir ->
+            Dir
+    end.
+
+%% Reads the configuration; it holds from then on. The error is one line, with the place.
+-spec configure(file:filename()) -> ok | {error, string()}.
+configure(File) ->
+    with_port(fun(Port) -> done(control(Port, ?LOAD, unicode:characters_to_binary(File))) end).
+
+-spec open() -> port().
+open() ->
+    erlang:open_port({spawn_driver, ?DRIVER}, [binary]).
+
+-spec close(port()) -> ok.
+close(Port) ->
+    try erlang:port_close(Port) of
+        true -> ok
+    catch
+        error:badarg -> ok
+    end.
+
+%% Listens on the configured addresses as node Name. The first address comes back.
+-spec listen(port(), string()) -> {ok, address()} | {error, string()}.
+listen(Port, Name) ->
+    case control(Port, ?LISTEN, Name) of
+        {ok, Address} -> {ok, address(list_to_binary(Address))};
+        {error, _} = Error -> Error
+    end.
+
+%% Links are announced to the calling process from now on.
+-spec accept(port()) -> ok | {error, string()}.
+accept(Port) ->
+    done(control(Port, ?ACCEPT, [])).
+
+%% Starts to dial; {tacit_up, ...} or {tacit_down, ...} follows within timeout, ms.
+-spec connect(port(), #{own := string(), dynamic := boolean(), node := string(),
+                        address := address(), timeout := non_neg_integer()}) ->
+          ok | {error, string()}.
+connect(Port, #{own := Own, dynamic := Dynamic, node := Node, address := {Ip, TcpPort},
+                timeout := Timeout}) ->
+    {Family, Bytes} = ip_bytes(Ip),
+    done(control(Port, ?CONNECT,
+                 [bool(Dynamic), text(Own), text(Node), <<Timeout:32>>,
+                  <<Family, TcpPort:16, 0:32>>, Bytes])).
+
+%% Sends one message of the distribution handshake.
+-spec send(port(), iodata()) -> ok | {error, closed}.
+send(Port, Data) ->
+    try erlang:port_command(Port, Data, [force]) of
+        true -> ok
+    catch
+        error:badarg -> {error, closed}
+    end.
+
+%% Receives one message of the distribution handshake, as dist_util wants it: a list.
+-spec recv(port()) -> {ok, [byte()]} | {error, {atom(), string()} | closed}.
+recv(Port) ->
+    case control(Port, ?RECV, []) of
+        {ok, _} ->
+            receive
+                {tacit_data, Port, Data} -> {ok, Data};
+                {tacit_down, Port, Reason, Text} -> {error, {Reason, binary_to_list(Text)}}
+            end;
+        {error, _} ->
+            receive
+                {tacit_down, Port, Reason, Text} -> {error, {Reason, binary_to_list(Text)}}
+            after 0 ->
+                {error, closed}
+            end
+    end.
+
+%% The distribution handshake is done: from here on messages go to the emulator.
+-spec active(port()) -> ok | {error, string()}.
+active(Port) ->
+    done(control(Port, ?ACTIVE, [])).
+
+%% Sends a tick, also where the port is busy.
+-spec tick(port()) -> ok | {error, closed}.
+tick(Port) ->
+    case control(Port, ?TICK, []) of
+        {ok, _} -> ok;
+        {error, _} -> {error, closed}
+    end.
+
+%% Ends a link whose distribution handshake claims what the channel did not prove; the peer
+%% is told Text inside the seal.
+-spec refuse(port(), string()) -> ok.
+refuse(Port, Text) ->
+    _ = control(Port, ?REFUSE, lists:sublist(Text, 200)),
+    ok.
+
+%% Where a node is reached: [peer] endpoint, else its host part and port 4370.
+-spec endpoint(string()) -> {ok, {string(), inet:port_number()}} | {error, string()}.
+endpoint(Name) ->
+    with_port(
+      fun(Port) ->
+              case control(Port, ?ENDPOINT, Name) of
+                  {ok, [P1, P0 | Host]} -> {ok, {Host, P1 bsl 8 bor P0}};
+                  {error, _} = Error -> Error
+              end
+      end).
+
+%% Whether a [plain] line names the node.
+-spec is_plain(string()) -> boolean().
+is_plain(Name) ->
+    with_port(fun(Port) -> control(Port, ?IS_PLAIN, Name) =:= {ok, [1]} end).
+
+%% The globs of [plain].
+-spec plain() -> [string()].
+plain() ->
+    with_port(
+      fun(Port) ->
+              case control(Port, ?PLAIN, []) of
+                  {ok, Lines} -> string:lexemes(Lines, "\n");
+                  {error, _} -> []
+              end
+      end).
+
+%% Why the last link with this name failed or ended.
+-spec last(string()) -> {ok, last()} | none.
+last(Name) ->
+    with_port(
+      fun(Port) ->
+              case control(Port, ?LAST, Name) of
+                  {ok, Bytes} -> {ok, decode_last(list_to_binary(Bytes))};
+                  {error, _} -> none
+              end
+      end).
+
+decode_last(<<In, Time:64, Len, Reason:Len/binary, Text/binary>>) ->
+    #{direction => case In of 1 -> in; 0 -> out end,
+      reason => binary_to_atom(Reason),
+      text => binary_to_list(Text),
+      time => Time}.
+
+%% What the driver knows of a link's port, or (host) of itself.
+-spec info(port() | host) -> {ok, link_info() | host_info()} | {error, closed}.
+info(host) ->
+    with_port(fun(Port) -> call(Port, ?CALL_HOST) end);
+info(Port) ->
+    call(Port, ?CALL_LINK).
+
+%% Every port of the driver that is a link.
+-spec links() -> [{port(), link_info()}].
+links() ->
+    [{Port, Info} || Port <- erlang:ports(),
+                     erlang:port_info(Port, name) =:= {name, ?DRIVER},
+                     {ok, Info} <- [call(Port, ?CALL_LINK)]].
+
+%% --- the port's own conventions ----------------------------------------------------------
+
+with_port(Fun) ->
+    Port = open(),
+    try
+        Fun(Port)
+    after
+        close(Port)
+    end.
+
+-spec control(port(), integer(), iodata()) -> {ok, [byte()]} | {error, string()}.
+control(Port, Command, Data) ->
+    try erlang:port_control(Port, Command, Data) of
+        [0 | Reply] -> {ok, Reply};
+        [1 | Error] -> {error, Error}
+    catch
+        error:badarg -> {error, "closed"}
+    end.
+
+call(Port, Command) ->
+    try erlang:port_call(Port, Command, []) of
+        Info -> {ok, Info}
+    catch
+        error:badarg -> {error, closed}
+    end.
+
+done({ok, _}) -> ok;
+done({error, _} = Error) -> Error.
+
+bool(true) -> 1;
+bool(false) -> 0.
+
+text(String) ->
+    Bytes = list_to_binary(String),
+    [byte_size(Bytes), Bytes].
+
+ip_bytes({A, B, C, D}) ->
+    {4, <<A, B, C, D>>};
+ip_bytes({A, B, C, D, E, F, G, H}) ->
+    {6, <<A:16, B:16, C:16, D:16, E:16, F:16, G:16, H:16>>}.
+
+address(<<4, Port:16, A, B, C, D>>) ->
+    {{A, B, C, D}, Port};
+address(<<6, Port:16, A:16, B:16, C:16, D:16, E:16, F:16, G:16, H:16>>) ->
+    {{A, B, C, D, E, F, G, H}, Port}.
