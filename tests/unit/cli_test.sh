@@ -1,6 +1,6 @@
 #!/bin/sh
 # The promises of the `tacit` command, in TAP. Argument: the program.
-tacit=$1
+tacit=$(cd "$(dirname "$1")" && pwd)/$(basename "$1") # meson may give a relative one
 self=$(cd "$(dirname "$0")" && pwd)/$(basename "$0")
 unset TACIT_CONF
 umask 022
@@ -62,7 +62,9 @@ keygen_makes_an_identity_and_prints_its_public_key_only() {
 
 two_identities_differ() {
     run keygen a.key
+    exits 0
     run keygen b.key
+    exits 0
     ! cmp -s a.key b.key
 }
 
