@@ -1,0 +1,194 @@
+%% Real nodes for the tests: each in an emulator of its own, with its own directory,
+%% identity and tacit.conf, on loopback addresses. The test's own emulator is not
+%% distributed: it steers the nodes over their standard input and output (peer).
+-module(mesh).
+
+-export([dir/0, tacit/1, free_port/1]).
+-export([host/1, host/2, trust/2, trust/3, append/2]).
+-export([start/2, start/3, start_link_args/2, stop/1, call/4, call/5, kill/1, log/1]).
+-export([pair/0, pair/1, stop_pair/1, wait_until/1, wait_until/2]).
+
+-export_type([host/0, node_ref/0]).
+
+%% A host: a directory with tacit.conf and keys.
+-type host() :: #{dir := file:filename(), conf := file:filename(), ip := string(),
+                  port := inet:port_number(), public_key := string()}.
+-type node_ref() :: #{peer := pid(), name := node(), host := host(), os_pid := string(),
+                      log := file:filename()}.
+
+%% A new empty directory; tests/run removes them all.
+-spec dir() -> file:filename().
+dir() ->
+    Base = case os:getenv("TACIT_TEST_DIR") of
+               false -> "/tmp/tacit-test." ++ os:getpid();
+               Set -> Set
+           end,
+    Dir = filename:join(Base, integer_to_list(erlang:unique_integer([positive]))),
+    ok = filelib:ensure_path(Dir),
+    Dir.
+
+%% Runs the built command: its exit status and what it printed (both streams).
+-spec tacit([string()]) -> {non_neg_integer(), string()}.
+tacit(Args) ->
+    Exe = filename:join(build(), "tacit"),
+    Port = open_port({spawn_executable, Exe},
+                     [{args, Args}, exit_status, stderr_to_stdout, {line, 4096}, hide]),
+    collect(Port, []).
+
+collect(Port, Lines) ->
+    receive
+        {Port, {data, {_, Line}}} -> collect(Port, [Line | Lines]);
+        {Port, {exit_status, Status}} -> {Status, lists:join($\n, lists:reverse(Lines))}
+    end.
+
+%% Where meson built everything: TACIT_BUILD, set by tests/run.
+build() ->
+    case os:getenv("TACIT_BUILD") of
+        false -> "build";
+        Set -> Set
+    end.
+
+-spec free_port(string()) -> inet:port_number().
+free_port(Ip) ->
+    {ok, Address} = inet:parse_address(Ip),
+    Family = case Address of {_, _, _, _} -> inet; _ -> inet6 end,
+    {ok, Socket} = gen_tcp:listen(0, [Family, {ip, Address}]),
+    {ok, Port} = inet:port(Socket),
+    ok = gen_tcp:close(Socket),
+    Port.
+
+%% A host that listens on Ip, made by `tacit init'. Options: mesh => host() whose mesh key
+%% it shares (else a new mesh), port, conf => more text for tacit.conf.
+-spec host(string()) -> host().
+host(Ip) ->
+    host(Ip, #{}).
+
+-spec host(string(), map()) -> host().
+host(Ip, Options) ->
+    Dir = filename:join(dir(), "host"),
+    Port = maps:get(port, Options, free_port(Ip)),
+    Mesh = case Options of
+               #{mesh := #{dir := Other}} -> ["--mesh-key", filename:join(Other, "mesh.key")];
+               _ -> []
+           end,
+    Listen = case lists:member($:, Ip) of
+                 true -> "[" ++ Ip ++ "]";
+                 false -> Ip
+             end ++ ":" ++ integer_to_list(Port),
+    {0, _} = tacit(["init", "--dir", Dir, "--listen", Listen | Mesh]),
+    {0, Key} = tacit(["pubkey", filename:join(Dir, "identity.key")]),
+    Host = #{dir => Dir, conf => filename:join(Dir, "tacit.conf"), ip => Ip, port => Port,
+             public_key => lists:flatten(Key)},
+    append(Host, maps:get(conf, Options, "")),
+    Host.
+
+%% Host's tacit.conf gets a [peer *@IP] section for Peer.
+-spec trust(host(), host()) -> ok.
+trust(Host, #{ip := Ip} = Peer) ->
+    trust(Host, Peer, "*@" ++ Ip).
+
+-spec trust(host(), host(), string()) -> ok.
+trust(Host, #{ip := Ip, port := Port, public_key := Key}, Glob) ->
+    Endpoint = case lists:member($:, Ip) of true -> ["[", Ip, "]"]; false -> Ip end,
+    append(Host, io_lib:format("~n[peer ~s]~npublic-key = ~s~nendpoint = ~s:~b~n",
+                               [Glob, Key, Endpoint, Port])).
+
+%% More text at the end of Host's tacit.conf.
+-spec append(host(), iodata()) -> ok.
+append(#{conf := Conf}, Text) ->
+    ok = file:write_file(Conf, Text, [append]).
+
+%% Starts a node called Name@IP-of-host over Tacit.
+-spec start(string(), host()) -> node_ref().
+start(Name, Host) ->
+    start(Name, Host, #{}).
+
+%% Options: args (more of erl's), name_flag ("-name"), node (the full name), proto
+%% ("tacit"), flags (those that the README recommends), cookie, env.
+-spec start(string(), host(), map()) -> node_ref().
+start(Name, #{ip := Ip} = Host, Options) ->
+    Node = maps:get(node, Options, Name ++ "@" ++ Ip),
+    Log = filename:join(dir(), "log"),
+    {ok, Peer, _} = peer:start(#{connection => standard_io,
+                                 wait_boot => 30000,
+                                 env => maps:get(env, Options, []),
+                                 args => start_link_args(Node, maps:put(host, Host, Options))
+                                 ++ logger_args(Log)}),
+    #{peer => Peer, name => list_to_atom(Node), host => Host, log => Log,
+      os_pid => peer:call(Peer, os, getpid, [])}.
+
+%% The arguments that start/3 gives to erl, for tests that run it themselves.
+-spec start_link_args(string(), map()) -> [string()].
+start_link_args(Node, #{host := #{conf := Conf}} = Options) ->
+    string:lexemes(maps:get(proto, Options, "-proto_dist tacit"), " ") ++
+        string:lexemes(maps:get(flags, Options, "-no_epmd -epmd_module tacit_epmd"), " ") ++
+        [maps:get(name_flag, Options, "-name"), Node,
+         "-setcookie", maps:get(cookie, Options, "tacittest"), "-tacit_conf", Conf] ++
+        maps:get(args, Options, []).
+
+%% What the node logs goes to a file: see log/1.
+logger_args(Log) ->
+    ["-kernel", "logger",
+     lists:flatten(io_lib:format("[{handler,default,logger_std_h,"
+                                 "#{config=>#{type=>file,file=>~p}}}]", [Log]))].
+
+-spec stop(node_ref()) -> ok.
+stop(#{peer := Peer}) ->
+    try peer:stop(Peer) catch exit:_ -> ok end,
+    ok.
+
+-spec call(node_ref(), module(), atom(), list()) -> term().
+call(Node, M, F, A) ->
+    call(Node, M, F, A, 60000).
+
+-spec call(node_ref(), module(), atom(), list(), timeout()) -> term().
+call(#{peer := Peer}, M, F, A, Timeout) ->
+    peer:call(Peer, M, F, A, Timeout).
+
+%% kill -9: by the id that the emulator itself told us.
+-spec kill(node_ref()) -> ok.
+kill(#{os_pid := Pid}) ->
+    [] = os:cmd("kill -9 " ++ Pid),
+    ok.
+
+%% What the node has logged so far.
+-spec log(node_ref()) -> string().
+log(#{log := Log} = Node) ->
+    catch call(Node, logger_std_h, filesync, [default]),
+    case file:read_file(Log) of
+        {ok, Bytes} -> binary_to_list(Bytes);
+        {error, enoent} -> ""
+    end.
+
+%% Two nodes, a@127.0.0.1 and b@127.0.0.2, that trust each other and are not connected yet.
+-spec pair() -> {node_ref(), node_ref()}.
+pair() ->
+    pair(#{}).
+
+%% Options as of start/3, for both; a_conf and b_conf: more text for the tacit.conf of each.
+-spec pair(map()) -> {node_ref(), node_ref()}.
+pair(Options) ->
+    A = host("127.0.0.1", #{conf => maps:get(a_conf, Options, "")}),
+    B = host("127.0.0.2", #{mesh => A, conf => maps:get(b_conf, Options, "")}),
+    ok = trust(A, B),
+    ok = trust(B, A),
+    {start("a", A, Options), start("b", B, Options)}.
+
+-spec stop_pair({node_ref(), node_ref()}) -> ok.
+stop_pair({A, B}) ->
+    stop(A),
+    stop(B).
+
+%% Waits until Fun gives true, at most 30 s or Timeout ms: for what has no event of its own.
+-spec wait_until(fun(() -> boolean())) -> ok.
+wait_until(Fun) ->
+    wait_until(Fun, 30000).
+
+-spec wait_until(fun(() -> boolean()), timeout()) -> ok.
+wait_until(Fun, Timeout) when Timeout > 0 ->
+    case Fun() of
+        true -> ok;
+        false -> timer:sleep(50), wait_until(Fun, Timeout - 50)
+    end;
+wait_until(_Fun, _Timeout) ->
+    error(waited_in_vain).
