@@ -9,6 +9,7 @@
  *     link.c      the port of one link: dial, take over, end
  *     output.c    messages from the emulator -> records -> socket
  *     input.c     socket -> records -> messages to the emulator
+ *     term.c      messages to processes
  *     inet.c      what dashboards ask inet ports
  *     control.c   commands from erlang/src/tacit_drv.erl; info.c answers with terms
  *     driver.c    the driver's entry: every callback, sent to listener or link
@@ -43,6 +44,8 @@ enum {
     FLUSH_DEADLINE_MS = 3000,    /* what a closing port may take to send its queue */
     BUSY_HIGH = 512 * 1024,      /* queued bytes that make a port busy */
     BUSY_LOW = 128 * 1024,       /* and no longer so */
+    EVENTS_BURST = 50,           /* log lines about peers, at once */
+    EVENT_EVERY_MS = 500,        /* and one more each such time */
     REFUSALS_MAX = 64,           /* last refusals remembered, one a name */
     REASON_MAX = 256,
 };
@@ -151,6 +154,26 @@ enum conn_state conn_advance(struct conn *c, int *ret_error);
 /* Wipes and frees; does not close fd. */
 void conn_free(struct conn *c);
 
+/* --- term.c ----------------------------------------------------------------------- */
+
+enum {
+    TERM_MAX = 40,
+};
+
+/* A term in the emulator's own notation. Zero it; texts must outlive the sending. */
+struct term {
+    ErlDrvTermData data[TERM_MAX];
+    size_t size;
+};
+
+void term_atom(struct term *t, const char *name);
+void term_port(struct term *t, ErlDrvPort port);
+void term_binary(struct term *t, const char *text);
+void term_list(struct term *t, const uint8_t *bytes, size_t len);
+void term_tuple(struct term *t, unsigned arity); /* of what was put before */
+void term_to_owner(struct term *t, ErlDrvPort port);
+void term_send(struct term *t, ErlDrvPort port, ErlDrvTermData pid);
+
 /* --- listener.c ------------------------------------------------------------------- */
 
 struct listener;
@@ -243,6 +266,7 @@ void link_ready_write(struct link *l);
 void link_timeout(struct link *l);
 void link_flush(struct link *l);
 void link_stop(struct link *l);
+void link_emergency_close(struct link *l);
 
 /* Marks the link to be ended from its next timeout; text may be NULL. */
 void link_doom(struct link *l, int error, const char *reason, const char *text);
@@ -264,10 +288,8 @@ void link_gather_timeout(struct link *l);
 size_t link_pending(const struct link *l);
 void link_free_output(struct link *l);
 
-/* Reads what is there and delivers it. */
+/* Delivers what was read already, then reads what is there and delivers that. */
 enum link_fate link_read(struct link *l);
-/* Delivers what was read already. */
-enum link_fate link_pump(struct link *l);
 void link_free_input(struct link *l);
 
 /* --- control.c, inet.c, info.c ---------------------------------------------------- */

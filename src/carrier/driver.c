@@ -81,6 +81,13 @@ static void on_flush(ErlDrvData data)
         link_flush(p->link);
 }
 
+static void on_emergency_close(ErlDrvData data)
+{
+    struct carrier_port *p = (struct carrier_port *)data;
+    if (p->link != NULL)
+        link_emergency_close(p->link);
+}
+
 static ErlDrvSSizeT on_control(ErlDrvData data, unsigned int command, char *buf,
                                ErlDrvSizeT len, char **rbuf, ErlDrvSizeT rlen)
 {
@@ -121,6 +128,7 @@ static ErlDrvEntry entry = {
     .minor_version = ERL_DRV_EXTENDED_MINOR_VERSION,
     .driver_flags = ERL_DRV_FLAG_USE_PORT_LOCKING | ERL_DRV_FLAG_SOFT_BUSY,
     .stop_select = on_stop_select,
+    .emergency_close = on_emergency_close,
 };
 
 DRIVER_INIT(tacit_drv)

@@ -34,20 +34,13 @@ static void no_memory(struct link *l)
 /* One message of the distribution handshake: {tacit_data, Port, Data} to the owner. */
 static void deliver_handshake(struct link *l, const uint8_t *bytes, size_t len)
 {
-    char tag[] = "tacit_data";
-    ErlDrvTermData data[] = {
-        ERL_DRV_ATOM,
-        driver_mk_atom(tag),
-        ERL_DRV_PORT,
-        driver_mk_port(l->port),
-        ERL_DRV_STRING,
-        (ErlDrvTermData)bytes,
-        len,
-        ERL_DRV_TUPLE,
-        3,
-    };
+    struct term t = {0};
+    term_atom(&t, "tacit_data");
+    term_port(&t, l->port);
+    term_list(&t, bytes, len);
+    term_tuple(&t, 3);
     l->wants_message = false;
-    erl_drv_output_term(driver_mk_port(l->port), data, sizeof data / sizeof *data);
+    term_to_owner(&t, l->port);
 }
 
 /*
@@ -339,11 +332,6 @@ enum link_fate link_read(struct link *l)
         erl_drv_consume_timeslice(l->port,
                                   (int)(1 + 80 * (READ_BUDGET - budget) / READ_BUDGET));
     return LINK_LIVES;
-}
-
-enum link_fate link_pump(struct link *l)
-{
-    return link_read(l);
 }
 
 void link_free_input(struct link *l)

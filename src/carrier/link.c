@@ -7,58 +7,33 @@
 
 #include "carrier.h"
 
-static ErlDrvTermData atom(const char *text)
-{
-    char space[256];
-    snprintf(space, sizeof space, "%s", text);
-    return driver_mk_atom(space);
-}
-
 /* {tacit_up, Port, Name, Fingerprint}: the peer is who it should be. */
 static void tell_up(struct link *l)
 {
     char fingerprint[TACIT_FINGERPRINT_TEXT];
+    struct term t = {0};
     tacit_fingerprint(l->peer_key, fingerprint);
-    ErlDrvTermData up[] = {
-        ERL_DRV_ATOM,
-        atom("tacit_up"),
-        ERL_DRV_PORT,
-        driver_mk_port(l->port),
-        ERL_DRV_BUF2BINARY,
-        (ErlDrvTermData)l->peer.name,
-        strlen(l->peer.name),
-        ERL_DRV_BUF2BINARY,
-        (ErlDrvTermData)fingerprint,
-        strlen(fingerprint),
-        ERL_DRV_TUPLE,
-        4,
-    };
-    erl_drv_output_term(driver_mk_port(l->port), up, sizeof up / sizeof *up);
+    term_atom(&t, "tacit_up");
+    term_port(&t, l->port);
+    term_binary(&t, l->peer.name);
+    term_binary(&t, fingerprint);
+    term_tuple(&t, 4);
+    term_to_owner(&t, l->port);
 }
 
 /* {tacit_down, Port, Reason, Text}, or for a live link what dist_util waits for. */
 static void tell_down(struct link *l)
 {
-    ErlDrvTermData self = driver_mk_port(l->port);
-    ErlDrvTermData closed[] = {ERL_DRV_ATOM, atom("tcp_closed"), ERL_DRV_PORT,
-                               self,         ERL_DRV_TUPLE,      2};
-    ErlDrvTermData down[] = {
-        ERL_DRV_ATOM,
-        atom("tacit_down"),
-        ERL_DRV_PORT,
-        self,
-        ERL_DRV_ATOM,
-        atom(l->doom_reason),
-        ERL_DRV_BUF2BINARY,
-        (ErlDrvTermData)l->doom_text,
-        strlen(l->doom_text),
-        ERL_DRV_TUPLE,
-        4,
-    };
-    if (l->state == LINK_ACTIVE)
-        erl_drv_output_term(self, closed, sizeof closed / sizeof *closed);
-    else
-        erl_drv_output_term(self, down, sizeof down / sizeof *down);
+    struct term t = {0};
+    bool active = l->state == LINK_ACTIVE;
+    term_atom(&t, active ? "tcp_closed" : "tacit_down");
+    term_port(&t, l->port);
+    if (!active) {
+        term_atom(&t, l->doom_reason);
+        term_binary(&t, l->doom_text);
+    }
+    term_tuple(&t, active ? 2 : 4);
+    term_to_owner(&t, l->port);
 }
 
 void link_doom(struct link *l, int error, const char *reason, const char *text)
@@ -285,6 +260,17 @@ void link_ready_write(struct link *l)
         settle(l);
 }
 
+static void out_of_time(struct link *l)
+{
+    if (l->state == LINK_CONNECTING)
+        link_doom(l, TACIT_ETIMEOUT, "etimedout", "no answer to TCP's connect");
+    else
+        link_doom(
+            l, TACIT_ETIMEOUT, "silence",
+            "connected, but no answer: another mesh key, a wrong clock, or no Tacit "
+            "there");
+}
+
 void link_timeout(struct link *l)
 {
     if (l->flushing) {
@@ -292,13 +278,10 @@ void link_timeout(struct link *l)
         return;
     }
     if (l->deadline != 0 && l->deadline <= monotonic_ms())
-        link_doom(l, TACIT_ETIMEOUT, "timeout",
-                  l->state == LINK_CONNECTING ? "no answer to TCP's connect"
-                                              : "connected, but no answer: another mesh "
-                                                "key, wrong clock, or no Tacit there");
+        out_of_time(l);
     if (l->pumping) {
         l->pumping = false;
-        if (!l->doomed && link_pump(l) == LINK_GONE)
+        if (!l->doomed && link_read(l) == LINK_GONE)
             return;
     }
     if (l->gathering && !l->doomed)
@@ -352,4 +335,12 @@ void link_stop(struct link *l)
         tacit_channel_wipe(l->channel);
     free(l->channel);
     free(l);
+}
+
+/* The emulator is about to write a crash dump, which may take minutes: peers should not
+ * wait. */
+void link_emergency_close(struct link *l)
+{
+    if (l->fd >= 0)
+        close(l->fd);
 }

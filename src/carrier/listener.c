@@ -19,6 +19,8 @@ struct listener {
     size_t socket_count;
     bool accepting, paused;
     ErlDrvTermData acceptor;
+    ErlDrvTime event_credit; /* ms; a holder of the mesh key cannot fill the log */
+    unsigned events_left_out;
     struct conn *oldest, *newest;
     size_t pending;
     uint16_t by_source[SOURCE_BUCKETS]; /* pending connections of a source */
@@ -113,69 +115,60 @@ static void arm(struct listener *l)
 
 /* --- what the acceptor is told ------------------------------------------------------ */
 
-static ErlDrvTermData atom(const char *text)
+/* Whether another event may be told now: EVENTS_BURST at once, one an EVENT_EVERY_MS. */
+static bool event_allowed(struct listener *l)
 {
-    char space[32];
-    snprintf(space, sizeof space, "%s", text);
-    return driver_mk_atom(space);
+    ErlDrvTime now = monotonic_ms();
+    ErlDrvTime full = (ErlDrvTime)EVENTS_BURST * EVENT_EVERY_MS;
+    if (l->event_credit < now - full)
+        l->event_credit = now - full;
+    if (l->event_credit + EVENT_EVERY_MS > now) {
+        l->events_left_out++;
+        return false;
+    }
+    l->event_credit += EVENT_EVERY_MS;
+    return true;
 }
 
-/* {tacit_event, Port, Reason, Name, Fingerprint, Address, Text}: something for the log.
- */
+/* {tacit_event, Port, Reason, Name, Fingerprint, Address, Text}: a line for the log. */
 static void tell_event(struct listener *l, const struct conn *c, const char *reason,
                        const char *text)
 {
     char fingerprint[TACIT_FINGERPRINT_TEXT] = "", address[TACIT_ADDRESS_TEXT];
+    char left_out[64] = "", full[REASON_MAX + sizeof left_out];
+    struct term t = {0};
+    if (!event_allowed(l))
+        return;
+    if (l->events_left_out > 0)
+        snprintf(left_out, sizeof left_out, " (%u lines left out)", l->events_left_out);
+    l->events_left_out = 0;
+    snprintf(full, sizeof full, "%s%s", text, left_out);
     if (c->handshake.state == TACIT_HANDSHAKE_DONE)
         tacit_fingerprint(c->handshake.peer_key, fingerprint);
     tacit_address_to_text(&c->peer_address, address);
-    const char *name = c->handshake.peer.name;
-    ErlDrvTermData event[] = {
-        ERL_DRV_ATOM,
-        atom("tacit_event"),
-        ERL_DRV_PORT,
-        driver_mk_port(l->port),
-        ERL_DRV_ATOM,
-        atom(reason),
-        ERL_DRV_BUF2BINARY,
-        (ErlDrvTermData)name,
-        strlen(name),
-        ERL_DRV_BUF2BINARY,
-        (ErlDrvTermData)fingerprint,
-        strlen(fingerprint),
-        ERL_DRV_BUF2BINARY,
-        (ErlDrvTermData)address,
-        strlen(address),
-        ERL_DRV_BUF2BINARY,
-        (ErlDrvTermData)text,
-        strlen(text),
-        ERL_DRV_TUPLE,
-        7,
-    };
-    erl_drv_send_term(driver_mk_port(l->port), l->acceptor, event,
-                      sizeof event / sizeof *event);
+    term_atom(&t, "tacit_event");
+    term_port(&t, l->port);
+    term_atom(&t, reason);
+    term_binary(&t, c->handshake.peer.name);
+    term_binary(&t, fingerprint);
+    term_binary(&t, address);
+    term_binary(&t, full);
+    term_tuple(&t, 7);
+    term_send(&t, l->port, l->acceptor);
 }
 
-static void tell_accept(struct listener *l, ErlDrvPort port, const char *name,
-                        bool dynamic)
+/* {tacit_accept, Port, LinkPort, Name, Dynamic} */
+static void tell_accept(struct listener *l, ErlDrvPort port,
+                        const struct tacit_claim *peer)
 {
-    ErlDrvTermData accept[] = {
-        ERL_DRV_ATOM,
-        atom("tacit_accept"),
-        ERL_DRV_PORT,
-        driver_mk_port(l->port),
-        ERL_DRV_PORT,
-        driver_mk_port(port),
-        ERL_DRV_BUF2BINARY,
-        (ErlDrvTermData)name,
-        strlen(name),
-        ERL_DRV_ATOM,
-        atom(dynamic ? "true" : "false"),
-        ERL_DRV_TUPLE,
-        5,
-    };
-    erl_drv_send_term(driver_mk_port(l->port), l->acceptor, accept,
-                      sizeof accept / sizeof *accept);
+    struct term t = {0};
+    term_atom(&t, "tacit_accept");
+    term_port(&t, l->port);
+    term_port(&t, port);
+    term_binary(&t, peer->name);
+    term_atom(&t, peer->dynamic ? "true" : "false");
+    term_tuple(&t, 5);
+    term_send(&t, l->port, l->acceptor);
 }
 
 /* --- handshakes that are over ------------------------------------------------------- */
@@ -236,7 +229,7 @@ static void hand_over(struct listener *l, struct conn *c)
         return;
     }
     link_adopt(link, p->port);
-    tell_accept(l, p->port, link->peer.name, link->peer.dynamic);
+    tell_accept(l, p->port, &link->peer);
 }
 
 /* A first message that verifies but is out of time is worth a line: a clock is wrong. */

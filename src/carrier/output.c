@@ -143,13 +143,13 @@ void link_output(struct link *l, const ErlIOVec *message)
     if (l->doomed || l->channel == NULL)
         return;
     put_message(l, message);
-    if (!l->gathering || l->state == LINK_PASSIVE) {
+    if (l->gathering) {
+        check_busy(l); /* its timer runs already */
+    } else {
         link_flush_output(l);
         l->gathering = l->state == LINK_ACTIVE;
-    } else {
-        check_busy(l);
+        link_arm(l);
     }
-    link_arm(l);
 }
 
 void link_tick(struct link *l)
