@@ -1,168 +1,13 @@
 /*
- * tacit.conf as text: lines and sections. inih takes "key = value ; comment" apart, a
- * line at a time. It cuts long lines and long section names without a word, knows no
- * empty sections and joins indented lines, so the reader that feeds it sees to all of
- * that.
+ * tacit.conf as text: its lines. inih takes "key = value ; comment" apart, a line at a
+ * time. It cuts long lines and long section names without a word, knows no empty sections
+ * and joins indented lines, so the reader that feeds it sees to all of that.
  */
 #include "policy/policy-internal.h"
 
 #include <ini.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum {
-    KEYS_MAX = 5,
-    SECTION_PEER = 2,
-    LINE_MAX_BYTES = 256, /* more than inih's own INI_MAX_LINE */
-};
-
-struct policy_key {
-    const char *name;
-    policy_set_fn *set;
-    const char *required; /* what to write, where it must be there */
-    bool repeats;
-};
-
-struct policy_section {
-    const char *name;
-    const char *shown; /* how it is written */
-    const char *required;
-    bool repeats;
-    struct policy_key keys[KEYS_MAX + 1];
-};
-
-static const struct policy_section sections[] = {
-    {"mesh",
-     "[mesh]",
-     "key-file = FILE",
-     false,
-     {{"key-file", policy_set_key_file, "key-file = FILE", false},
-      {"suites", policy_set_suites, NULL, false}}},
-    {"host",
-     "[host]",
-     "identity = FILE",
-     false,
-     {{"identity", policy_set_identity, "identity = FILE", false},
-      {"listen", policy_set_listen, NULL, false},
-      {"listen-wildcard", policy_set_listen_wildcard, NULL, false},
-      {"source", policy_set_source, NULL, false},
-      {"max-message", policy_set_max_message, NULL, false}}},
-    [SECTION_PEER] = {"peer",
-                      "[peer NAME]",
-                      NULL,
-                      true,
-                      {{"public-key", policy_set_public_key, "public-key = KEY", false},
-                       {"pair-key", policy_set_pair_key, NULL, false},
-                       {"endpoint", policy_set_endpoint, NULL, false}}},
-    {"plain",
-     "[plain]",
-     NULL,
-     false,
-     {{"node", policy_set_plain_node, "node = NAME", true}}},
-};
-
-enum {
-    SECTIONS = sizeof sections / sizeof sections[0]
-};
-
-#define CONF_FAULT(c, line, ...) \
-    ((c)->error = policy_fault((c)->fault, (c)->policy->path, line, __VA_ARGS__))
-#define QUOTE(text, len) policy_quote(&(struct policy_quoted){{0}}, text, len)
-
-int policy_value_fault(struct policy_conf *c, const char *value, const char *expected)
-{
-    return CONF_FAULT(c, c->line, "%s: got '%s', expected %s", c->key,
-                      QUOTE(value, strlen(value)), expected);
-}
-
-/* What must be in the section that ends here. */
-static int leave_section(struct policy_conf *c)
-{
-    if (c->section == NULL)
-        return 0;
-    for (unsigned i = 0; c->section->keys[i].name != NULL; i++) {
-        const char *required = c->section->keys[i].required;
-        if (required == NULL || (c->keys_seen >> i & 1) != 0)
-            continue;
-        if (c->section == &sections[SECTION_PEER])
-            return CONF_FAULT(c, c->section_line, "[peer %s] has no %s, expected '%s'",
-                              c->policy->peers[c->policy->peer_count - 1].glob,
-                              c->section->keys[i].name, required);
-        return CONF_FAULT(c, c->section_line, "%s has no %s, expected '%s'",
-                          c->section->shown, c->section->keys[i].name, required);
-    }
-    return 0;
-}
-
-static const struct policy_section *find_section(const char *name, size_t len)
-{
-    for (unsigned i = 0; i < SECTIONS; i++) {
-        if (strlen(sections[i].name) == len && memcmp(sections[i].name, name, len) == 0)
-            return &sections[i];
-    }
-    return NULL;
-}
-
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r';
-}
-
-static void trim(const char **text, size_t *len)
-{
-    for (; *len > 0 && is_space(**text); (*text)++)
-        (*len)--;
-    while (*len > 0 && is_space((*text)[*len - 1]))
-        (*len)--;
-}
-
-/* The same rule as inih's: a ';' behind white space starts a comment. */
-static size_t without_comment(const char *text, size_t len)
-{
-    for (size_t i = 1; i < len; i++) {
-        if (text[i] == ';' && is_space(text[i - 1]))
-            return i;
-    }
-    return len;
-}
-
-/* A line that starts with '['. */
-static int enter_section(struct policy_conf *c, const char *text, size_t len)
-{
-    char argument[LINE_MAX_BYTES];
-    len = without_comment(text, len);
-    trim(&text, &len);
-    if (text[len - 1] != ']')
-        return CONF_FAULT(c, c->line, "got '%s', expected a section such as [mesh]",
-                          QUOTE(text, len));
-    const char *inner = text + 1;
-    size_t inner_len = len - 2, name_len = 0;
-    trim(&inner, &inner_len);
-    while (name_len < inner_len && !is_space(inner[name_len]))
-        name_len++;
-    const struct policy_section *section = find_section(inner, name_len);
-    const char *rest = inner + name_len;
-    size_t rest_len = inner_len - name_len;
-    trim(&rest, &rest_len);
-    bool takes_name = section == &sections[SECTION_PEER];
-    if (section == NULL || takes_name != (rest_len > 0))
-        return CONF_FAULT(c, c->line,
-                          "got '%s', expected [mesh], [host], [peer NAME] or [plain]",
-                          QUOTE(text, len));
-
-    unsigned bit = 1u << (section - sections);
-    if (!section->repeats && (c->sections_seen & bit) != 0)
-        return CONF_FAULT(c, c->line, "a second %s, expected one", section->shown);
-    c->sections_seen |= bit;
-    c->section = section;
-    c->section_line = c->line;
-    c->keys_seen = 0;
-    if (!takes_name)
-        return 0;
-    memcpy(argument, rest, rest_len);
-    argument[rest_len] = '\0';
-    return policy_add_peer(c, argument);
-}
 
 /* Text only: what a terminal would obey, or a NUL would hide, is a fault. */
 static int check_bytes(struct policy_conf *c, const char *text, size_t len)
@@ -182,14 +27,14 @@ static int take_line(struct policy_conf *c, const char *text, size_t len, size_t
         len--;
     if (check_bytes(c, text, len) != 0)
         return c->error;
-    trim(&text, &len);
+    policy_trim(&text, &len);
     if (len == 0 || *text == ';' || *text == '#')
         return 0;
     if (len > max)
         return CONF_FAULT(c, c->line, "a line of %zu bytes, expected at most %zu", len,
                           max);
     if (*text == '[')
-        return leave_section(c) != 0 ? c->error : enter_section(c, text, len);
+        return policy_enter_section(c, text, len);
     if (c->section == NULL)
         return CONF_FAULT(c, c->line, "got '%s', expected a section such as [mesh] first",
                           QUOTE(text, len));
@@ -211,7 +56,7 @@ static char *next_line(char *str, int num, void *stream)
 
     const char *eol = memchr(c->at, '\n', (size_t)(c->end - c->at));
     size_t len = (size_t)((eol != NULL ? eol : c->end) - c->at);
-    size_t max = (num < LINE_MAX_BYTES ? (size_t)num : LINE_MAX_BYTES) - 3;
+    size_t max = (num < POLICY_LINE_MAX ? (size_t)num : POLICY_LINE_MAX) - 3;
     const char *text = c->at;
     c->at = eol != NULL ? eol + 1 : c->end;
     c->line++;
@@ -223,76 +68,21 @@ static char *next_line(char *str, int num, void *stream)
     return str;
 }
 
-/* "key-file or suites": the keys of a section, for a message. */
-static const char *key_names(const struct policy_section *section, char *out, size_t cap)
-{
-    const struct policy_key *keys = section->keys;
-    out[0] = '\0';
-    for (unsigned i = 0; keys[i].name != NULL; i++) {
-        const char *glue = i == 0 ? "" : keys[i + 1].name != NULL ? ", " : " or ";
-        strncat(out, glue, cap - strlen(out) - 1);
-        strncat(out, keys[i].name, cap - strlen(out) - 1);
-    }
-    return out;
-}
-
-/* An ini_handler. */
+/* An ini_handler. inih's copy of the section's name may be cut: c->section counts. */
 static int take_pair(void *user, const char *section, const char *name, const char *value)
 {
     struct policy_conf *c = user;
-    const struct policy_key *keys = c->section->keys;
-    char names[128];
-    unsigned i = 0;
-    (void)section; /* inih's copy may be cut */
+    (void)section;
     c->pending = NULL;
-    while (keys[i].name != NULL && strcmp(keys[i].name, name) != 0)
-        i++;
-    if (keys[i].name == NULL) {
-        CONF_FAULT(c, c->line, "unknown key '%s' in %s, expected %s",
-                   QUOTE(name, strlen(name)), c->section->shown,
-                   key_names(c->section, names, sizeof names));
-        return 0;
-    }
-    if ((c->keys_seen >> i & 1) != 0 && !keys[i].repeats) {
-        CONF_FAULT(c, c->line, "%s is set twice in %s, expected once", name,
-                   c->section->shown);
-        return 0;
-    }
-    c->keys_seen |= 1u << i;
-    c->key = keys[i].name;
-    c->error = keys[i].set(c, value);
+    c->error = policy_take_pair(c, name, value);
     return c->error == 0;
-}
-
-/* What only shows at the end of the file. */
-static int check_whole(struct policy_conf *c)
-{
-    struct tacit_policy *p = c->policy;
-    char text[TACIT_ADDRESS_TEXT];
-    if (leave_section(c) != 0)
-        return c->error;
-    for (unsigned i = 0; i < SECTIONS; i++) {
-        if (sections[i].required != NULL && (c->sections_seen >> i & 1) == 0)
-            return CONF_FAULT(c, 0, "no %s, expected one with '%s'", sections[i].shown,
-                              sections[i].required);
-    }
-    for (size_t i = 0; i < p->listen_count && !c->listen_wildcard; i++) {
-        if (!policy_address_is_wildcard(&p->listen[i]))
-            continue;
-        tacit_address_to_text(&p->listen[i], text);
-        return CONF_FAULT(c, c->listen_line,
-                          "listen: got '%s', expected this host's own addresses, or also "
-                          "'listen-wildcard = yes'",
-                          text);
-    }
-    return 0;
 }
 
 int policy_conf_read(struct policy_conf *c)
 {
     if (ini_parse_stream(next_line, c, take_pair, c) < 0 && c->error == 0)
         c->error = TACIT_ENOMEM;
-    return c->error != 0 ? c->error : check_whole(c);
+    return c->error != 0 ? c->error : policy_check_whole(c);
 }
 
 void policy_conf_free(struct policy_conf *c)

@@ -1,5 +1,4 @@
-/* Peers in the orders that make decisions fast, and the contradictions that order shows.
- */
+/* Peers in the orders that make decisions fast, and the contradictions among them. */
 #include "policy/policy-internal.h"
 
 #include <stdlib.h>
@@ -123,8 +122,8 @@ static bool contradict(const struct tacit_peer *a, const struct tacit_peer *b)
 {
     if (strcmp(a->glob, b->glob) == 0)
         return true;
-    return (!same_key(a, b) || !same_pair_key(a, b)) &&
-           policy_globs_meet(a->glob, b->glob);
+    /* Two pair keys for one public key are check_pair_keys' to find. */
+    return !same_key(a, b) && policy_globs_meet(a->glob, b->glob);
 }
 
 /* Globs against those of the same specificity: the ones behind, and whole hosts. */

@@ -9,6 +9,7 @@
 
 enum {
     POLICY_KEY_FILE_MAX = 4 << 10, /* bytes of a key file */
+    POLICY_LINE_MAX = 256,         /* more than inih's own INI_MAX_LINE */
     POLICY_MESSAGE_DEFAULT = 256 << 20,
 };
 
@@ -100,10 +101,27 @@ int policy_ip_from_text(const char *text, struct tacit_address *ret_address);
 bool policy_address_is_wildcard(const struct tacit_address *address);
 bool policy_address_equal(const struct tacit_address *a, const struct tacit_address *b);
 
-/* --- reading tacit.conf (conf.c, peers.c, values.c) ------------------------------- */
+/* --- reading tacit.conf (conf.c, section.c, peers.c, values.c) -------------------- */
+
+/* The first error of c, at a line of the file or, for 0, at the whole of it. */
+#define CONF_FAULT(c, line, ...) \
+    ((c)->error = policy_fault((c)->fault, (c)->policy->path, line, __VA_ARGS__))
+#define QUOTE(text, len) policy_quote(&(struct policy_quoted){{0}}, text, len)
 
 /* Reads the text c->at .. c->end into c->policy. Key files are not opened. */
 int policy_conf_read(struct policy_conf *c);
+
+/* A line that starts with '[': leaves the section before it and enters this one. */
+int policy_enter_section(struct policy_conf *c, const char *text, size_t len);
+
+/* "name = value" in the section. */
+int policy_take_pair(struct policy_conf *c, const char *name, const char *value);
+
+/* What only shows at the end of the file. */
+int policy_check_whole(struct policy_conf *c);
+
+/* Takes white space off both ends. */
+void policy_trim(const char **text, size_t *len);
 
 /* Frees what c holds beside the policy. */
 void policy_conf_free(struct policy_conf *c);
