@@ -176,6 +176,8 @@ identity.key and tacit.conf"
     ln -s nowhere d/tacit.conf
     run init --dir d --listen 192.0.2.10
     exits 1
+    says "tacit: d/tacit.conf: exists already, expected a directory without mesh.key, \
+identity.key and tacit.conf"
     [ "$(ls d)" = tacit.conf ]
 }
 

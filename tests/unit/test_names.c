@@ -96,6 +96,8 @@ static void a_star_matches_any_run_of_bytes_but_the_at_sign(void **state)
         {"a*", "a@h", false},
         {"*@*.a.a.b", "n@a.a.a.b", true},
         {"**@h", "x@h", true},
+        {"x@h*", "x@h", true},
+        {"x*@h**", "x@h", true},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         if (tacit_glob_match(cases[i].glob, cases[i].name) != cases[i].match)

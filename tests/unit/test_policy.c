@@ -692,7 +692,8 @@ static void a_dynamic_name_needs_a_line_for_every_name_of_the_host(void **state)
     struct tacit_policy *p =
         must_load(BASE PEER("app@h1", KEY_1) PEER("*@h2", KEY_2) PEER("a*@h3", KEY_3)
                       PEER("**@h3", KEY_3) PEER("*@*.net", KEY_1) PEER("*@db*.net", KEY_3)
-                          PEER("*@db1.net", KEY_2) PEER("abcdefgh*@*.net", KEY_2));
+                          PEER("*@db1.net", KEY_2) PEER("abcdefgh*@*.net", KEY_2)
+                              PEER("b@*.org", KEY_1));
     assert_int_equal(tacit_policy_decide(p, "h2", true, key(KEY_2), &peer), 0);
     assert_string_equal(peer->glob, "*@h2");
     assert_int_equal(tacit_policy_decide(p, "h2", true, key(KEY_1), &peer),
@@ -701,6 +702,9 @@ static void a_dynamic_name_needs_a_line_for_every_name_of_the_host(void **state)
                      TACIT_EREFUSED);
     assert_null(peer);
     assert_int_equal(tacit_policy_decide(p, "h3", true, key(KEY_3), &peer),
+                     TACIT_EREFUSED);
+    assert_null(peer);
+    assert_int_equal(tacit_policy_decide(p, "x.org", true, key(KEY_1), &peer),
                      TACIT_EREFUSED);
     assert_null(peer);
     assert_int_equal(tacit_policy_decide(p, "x.net", true, key(KEY_1), &peer), 0);
