@@ -322,8 +322,11 @@ static void drain(int fd)
 void link_stop(struct link *l)
 {
     if (l->fd >= 0) {
-        if (l->channel != NULL && !l->doomed)
+        if (l->channel != NULL && !l->doomed) {
             link_send_close(l, TACIT_CLOSE_DONE, "");
+            shared_note_refusal(l->peer.name, !l->initiator, "closed",
+                                "this node ended the link");
+        }
         drain(l->fd);
         driver_select(l->port, (ErlDrvEvent)(intptr_t)l->fd,
                       ERL_DRV_READ | ERL_DRV_WRITE | ERL_DRV_USE, 0);
