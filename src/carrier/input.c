@@ -283,7 +283,7 @@ static void cut(struct link *l, int error)
     if (error)
         link_doom(l, TACIT_ECUT, erl_errno_id(error), strerror(error));
     else if (l->initiator && !l->passed_first)
-        link_doom(l, TACIT_ECUT, "cut",
+        link_doom(l, TACIT_ECUT, "unconfirmed",
                   "it closed without a word: refused, another pair key, or tampering");
     else
         link_doom(l, TACIT_ECUT, "cut", tacit_error_text(TACIT_ECUT));

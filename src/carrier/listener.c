@@ -93,11 +93,16 @@ static void evict(struct listener *l)
     drop(l, victim);
 }
 
+static bool pressed(const struct listener *l)
+{
+    return l->pending > PENDING_MAX / 4 * 3;
+}
+
 static ErlDrvTime deadline_of(const struct listener *l, const struct conn *c)
 {
-    bool pressed = l->pending > PENDING_MAX / 4 * 3 && !c->first_seen;
-    return pressed ? c->deadline - HANDSHAKE_DEADLINE_MS + PRESSURE_DEADLINE_MS
-                   : c->deadline;
+    return pressed(l) && !c->first_seen
+               ? c->deadline - HANDSHAKE_DEADLINE_MS + PRESSURE_DEADLINE_MS
+               : c->deadline;
 }
 
 static void arm(struct listener *l)
@@ -105,6 +110,8 @@ static void arm(struct listener *l)
     ErlDrvTime now = monotonic_ms(), wait = -1;
     if (l->oldest != NULL)
         wait = deadline_of(l, l->oldest) - now;
+    if (pressed(l) && wait > PRESSURE_DEADLINE_MS)
+        wait = PRESSURE_DEADLINE_MS; /* the oldest need not be the first to go */
     if (l->paused && (l->oldest == NULL || wait > ACCEPT_PAUSE_MS))
         wait = ACCEPT_PAUSE_MS;
     if (l->oldest == NULL && !l->paused)
