@@ -36,7 +36,8 @@ static uint16_t *bucket(struct listener *l, const struct conn *c)
 static uint64_t source_of(const struct tacit_address *a)
 {
     uint64_t source = a->family;
-    for (size_t i = 0; i < (a->family == 4 ? 4u : 8u); i++)
+    size_t size = a->family == 4 ? 4 : 8;
+    for (size_t i = 0; i < size; i++)
         source = source * 256 + a->bytes[i];
     return source;
 }

@@ -92,7 +92,7 @@ int socket_listen(const struct tacit_address *address)
 
 int socket_accept(int listener, struct tacit_address *ret_peer)
 {
-    union any_address sa;
+    union any_address sa = {.v6 = {0}};
     socklen_t len = sizeof sa;
     int fd = accept(listener, &sa.any, &len);
     if (fd < 0)

@@ -32,9 +32,13 @@ static int check(int fd, const char *path, bool secret, size_t cap,
     if (st.st_size > 0 && (uintmax_t)st.st_size > cap)
         return refuse(fault, path, "%ju bytes, expected at most %zu",
                       (uintmax_t)st.st_size, cap);
+    unsigned mode = st.st_mode & 07777;
+    /* Whoever can write the configuration can let himself in. */
+    if (!secret && (mode & 022) != 0)
+        return refuse(fault, path,
+                      "mode %04o lets others write it, expected 0644 or less", mode);
     if (!secret)
         return 0;
-    unsigned mode = st.st_mode & 07777;
     if ((mode & 044) != 0)
         return refuse(fault, path, "mode %04o lets others read it, expected 0600", mode);
     if ((mode & 077) != 0)

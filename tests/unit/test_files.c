@@ -131,6 +131,14 @@ static void a_key_file_that_others_can_write_or_run_is_refused(void **state)
     }
 }
 
+static void a_configuration_that_others_can_write_is_refused(void **state)
+{
+    assert_refused(put("c", "conf", 0664), false, sizeof buf,
+                   "mode 0664 lets others write it, expected 0644 or less");
+    assert_refused(put("c", "conf", 0646), false, sizeof buf,
+                   "mode 0646 lets others write it, expected 0644 or less");
+}
+
 static void a_key_file_for_the_owner_alone_is_read(void **state)
 {
     assert_int_equal(get(put("k", "key", 0600), true, sizeof buf), 0);
@@ -282,6 +290,7 @@ int main(void)
         cmocka_unit_test(a_file_of_unknown_size_is_not_cut_either),
         cmocka_unit_test(a_key_file_that_others_can_read_is_refused),
         cmocka_unit_test(a_key_file_that_others_can_write_or_run_is_refused),
+        cmocka_unit_test(a_configuration_that_others_can_write_is_refused),
         cmocka_unit_test(a_key_file_for_the_owner_alone_is_read),
         cmocka_unit_test(a_key_file_of_another_user_is_refused),
         cmocka_unit_test(a_symbolic_link_is_followed_and_its_target_is_judged),
