@@ -6,6 +6,7 @@
 -export([dir/0, tacit/1, free_port/1]).
 -export([host/1, host/2, trust/2, trust/3, append/2]).
 -export([start/2, start/3, start_link_args/2, stop/1, call/4, call/5, kill/1, log/1]).
+-export([on/2, on/3, erl/2]).
 -export([pair/0, pair/1, stop_pair/1, wait_until/1, wait_until/2]).
 
 -export_type([host/0, node_ref/0]).
@@ -103,8 +104,9 @@ append(#{conf := Conf}, Text) ->
 start(Name, Host) ->
     start(Name, Host, #{}).
 
-%% Options: args (more of erl's), name_flag ("-name"), node (the full name), proto
-%% ("tacit"), flags (those that the README recommends), cookie, env.
+%% Options: args (more of erl's), name_flag ("-name"), node (the full name; none: an
+%% emulator without distribution), proto ("-proto_dist tacit"), flags (those that the
+%% README recommends), cookie, env.
 -spec start(string(), host(), map()) -> node_ref().
 start(Name, #{ip := Ip} = Host, Options) ->
     Node = maps:get(node, Options, Name ++ "@" ++ Ip),
@@ -114,16 +116,17 @@ start(Name, #{ip := Ip} = Host, Options) ->
                                  env => maps:get(env, Options, []),
                                  args => start_link_args(Node, maps:put(host, Host, Options))
                                  ++ logger_args(Log)}),
-    #{peer => Peer, name => list_to_atom(Node), host => Host, log => Log,
+    #{peer => Peer, name => peer:call(Peer, erlang, node, []), host => Host, log => Log,
       os_pid => peer:call(Peer, os, getpid, [])}.
 
 %% The arguments that start/3 gives to erl, for tests that run it themselves.
--spec start_link_args(string(), map()) -> [string()].
+-spec start_link_args(string() | none, map()) -> [string()].
 start_link_args(Node, #{host := #{conf := Conf}} = Options) ->
     string:lexemes(maps:get(proto, Options, "-proto_dist tacit"), " ") ++
         string:lexemes(maps:get(flags, Options, "-no_epmd -epmd_module tacit_epmd"), " ") ++
-        [maps:get(name_flag, Options, "-name"), Node,
-         "-setcookie", maps:get(cookie, Options, "tacittest"), "-tacit_conf", Conf] ++
+        [Arg || Node =/= none, Arg <- [maps:get(name_flag, Options, "-name"), Node]] ++
+        ["-setcookie", maps:get(cookie, Options, "tacittest"), "-tacit_conf", Conf,
+         "-pa", filename:dirname(code:which(?MODULE))] ++
         maps:get(args, Options, []).
 
 %% What the node logs goes to a file: see log/1.
@@ -144,6 +147,34 @@ call(Node, M, F, A) ->
 -spec call(node_ref(), module(), atom(), list(), timeout()) -> term().
 call(#{peer := Peer}, M, F, A, Timeout) ->
     peer:call(Peer, M, F, A, Timeout).
+
+%% What Fun gives on the node, which has the tests' own modules, too.
+-spec on(node_ref(), fun(() -> Result)) -> Result.
+on(Node, Fun) ->
+    on(Node, Fun, 60000).
+
+-spec on(node_ref(), fun(() -> Result), timeout()) -> Result.
+on(Node, Fun, Timeout) ->
+    call(Node, erlang, apply, [Fun, []], Timeout).
+
+%% Runs erl with Args to its end, without a terminal, in an empty directory: for nodes that
+%% do not start, and for those whose Args end them. A crash dump would be in files.
+-spec erl([string()], [{string(), string()}]) ->
+          #{status := non_neg_integer(), out := string(), err := string(),
+            files := [string()]}.
+erl(Args, Env) ->
+    Dir = dir(),
+    Script = "exec erl -noinput \"$@\" > out 2> err < /dev/null",
+    Port = open_port({spawn_executable, "/bin/sh"},
+                     [{args, ["-c", Script, "sh" | Args]}, {cd, Dir}, exit_status,
+                      {env, [{"ERL_CRASH_DUMP", "erl_crash.dump"} | Env]}]),
+    Status = receive {Port, {exit_status, S}} -> S end,
+    [Out, Err] = [begin
+                      {ok, Bytes} = file:read_file(filename:join(Dir, Name)),
+                      unicode:characters_to_list(Bytes)
+                  end || Name <- ["out", "err"]],
+    {ok, Files} = file:list_dir(Dir),
+    #{status => Status, out => Out, err => Err, files => Files -- ["out", "err"]}.
 
 %% kill -9: by the id that the emulator itself told us.
 -spec kill(node_ref()) -> ok.
