@@ -227,7 +227,6 @@ struct link {
     enum link_state state;
     bool selected_read, selected_write;
     bool wants_message; /* PASSIVE: the owner waits for one */
-    bool peer_ended;    /* the socket has nothing more */
     bool gathering;     /* small messages wait for the zero timer */
     bool busy;
     bool flushing;     /* the port is closing */

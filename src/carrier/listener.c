@@ -189,7 +189,9 @@ static void refuse(struct listener *l, struct conn *c)
     enum tacit_close reason = known ? TACIT_CLOSE_NAME : TACIT_CLOSE_REFUSED;
     const char *name = c->handshake.peer.name;
     char text[REASON_MAX];
-    if (known)
+    if (known && strcmp(c->wanted, c->own_name) != 0)
+        snprintf(text, sizeof text, "this node is not %.200s", c->wanted);
+    else if (known)
         snprintf(text, sizeof text, "the key is not good for the name %.200s", name);
     else
         snprintf(text, sizeof text, "no [peer] line allows it");
