@@ -1,0 +1,47 @@
+%% What meson install puts where.
+-module(install_tests).
+
+-include_lib("eunit/include/eunit.hrl").
+
+install_test_() ->
+    {setup, fun install/0,
+     fun(Root) ->
+             [{"meson install puts the application into Erlang's library folder, whole",
+               fun() -> application_is_whole(Root) end},
+              {"an installed node starts, and the command is installed with it",
+               {timeout, 60, fun() -> node_starts(Root) end}}]
+     end}.
+
+install() ->
+    Root = mesh:dir(),
+    Build = filename:absname(os:getenv("TACIT_BUILD", "build")),
+    Printed = os:cmd("DESTDIR='" ++ Root ++ "' meson install --no-rebuild -C '" ++ Build
+                     ++ "' 2>&1"),
+    {Root, Printed}.
+
+%% Where erl itself looks, below Root.
+library({Root, _}) ->
+    Root ++ code:lib_dir().
+
+application_is_whole({_, Printed} = Installed) ->
+    [App] = filelib:wildcard(filename:join(library(Installed), "tacit-*/ebin/tacit.app")),
+    {ok, [{application, tacit, Keys}]} = file:consult(App),
+    Ebin = filename:dirname(App),
+    Beams = [filename:join(Ebin, lists:concat([M, ".beam"]))
+             || M <- proplists:get_value(modules, Keys)],
+    Driver = filename:join(filename:dirname(Ebin), "priv/tacit_drv.so"),
+    [?assert(filelib:is_regular(File), {File, Printed}) || File <- [Driver | Beams]],
+    %% and every module is in the list, or a release would leave it out
+    ?assertEqual(lists:sort(Beams),
+                 lists:sort(filelib:wildcard(filename:join(Ebin, "*.beam")))).
+
+%% erl finds the application in its own folder; this one is below Root, so it is named.
+node_starts({Root, _} = Installed) ->
+    [_] = filelib:wildcard(Root ++ "/**/bin/tacit"),
+    A = mesh:start("a", mesh:host("127.0.0.1"), #{env => [{"ERL_LIBS", library(Installed)}]}),
+    try
+        Which = mesh:call(A, code, which, [tacit_dist]),
+        ?assert(lists:prefix(Root, Which), Which)
+    after
+        mesh:stop(A)
+    end.
