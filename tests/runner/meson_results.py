@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""meson_results.py INTRO LOG RESULTS LOGS: the promises of the tests that meson ran.
+
+INTRO lists the tests (meson introspect --tests), LOG says how they went (testlog.json).
+To the file RESULTS goes one line a promise, "pass|fail|skip<TAB>suite<TAB>promise". A test
+that prints TAP makes one promise a line, any other test one as a whole. What a test printed
+goes to LOGS/SUITE.log.
+
+meson_results.py --list INTRO: the names of the tests.
+"""
+import json
+import os
+import re
+import sys
+
+TAP_LINE = re.compile(r'(not )?ok\b\s*\d*\s*-?\s*([^#]*)(#\s*(skip|todo)\b.*)?', re.I)
+SKIPPED = {'SKIP', 'EXPECTEDFAIL'}
+
+
+def of_tap(text):
+    """The promises of TAP: (verdict, promise)."""
+    for line in text.splitlines():
+        match = TAP_LINE.match(line)
+        if match is None:
+            continue
+        failed, promise, _, directive = match.groups()
+        if directive:
+            verdict = 'skip'
+        else:
+            verdict = 'fail' if failed else 'pass'
+        yield verdict, promise.strip() or 'unnamed'
+
+
+def promises(test, tap):
+    name, result = test['name'], test['result']
+    found = list(of_tap(test.get('stdout', ''))) if tap else []
+    verdicts = [verdict for verdict, _ in found]
+    if result in SKIPPED and 'fail' not in verdicts:
+        return found or [('skip', name)]
+    if result != 'OK' and 'fail' not in verdicts:
+        # It crashed, ran into its time limit, or printed less than its plan says.
+        return found + [('fail', 'it runs to its end (%s, exit status %s)' %
+                         (result.lower(), test.get('returncode')))]
+    if not found:
+        return [('pass' if result == 'OK' and not tap else 'fail', name)]
+    return found
+
+
+def protocols(intro):
+    """How each test reports: its name to "tap", "exitcode" and so on."""
+    with open(intro, encoding='utf-8') as file:
+        return {test['name']: test['protocol'] for test in json.load(file)}
+
+
+def main(intro, log, results, logs):
+    protocol = protocols(intro)
+    with open(log, encoding='utf-8') as file:
+        tests = [json.loads(line) for line in file]
+    with open(results, 'a', encoding='utf-8') as out:
+        for test in tests:
+            suite = test['name']
+            for verdict, promise in promises(test, protocol.get(suite) == 'tap'):
+                print(verdict, suite, promise, sep='\t', file=out)
+            path = os.path.join(logs, suite + '.log')
+            with open(path, 'w', encoding='utf-8', errors='replace') as file:
+                file.write(test.get('stdout', '') + test.get('stderr', ''))
+
+
+if sys.argv[1] == '--list':
+    print(*protocols(sys.argv[2]))
+else:
+    main(*sys.argv[1:])
