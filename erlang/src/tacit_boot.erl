@@ -5,16 +5,18 @@
 %% file server, no application but what code:load needs.
 -module(tacit_boot).
 
--export([start/0, guard/1, family/0, plain_module/0, plain_allowed/1]).
+-export([start/1, guard/1, end_net_kernel/0, family/0, plain_module/0, plain_allowed/1]).
 -export([log_refused/6, log_mismatch/2, log_lost_handshake/3]).
 
 %% OTP's plain carriers that may stand beside Tacit, and their address family.
 -define(PLAIN_CARRIERS, [{"inet_tcp", inet}, {"inet6_tcp", inet6}]).
 
 %% Checks the flags, loads the driver and reads the configuration. Throws {tacit, Text}.
--spec start() -> ok.
-start() ->
-    check_carriers(carriers()),
+%% Listens says whether the node does: under -dist_listen false, or without a name of its
+%% own, it does not.
+-spec start(boolean()) -> ok.
+start(Listens) ->
+    check_carriers(carriers(), Listens),
     warn_of_epmd(),
     must(tacit_drv:load()),
     must(tacit_drv:configure(configuration())),
@@ -40,11 +42,10 @@ configuration() ->
 
 %% Runs Fun, and sees to it that no node comes up half-configured: a node that boots ends
 %% with one line, and a node that starts distribution later stays without it.
--spec guard(fun(() -> Result)) -> Result | {error, term()}.
+-spec guard(fun(() -> Result)) -> Result | {error, {tacit, string()}}.
 guard(Fun) ->
-    try Fun() of
-        {error, Text} -> fail(Text);
-        Result -> Result
+    try
+        Fun()
     catch
         throw:{tacit, Text} -> fail(Text);
         error:undef:Stack -> fail(io_lib:format("a function is missing: ~0p", [hd(Stack)]))
@@ -59,26 +60,31 @@ fail(Text) ->
             fail_later(lists:flatten(Text))
     end.
 
-%% With a plain carrier already up net_kernel would go on without us, in plain text.
+%% To whoever called net_kernel:start/2 every failure is `nodistribution'. With a plain
+%% carrier already up net_kernel would go on without us, in plain text.
 fail_later(Text) ->
+    logger:error("tacit: ~ts", [Text]),
     case carriers() of
-        [_, _ | _] ->
-            logger:error("tacit: ~ts", [Text]),
-            exit(self(), kill),
-            receive after infinity -> ok end;
-        _ ->
-            {error, {tacit, Text}}
+        ["tacit"] -> {error, {tacit, Text}};
+        _ -> end_net_kernel()
     end.
 
-%% Whether net_kernel is started by the emulator's flags, not by net_kernel:start/2.
+%% Takes back what net_kernel's own way to fail would, and ends it.
+-spec end_net_kernel() -> no_return().
+end_net_kernel() ->
+    erts_internal:dynamic_node_name(false),
+    exit(self(), kill),
+    receive after infinity -> ok end.
+
+%% Whether erl's own flags start distribution: then net_kernel:start/2 is not allowed, and
+%% without them nothing else starts it (erl_distribution).
 booting() ->
-    lists:member(net_sup, get_ancestors()).
-
-get_ancestors() ->
-    case get('$ancestors') of
-        List when is_list(List) -> List;
-        _ -> []
-    end.
+    lists:any(fun(Flag) ->
+                      case init:get_argument(Flag) of
+                          {ok, [[_] | _]} -> true;
+                          _ -> false
+                      end
+              end, [name, sname]).
 
 %% Straight to standard error: nothing of io is up yet.
 say(Line) ->
@@ -88,22 +94,25 @@ say(Line) ->
 
 %% --- carriers ------------------------------------------------------------------------------
 
+%% Given twice, the flag means inet_tcp to OTP 25 and its first value to later ones: then
+%% this list is none that passes.
 carriers() ->
     case init:get_argument(proto_dist) of
-        {ok, Values} -> lists:last(Values);
+        {ok, Values} -> lists:append(Values);
         error -> []
     end.
 
 %% net_kernel asks the carrier named last first: Tacit must be that, or names that are on
 %% no [plain] line would be dialled in plain text.
-check_carriers(["tacit"]) ->
+check_carriers(["tacit"], _Listens) ->
     ok;
-check_carriers([Plain, "tacit"]) ->
+check_carriers([Plain, "tacit"], Listens) ->
     case lists:keymember(Plain, 1, ?PLAIN_CARRIERS) of
-        true -> check_plain_listens(Plain);
+        true when Listens -> check_plain_listens(Plain);
+        true -> ok;
         false -> wrong_carriers([Plain, "tacit"])
     end;
-check_carriers(Carriers) ->
+check_carriers(Carriers, _Listens) ->
     wrong_carriers(Carriers).
 
 wrong_carriers(Carriers) ->
@@ -114,12 +123,9 @@ wrong_carriers(Carriers) ->
 %% A plain carrier that failed to listen leaves no listening socket with net_kernel.
 check_plain_listens(Plain) ->
     {links, Links} = process_info(self(), links),
-    Sockets = [P || P <- Links, is_port(P),
-                    erlang:port_info(P, name) =:= {name, "tcp_inet"}],
-    Listens = init:get_argument(dist_listen) =/= {ok, [["false"]]},
-    case Sockets of
-        [] when Listens -> throw({tacit, ["-proto_dist ", Plain, " tacit: ", Plain,
-                                          " does not listen, see the line above"]});
+    case [P || P <- Links, is_port(P), erlang:port_info(P, name) =:= {name, "tcp_inet"}] of
+        [] -> throw({tacit, ["-proto_dist ", Plain, " tacit: ", Plain,
+                             " does not listen, see the line above"]});
         _ -> ok
     end.
 

@@ -37,12 +37,12 @@ listen(Name) ->
     listen(Name, Host).
 
 %% Reads the configuration and listens on its addresses. A node that was started with
-%% -name or -sname does not start with a wrong one: see tacit_boot:fail/1.
+%% -name or -sname does not start with a wrong one: see tacit_boot:guard/1.
 -spec listen(atom(), string()) -> {ok, {port(), #net_address{}, integer()}} | {error, term()}.
 listen(Name, Host) ->
     tacit_boot:guard(
       fun() ->
-              ok = tacit_boot:start(),
+              ok = tacit_boot:start(true),
               Port = tacit_drv:open(),
               case tacit_drv:listen(Port, atom_to_list(Name) ++ "@" ++ Host) of
                   {ok, Address} ->
@@ -50,7 +50,7 @@ listen(Name, Host) ->
                       {ok, {Port, (net_address(Host))#net_address{address = Address}, -1}};
                   {error, Text} ->
                       tacit_drv:close(Port),
-                      {error, Text}
+                      throw({tacit, Text})
               end
       end).
 
@@ -59,14 +59,13 @@ address() ->
     {ok, Host} = inet:gethostname(),
     address(Host).
 
-%% Called instead of listen where the node does not listen.
+%% Called instead of listen where the node does not listen. net_kernel knows no error here.
 -spec address(string()) -> #net_address{}.
 address(Host) ->
-    tacit_boot:guard(
-      fun() ->
-              ok = tacit_boot:start(),
-              net_address(Host)
-      end).
+    case tacit_boot:guard(fun() -> tacit_boot:start(false) end) of
+        ok -> net_address(Host);
+        {error, _} -> tacit_boot:end_net_kernel()
+    end.
 
 net_address(Host) ->
     {Family, Protocol} = tacit_boot:family(),

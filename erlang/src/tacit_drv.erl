@@ -37,6 +37,8 @@ load() ->
     case erl_ddll:load(Path, ?DRIVER) of
         ok ->
             close(open()); % the first port locks the driver in place
+        {error, permanent} ->
+            ok; % as it has been since an earlier start
         {error, Reason} ->
             {error, "cannot load " ++ filename:join(Path, ?DRIVER ".so") ++ ": " ++
                  erl_ddll:format_error(Reason)}
