@@ -174,8 +174,9 @@ static int take_third(struct tacit_handshake *hs, const uint8_t *msg, size_t len
     int error = read_claim(hs, msg, len, &claim);
     if (error)
         return error;
-    if (claim.version != hs->peer.version || claim.suite != hs->peer.suite ||
-        claim.suite == 0)
+    /* Version or suite 0: it was told that there is none in common, and goes on. */
+    if (claim.version != hs->peer.version || claim.version == 0 ||
+        claim.suite != hs->peer.suite || claim.suite == 0)
         return TACIT_EFORMAT;
     memcpy(hs->peer_key, hs->noise.rs, sizeof hs->peer_key);
     hs->peer = claim;
