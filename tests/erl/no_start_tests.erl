@@ -1,0 +1,122 @@
+%% What keeps a node from starting, and how it says so: one line on standard error that
+%% names the fault, exit status 1, nothing left behind. Also the warning about epmd.
+-module(no_start_tests).
+
+-include_lib("eunit/include/eunit.hrl").
+
+no_start_test_() ->
+    [{Title, {timeout, 60, Test}} || {Title, Test} <- faults() ++ epmd() ++ found()].
+
+faults() ->
+    [{"a node without its configuration says which file is missing, and does not start",
+      fun() -> refused(fun(Host) -> ok = file:delete(maps:get(conf, Host)) end,
+                       "tacit.conf: .*No such file") end},
+     {"a port in use: the node says which address, and does not start", fun port_in_use/0},
+     {"an address that is not this host's: the node says which, and does not start",
+      fun() -> refused(fun(Host) -> exchange(Host, "^listen.*$", "listen = 192.0.2.1:4370") end,
+                       "listen = 192\\.0\\.2\\.1:4370: Cannot assign") end},
+     {"a key that is not there: the node says which file, and does not start",
+      fun() -> refused(fun(Host) -> ok = file:delete(key(Host)) end,
+                       "identity\\.key: .*No such file") end},
+     {"a key that cannot be read: the node says which file, and does not start",
+      fun() -> refused(fun(Host) ->
+                               ok = file:delete(key(Host)),
+                               ok = file:make_dir(key(Host))
+                       end, "identity\\.key: ") end},
+     {"a key that others can read: the node says which file, and does not start",
+      fun() -> refused(fun(Host) -> ok = file:change_mode(key(Host), 8#644) end,
+                       "identity\\.key: .*0644") end},
+     {"a bad line: the node says where it is and what was expected, and does not start",
+      fun() -> refused(fun(Host) -> mesh:append(Host, "\nnonsense\n") end,
+                       "tacit.conf:[0-9]+: got 'nonsense', expected 'key = value'") end},
+     {"a node name with an upper-case host is refused with the rule for names",
+      fun() -> refused(fun(_) -> ok end, "a@HOST\\.example is not a node name.*no upper case",
+                       #{node => "a@HOST.example"}) end},
+     {"-tacit_conf without a file name is refused",
+      fun() -> refused(fun(_) -> ok end, "-tacit_conf: expected one file name",
+                       #{args => ["-tacit_conf"]}) end},
+     {"a node that would not listen does not start with a bad line either",
+      fun() -> refused(fun(Host) -> mesh:append(Host, "\nnonsense\n") end,
+                       "got 'nonsense'", #{args => ["-dist_listen", "false"]}) end},
+     {"nor does one that awaits its dynamic name",
+      fun() -> refused(fun(Host) -> mesh:append(Host, "\nnonsense\n") end,
+                       "got 'nonsense'", #{node => "undefined@127.0.0.1"}) end}].
+
+%% Breaks a host, and sees that its node says what Pattern matches.
+refused(Break, Pattern) ->
+    refused(Break, Pattern, #{}).
+
+refused(Break, Pattern, Options) ->
+    Host = mesh:host("127.0.0.1"),
+    Break(Host),
+    refused_by(Host, Pattern, Options).
+
+refused_by(Host, Pattern, Options) ->
+    #{status := Status, out := Out, err := Err, files := Files} = start(Host, Options, []),
+    ?assertEqual({1, "", []}, {Status, Out, Files}),
+    ?assertMatch({match, _}, re:run(Err, ["^tacit: .*", Pattern, ".*\n$"])).
+
+%% Where the node starts all the same, it ends with status 0.
+start(Host, Options, Env) ->
+    Args = maps:get(args, Options, []),
+    Node = maps:get(node, Options, "a@127.0.0.1"),
+    mesh:erl(["-s", "init", "stop" |
+              mesh:start_link_args(Node, Options#{host => Host, args => Args})], Env).
+
+key(#{dir := Dir}) ->
+    filename:join(Dir, "identity.key").
+
+exchange(#{conf := Conf}, Pattern, Line) ->
+    {ok, Text} = file:read_file(Conf),
+    ok = file:write_file(Conf, re:replace(Text, Pattern, Line, [multiline])).
+
+port_in_use() ->
+    Host = #{port := Port} = mesh:host("127.0.0.1"),
+    {ok, Socket} = gen_tcp:listen(Port, [{ip, {127, 0, 0, 1}}]),
+    refused_by(Host, io_lib:format("listen = 127\\.0\\.0\\.1:~b: Address already in use", [Port]),
+               #{}),
+    ok = gen_tcp:close(Socket),
+    ?assertMatch(#{status := 0}, start(Host, #{}, [])).
+
+%% --- where the configuration is found ----------------------------------------------------
+
+found() ->
+    [{"without -tacit_conf the file is that of TACIT_CONF", fun by_environment/0},
+     {"-tacit_conf goes before TACIT_CONF", fun flag_first/0}].
+
+by_environment() ->
+    Host = #{conf := Conf} = mesh:host("127.0.0.1"),
+    Args = ["-s", "init", "stop", "-proto_dist", "tacit", "-no_epmd", "-name", "a@127.0.0.1"],
+    ?assertMatch(#{status := 0, err := ""}, mesh:erl(Args, [{"TACIT_CONF", Conf}])),
+    mesh:append(Host, "\nnonsense\n"),
+    ?assertMatch(#{status := 1}, mesh:erl(Args, [{"TACIT_CONF", Conf}])).
+
+flag_first() ->
+    Host = mesh:host("127.0.0.1"),
+    ?assertMatch(#{status := 0, err := ""},
+                 start(Host, #{}, [{"TACIT_CONF", "/nonexistent/tacit.conf"}])).
+
+%% --- the flags that keep epmd away -------------------------------------------------------
+
+epmd() ->
+    [{"a node with -name that makes erl start epmd warns on one line, with the flag to add",
+      fun() -> warned("-name", "a@127.0.0.1") end},
+     {"and so does one with -sname",
+      fun() -> warned("-sname", "a@one") end},
+     {"with -no_epmd, or -start_epmd false, no epmd is started and nothing is said",
+      fun not_warned/0}].
+
+warned(Flag, Node) ->
+    #{status := 0, err := Err, files := Files} =
+        start_with_epmd("-epmd_module tacit_epmd", #{name_flag => Flag, node => Node}),
+    ?assertEqual(["epmd-started"], Files),
+    ?assertMatch({match, _}, re:run(Err, "^tacit: .*epmd.*; add -no_epmd\n$")).
+
+not_warned() ->
+    [?assertMatch(#{status := 0, err := "", files := []}, start_with_epmd(Flags, #{}))
+     || Flags <- ["-no_epmd -epmd_module tacit_epmd", "-epmd_module tacit_epmd -start_epmd false"]].
+
+%% erl starts in epmd's place what -epmd names: here a mark in the node's directory.
+start_with_epmd(Flags, Options) ->
+    Mark = ["-epmd", "touch epmd-started #"],
+    start(mesh:host("127.0.0.1"), Options#{flags => Flags, args => Mark}, []).
