@@ -6,7 +6,9 @@
 -module(tacit_boot).
 
 -export([start/1, guard/1, end_net_kernel/0, family/0, plain_module/0, plain_allowed/1]).
--export([log_refused/6, log_mismatch/2, log_lost_handshake/3]).
+-export([log_refused/6, peer/3, log_mismatch/2, log_lost_handshake/3]).
+
+-export_type([peer/0]).
 
 %% OTP's plain carriers that may stand beside Tacit, and their address family.
 -define(PLAIN_CARRIERS, [{"inet_tcp", inet}, {"inet6_tcp", inet6}]).
@@ -115,6 +117,7 @@ check_carriers([Plain, "tacit"], Listens) ->
 check_carriers(Carriers, _Listens) ->
     wrong_carriers(Carriers).
 
+-spec wrong_carriers([string()]) -> no_return().
 wrong_carriers(Carriers) ->
     throw({tacit, ["-proto_dist ", lists:join($\s, Carriers), ": expected tacit alone, or ",
                    "inet_tcp tacit, or inet6_tcp tacit: the last is asked first, and must ",
@@ -187,24 +190,30 @@ log_refused(Direction, Reason, Name, Fingerprint, Address, Text) ->
 dash(Empty) when Empty =:= <<>>; Empty =:= [] -> "-";
 dash(Text) -> Text.
 
+%% The peer of a link, for the lines below: asked for while the port is there.
+-type peer() :: {in | out, iodata(), iodata(), iodata()}.
+-spec peer(in | out, string(), port()) -> peer().
+peer(Direction, Name, Port) ->
+    case tacit_drv:info(Port) of
+        {ok, #{fingerprint := Fingerprint, peer_address := Address}} ->
+            {Direction, Name, Fingerprint, Address};
+        {error, closed} ->
+            {Direction, Name, <<>>, <<>>}
+    end.
+
 %% A peer whose distribution handshake claims another name than its key may have.
--spec log_mismatch(port(), string()) -> ok.
-log_mismatch(Port, Text) ->
-    log_port(in, Port, name_mismatch, Text).
+-spec log_mismatch(peer(), string()) -> ok.
+log_mismatch(Peer, Text) ->
+    log_peer(Peer, name_mismatch, Text).
 
 %% A link that ended between the channel and the distribution handshake's end. A peer that
 %% closed because it is done (it dialled us at the same time, say) is no news.
--spec log_lost_handshake(port(), atom(), string()) -> ok.
-log_lost_handshake(Port, Reason, Text) ->
+-spec log_lost_handshake(peer(), atom(), string()) -> ok.
+log_lost_handshake(Peer, Reason, Text) ->
     case lists:member(Reason, [done, cut, closed, econnreset, epipe]) of
         true -> ok;
-        false -> log_port(out, Port, Reason, Text)
+        false -> log_peer(Peer, Reason, Text)
     end.
 
-log_port(Direction, Port, Reason, Text) ->
-    {Name, Fingerprint, Address} =
-        case tacit_drv:info(Port) of
-            {ok, #{name := N, fingerprint := F, peer_address := A}} -> {N, F, A};
-            {error, closed} -> {<<>>, <<>>, <<>>}
-        end,
+log_peer({Direction, Name, Fingerprint, Address}, Reason, Text) ->
     log_refused(Direction, Reason, Name, Fingerprint, Address, Text).

@@ -113,7 +113,8 @@ controller(Kernel, Port) ->
             catch
                 error:badarg -> ok % it ended meanwhile: Pid will find out
             end,
-            Pid ! {self(), controller};
+            Pid ! {self(), controller},
+            ok;
         {Kernel, unsupported_protocol} ->
             exit(unsupported_protocol)
     end.
@@ -134,6 +135,7 @@ do_accept(Kernel, AcceptPid, Port, Name, Dynamic, MyNode, Allowed, SetupTime) ->
         {AcceptPid, controller} ->
             Timer = dist_util:start_timer(SetupTime),
             put(tacit_claim, {Name, Dynamic}),
+            put(tacit_peer, tacit_boot:peer(in, Name, Port)),
             HSData = hs_data(Kernel, MyNode, Port, Timer),
             dist_util:handshake_other_started(
               HSData#hs_data{allowed = allowed(Name, Allowed)})
@@ -157,6 +159,7 @@ do_setup(Kernel, Node, Type, MyNode, LongOrShortNames, SetupTime) ->
     case tacit_dial:dial(Node, MyNode, LongOrShortNames, SetupTime) of
         {ok, Port} ->
             dist_util:reset_timer(Timer),
+            put(tacit_peer, tacit_boot:peer(out, atom_to_list(Node), Port)),
             HSData = hs_data(Kernel, MyNode, Port, Timer),
             dist_util:handshake_we_started(
               HSData#hs_data{other_node = Node, request_type = Type, other_version = 6});
@@ -205,7 +208,7 @@ recv(Port, 0, infinity) ->
         {undefined, {ok, _} = Received} -> Received;
         {Claim, {ok, Message} = Received} -> check_claim(Port, Claim, Message, Received);
         {_, {error, {Reason, Text}} = Error} ->
-            tacit_boot:log_lost_handshake(Port, Reason, Text),
+            tacit_boot:log_lost_handshake(get(tacit_peer), Reason, Text),
             Error;
         {_, {error, _} = Error} -> Error
     end.
@@ -218,7 +221,7 @@ check_claim(Port, {Name, Dynamic}, Message, Received) ->
             Text = lists:flatten(io_lib:format("authenticated as ~ts, but claims ~ts",
                                                [claim_text({Name, Dynamic}),
                                                 claim_text(Other)])),
-            tacit_boot:log_mismatch(Port, Text),
+            tacit_boot:log_mismatch(get(tacit_peer), Text),
             tacit_drv:refuse(Port, Text),
             {error, name_mismatch}
     end.
