@@ -154,12 +154,19 @@ int policy_set_max_message(struct policy_conf *c, const char *value)
     return 0;
 }
 
+/* dist_util's list of those who are let in knows whole names and whole hosts only. */
+static bool plain_node_ok(const char *value)
+{
+    bool whole_host = strncmp(value, "*@", 2) == 0;
+    return whole_host ? tacit_host_ok(value + 2) : tacit_name_ok(value);
+}
+
 int policy_set_plain_node(struct policy_conf *c, const char *value)
 {
     struct tacit_policy *p = c->policy;
-    if (!tacit_glob_ok(value))
+    if (!plain_node_ok(value))
         return policy_value_fault(
-            c, value, "a node name such as app@db1.example.net or *@db1.example.net");
+            c, value, "a whole name such as app@db1.example.net, or *@db1.example.net");
     if (p->plain_count == c->plain_cap) {
         size_t cap = c->plain_cap > 0 ? 2 * c->plain_cap : 8;
         void *plain = realloc(p->plain, cap * sizeof *p->plain);

@@ -271,6 +271,8 @@ static void a_relative_path_starts_at_the_configurations_directory(void **state)
 
 #define WHERE "/c/tacit.conf:"
 #define NODE_NAME "expected a node name such as app@db1.example.net or *@db1.example.net"
+#define PLAIN_NODE \
+    "expected a whole name such as app@db1.example.net, or *@db1.example.net"
 #define SECTION_NAMES "expected [mesh], [host], [peer NAME] or [plain]"
 #define A_PATH "expected the path of a file that holds the key"
 #define AN_ADDRESS "expected an address such as 192.0.2.10:4370 or [2001:db8::10]:4370"
@@ -388,7 +390,12 @@ static const struct {
      WHERE "7: endpoint: got '::1', expected HOST, HOST:PORT or [IPV6]:PORT, such as "
            "db1.example.net:4370"},
     /* [plain] */
-    {BASE "[plain]\nnode = app\n", WHERE "6: node: got 'app', " NODE_NAME},
+    {BASE "[plain]\nnode = app\n", WHERE "6: node: got 'app', " PLAIN_NODE},
+    {BASE "[plain]\nnode = a*@b\n", WHERE "6: node: got 'a*@b', " PLAIN_NODE},
+    {BASE "[plain]\nnode = **@b\n", WHERE "6: node: got '**@b', " PLAIN_NODE},
+    {BASE "[plain]\nnode = *@*\n", WHERE "6: node: got '*@*', " PLAIN_NODE},
+    {BASE "[plain]\nnode = a@b*\n", WHERE "6: node: got 'a@b*', " PLAIN_NODE},
+    {BASE "[plain]\nnode = *@\n", WHERE "6: node: got '*@', " PLAIN_NODE},
 };
 
 static void a_fault_names_file_line_value_and_what_was_expected(void **state)
@@ -675,7 +682,7 @@ static void a_name_that_is_none_is_not_matched_at_all(void **state)
                                         "*@b", "a@*", "a b@c", "@b"};
     const struct tacit_peer *peer;
     struct tacit_endpoint endpoint;
-    struct tacit_policy *p = must_load(BASE PEER("*@*", KEY_1) "[plain]\nnode = *@*\n");
+    struct tacit_policy *p = must_load(BASE PEER("*@*", KEY_1) "[plain]\nnode = *@b\n");
     for (size_t i = 0; i < COUNT(names); i++) {
         assert_int_equal(tacit_policy_decide(p, names[i], false, key(KEY_1), &peer),
                          TACIT_ENAME);
