@@ -128,7 +128,7 @@ check_plain_listens(Plain) ->
     {links, Links} = process_info(self(), links),
     case [P || P <- Links, is_port(P), erlang:port_info(P, name) =:= {name, "tcp_inet"}] of
         [] -> throw({tacit, ["-proto_dist ", Plain, " tacit: ", Plain,
-                             " does not listen, see the line above"]});
+                             " does not listen; net_kernel says why"]});
         _ -> ok
     end.
 
