@@ -52,6 +52,11 @@ static void what_was_seen_is_remembered_for_the_whole_window(void **state)
             assert_int_equal(tacit_replay_check(&r, key(number++), now, now), 0);
         assert_int_equal(tacit_replay_check(&r, key(0), NOW + 600, now), TACIT_EREPLAY);
     }
+    for (int k = 0; k < 4000; k++) /* rebuilt in the last second of it, too */
+        assert_int_equal(tacit_replay_check(&r, key(number++), NOW + 1200, NOW + 1200),
+                         0);
+    assert_int_equal(tacit_replay_check(&r, key(0), NOW + 600, NOW + 1200),
+                     TACIT_EREPLAY);
     assert_int_equal(tacit_replay_check(&r, key(0), NOW + 600, NOW + 1201), TACIT_ETIME);
     tacit_replay_free(&r);
 }
