@@ -1,10 +1,19 @@
 /* A socket on which a handshake runs, in either role, and the rules it asks for. */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "carrier.h"
+
+/* How far a peer's clock is ahead, in seconds; it may claim any time there is. */
+static int clock_skew(uint64_t theirs, uint64_t ours)
+{
+    uint64_t apart = theirs > ours ? theirs - ours : ours - theirs;
+    int seconds = apart > INT_MAX ? INT_MAX : (int)apart;
+    return theirs > ours ? seconds : -seconds;
+}
 
 static int rule_first(void *context, const struct tacit_first *first,
                       const uint8_t ephemeral[NOISE_DHLEN])
@@ -14,7 +23,7 @@ static int rule_first(void *context, const struct tacit_first *first,
     if (error) {
         atomic_fetch_add(&carrier_counters.replays, 1);
         if (error == TACIT_ETIME)
-            c->skew = (int)((int64_t)first->time - (int64_t)wall_clock());
+            c->skew = clock_skew(first->time, wall_clock());
         return error;
     }
     atomic_fetch_add(&carrier_counters.exchanges, 1);
