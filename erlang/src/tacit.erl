@@ -52,12 +52,17 @@ info() ->
 %% The link with Node; where there is none, why the last one failed or ended.
 -spec info(node()) -> {ok, link() | down()} | {error, unknown | not_started}.
 info(Node) ->
-    Name = atom_to_binary(Node),
-    try [Info || {_, #{name := N, state := up} = Info} <- tacit_drv:links(), N =:= Name] of
-        [Info | _] -> {ok, link_map(Info)};
-        [] -> last(tacit_drv:last(atom_to_list(Node)))
+    try
+        link_or_last(Node)
     catch
         error:_ -> {error, not_started}
+    end.
+
+link_or_last(Node) ->
+    Name = atom_to_binary(Node),
+    case [Info || {_, #{name := N, state := up} = Info} <- tacit_drv:links(), N =:= Name] of
+        [Info | _] -> {ok, link_map(Info)};
+        [] -> last(tacit_drv:last(atom_to_list(Node)))
     end.
 
 last(none) ->

@@ -128,37 +128,105 @@ static const struct {
     {20, 2 * TACIT_RECORD_MAX}, /* buffer */
     {21, 0},                    /* header */
     {22, 1},                    /* active, true */
-    {23, 4},                    /* packet, 4 */
+    {23, 3},                    /* packet, 4 */
     {24, 1},                    /* mode, binary */
     {25, 0},                    /* deliver, port */
     {26, 1},                    /* exit_on_close, true */
     {27, BUSY_HIGH},            /* high_watermark */
     {28, BUSY_LOW},             /* low_watermark */
+    {30, UINT32_MAX},           /* send_timeout, infinity */
+    {31, 0},                    /* delay_send, false */
+    {32, 0},                    /* packet_size, no limit of inet's kind */
+    {35, 0},                    /* send_timeout_close, false */
+    {36, 0},                    /* high_msgq_watermark: never busy by it */
+    {37, 0},                    /* low_msgq_watermark */
+    {39, 0},                    /* show_econnreset, false */
+    {99, 0},                    /* debug, false */
 };
 
-/* Options that the socket itself answers. */
+/* Options that the socket itself answers, with an int. */
 static const struct {
     uint8_t option;
     int level, name;
 } socket_options[] = {
-    {0, SOL_SOCKET, SO_REUSEADDR},  {1, SOL_SOCKET, SO_KEEPALIVE},
-    {2, SOL_SOCKET, SO_DONTROUTE},  {6, SOL_SOCKET, SO_SNDBUF},
-    {7, SOL_SOCKET, SO_RCVBUF},     {9, IPPROTO_IP, IP_TOS},
-    {10, IPPROTO_TCP, TCP_NODELAY}, {16, IPPROTO_IPV6, IPV6_V6ONLY},
+    {0, SOL_SOCKET, SO_REUSEADDR},
+    {1, SOL_SOCKET, SO_KEEPALIVE},
+    {2, SOL_SOCKET, SO_DONTROUTE},
+    {4, SOL_SOCKET, SO_BROADCAST},
+    {5, SOL_SOCKET, SO_OOBINLINE},
+    {6, SOL_SOCKET, SO_SNDBUF},
+    {7, SOL_SOCKET, SO_RCVBUF},
+#ifdef SO_PRIORITY
+    {8, SOL_SOCKET, SO_PRIORITY},
+#endif
+    {9, IPPROTO_IP, IP_TOS},
+    {10, IPPROTO_TCP, TCP_NODELAY},
+    {12, IPPROTO_IP, IP_MULTICAST_TTL},
+    {13, IPPROTO_IP, IP_MULTICAST_LOOP},
+    {16, IPPROTO_IPV6, IPV6_V6ONLY},
+    {41, IPPROTO_IPV6, IPV6_TCLASS},
+    {43, IPPROTO_IP, IP_RECVTOS},
+    {44, IPPROTO_IPV6, IPV6_RECVTCLASS},
+    {46, IPPROTO_IP, IP_TTL},
+    {47, IPPROTO_IP, IP_RECVTTL},
 };
 
+enum {
+    OPTION_LINGER = 3,
+    OPTION_READ_PACKETS = 33, /* datagrams only: left out, as inet does */
+    OPTION_RAW = 34,
+    OPTION_NETNS = 38, /* left out where none is set */
+    RAW_MAX = 256,
+};
+
+/* What the socket does not have is left out, as inet does. */
 static void put_socket_option(struct tacit_writer *w, int fd, uint8_t option, int level,
                               int name)
 {
     int value = 0;
     socklen_t len = sizeof value;
     if (getsockopt(fd, level, name, &value, &len) < 0)
-        return; /* inet, too, leaves out what the socket does not have */
+        return;
     tacit_put_u8(w, option);
     tacit_put_u32(w, (uint32_t)value);
 }
 
-static bool put_option(struct tacit_writer *w, const struct link *l, uint8_t option)
+static void put_linger(struct tacit_writer *w, int fd)
+{
+    struct linger value = {0};
+    socklen_t len = sizeof value;
+    if (getsockopt(fd, SOL_SOCKET, SO_LINGER, &value, &len) < 0)
+        return;
+    tacit_put_u8(w, OPTION_LINGER);
+    tacit_put_u32(w, (uint32_t)value.l_onoff);
+    tacit_put_u32(w, (uint32_t)value.l_linger);
+}
+
+/* level, name, whether bytes come along, how many; the bytes. */
+static bool put_raw(struct tacit_writer *w, int fd, struct tacit_reader *r)
+{
+    uint8_t value[RAW_MAX] = {0};
+    uint32_t level = tacit_get_u32(r), name = tacit_get_u32(r);
+    bool given = tacit_get_u8(r) != 0;
+    uint32_t size = tacit_get_u32(r);
+    if (size > sizeof value)
+        return false;
+    const uint8_t *bytes = tacit_get_bytes(r, given ? size : 0);
+    if (bytes == NULL)
+        return false;
+    memcpy(value, bytes, given ? size : 0);
+    socklen_t len = size;
+    if (getsockopt(fd, (int)level, (int)name, value, &len) < 0)
+        return true;
+    tacit_put_u8(w, OPTION_RAW);
+    tacit_put_u32(w, level);
+    tacit_put_u32(w, name);
+    tacit_put_u32(w, len);
+    tacit_put_bytes(w, value, len);
+    return true;
+}
+
+static bool put_option(struct tacit_writer *w, int fd, uint8_t option)
 {
     for (size_t i = 0; i < sizeof own_options / sizeof *own_options; i++)
         if (own_options[i].option == option) {
@@ -168,22 +236,30 @@ static bool put_option(struct tacit_writer *w, const struct link *l, uint8_t opt
         }
     for (size_t i = 0; i < sizeof socket_options / sizeof *socket_options; i++)
         if (socket_options[i].option == option) {
-            put_socket_option(w, l->fd, option, socket_options[i].level,
+            put_socket_option(w, fd, option, socket_options[i].level,
                               socket_options[i].name);
             return true;
         }
-    return false;
+    if (option == OPTION_LINGER)
+        put_linger(w, fd);
+    return option == OPTION_LINGER || option == OPTION_READ_PACKETS ||
+           option == OPTION_NETNS;
 }
 
 static void put_options(struct tacit_writer *w, const struct link *l,
                         const uint8_t *options, size_t len)
 {
+    struct tacit_reader r = tacit_reader(options, len);
     tacit_put_u8(w, REPLY_OK);
-    for (size_t i = 0; i < len; i++)
-        if (!put_option(w, l, options[i])) {
+    while (tacit_left(&r) > 0) {
+        uint8_t option = tacit_get_u8(&r);
+        bool known =
+            option == OPTION_RAW ? put_raw(w, l->fd, &r) : put_option(w, l->fd, option);
+        if (!known) {
             put_error(w, "einval");
             return;
         }
+    }
 }
 
 ErlDrvSSizeT inet_control(const struct link *l, unsigned request, const uint8_t *buf,
