@@ -179,6 +179,10 @@ applications() -> [kernel, stdlib, tacit].
 %% A real terminal, by script(1), in front of a second erl. (To OTP 25 a dumb one means a
 %% local shell only.)
 remote_shell() ->
+    case os:cmd("script -q -c true /dev/null") of
+        "" -> ok;
+        Why -> throw({skip, ["no terminal to be had: ", Why]})
+    end,
     A = mesh:host("127.0.0.1"),
     B = mesh:host("127.0.0.2", #{mesh => A}),
     ok = mesh:trust(A, B),

@@ -2,9 +2,9 @@
 """meson_results.py INTRO LOG RESULTS LOGS: the promises of the tests that meson ran.
 
 INTRO lists the tests (meson introspect --tests), LOG says how they went (testlog.json).
-To the file RESULTS goes one line a promise, "pass|fail|skip<TAB>suite<TAB>promise". A test
+To the file RESULTS goes one line a promise, "pass|fail|skip<TAB>c/suite<TAB>promise". A test
 that prints TAP makes one promise a line, any other test one as a whole. What a test printed
-goes to LOGS/SUITE.log.
+goes to LOGS/c/SUITE.log.
 
 meson_results.py --list INTRO: the names of the tests.
 """
@@ -15,6 +15,7 @@ import sys
 
 TAP_LINE = re.compile(r'(not )?ok\b\s*\d*\s*-?\s*([^#]*)(#\s*(skip|todo)\b.*)?', re.I)
 SKIPPED = {'SKIP', 'EXPECTEDFAIL'}
+EXIT_SKIPPED = 77  # newer releases of meson heed it in a test that prints TAP, older do not
 
 
 def of_tap(text):
@@ -35,7 +36,8 @@ def promises(test, tap):
     name, result = test['name'], test['result']
     found = list(of_tap(test.get('stdout', ''))) if tap else []
     verdicts = [verdict for verdict, _ in found]
-    if result in SKIPPED and 'fail' not in verdicts:
+    skipped = not found and test.get('returncode') == EXIT_SKIPPED
+    if (skipped or result in SKIPPED) and 'fail' not in verdicts:
         return found or [('skip', name)]
     if result != 'OK' and 'fail' not in verdicts:
         # It crashed, ran into its time limit, or printed less than its plan says.
@@ -58,8 +60,8 @@ def main(intro, log, results, logs):
         tests = [json.loads(line) for line in file]
     with open(results, 'a', encoding='utf-8') as out:
         for test in tests:
-            suite = test['name']
-            for verdict, promise in promises(test, protocol.get(suite) == 'tap'):
+            suite = 'c/' + test['name']
+            for verdict, promise in promises(test, protocol.get(test['name']) == 'tap'):
                 print(verdict, suite, promise, sep='\t', file=out)
             path = os.path.join(logs, suite + '.log')
             with open(path, 'w', encoding='utf-8', errors='replace') as file:

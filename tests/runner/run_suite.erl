@@ -2,9 +2,11 @@
 %%
 %% A listener of EUnit's: it counts what EUnit really ran, also what was cancelled, which
 %% eunit:test/2 does not tell. To DIR/results goes one line a promise,
-%% "pass|fail|skip<TAB>suite<TAB>promise"; to DIR/logs/SUITE.failed why it failed. What
-%% EUnit itself and the tests print goes to standard output. The exit status is 0 once the
-%% module came to its end, whatever the outcome.
+%% "pass|fail|skip<TAB>erl/suite<TAB>promise"; to DIR/logs/SUITE.failed why it failed. What
+%% EUnit itself and the tests print goes to standard output. Once the module came to its end,
+%% whatever the outcome, a line "done<TAB>suite" follows.
+%%
+%% A test that cannot be run on this machine says so by throw({skip, Why}).
 -module(run_suite).
 -behaviour(eunit_listener).
 
@@ -24,20 +26,21 @@ main([Module, Dir]) ->
                   io:format("the suite hangs~n"),
                   halt(2)
           end),
-    Suite = lists:flatten(string:replace(Module, "_tests", "", trailing)),
+    Suite = "erl/" ++ lists:flatten(string:replace(Module, "_tests", "", trailing)),
     St = #state{suite = Suite, dir = Dir, main = self()},
     Result = eunit:test(list_to_atom(Module),
                         [verbose, {print_depth, 100}, {report, {?MODULE, [{st, St}]}}]),
     receive listened -> ok after 10000 -> halt(2) end, % EUnit waits for its own listener only
     check_told(Result, St),
+    append(filename:join(Dir, "results"), ["done\t", Suite, "\n"]),
     halt(0).
 
-%% Whatever EUnit calls an error must have been told as one.
+%% What EUnit calls an error must have been told, as a failure or as skipped.
 check_told(ok, _St) ->
     ok;
 check_told(Result, #state{suite = Suite, dir = Dir} = St) ->
     {ok, Results} = file:read_file(filename:join(Dir, "results")),
-    case string:find(Results, "fail\t" ++ Suite ++ "\t") of
+    case re:run(Results, ["^(fail|skip)\t", Suite, "\t"], [multiline]) of
         nomatch -> told(fail, "it runs to its end", io_lib:format("~p~n", [Result]), St);
         _ -> ok
     end.
@@ -60,6 +63,7 @@ handle_end(test, Data, St) ->
     case proplists:get_value(status, Data) of
         ok -> told(pass, title(Data), "", St);
         {skipped, _} -> told(skip, title(Data), "", St);
+        {error, {throw, {skip, Why}, _}} -> told(skip, [title(Data), " (", Why, ")"], "", St);
         {error, Exception} -> told(fail, title(Data), why(Exception, Data), St)
     end.
 
@@ -72,7 +76,9 @@ handle_cancel(Kind, Data, St) ->
         {group, undefined} -> St;
         {_, {abort, Reason}} ->
             told(fail, title(Data), eunit_lib:format_error(Reason, 100), St);
-        {_, Reason} -> told(fail, title(Data), io_lib:format("cancelled: ~p~n", [Reason]), St)
+        {_, Reason} ->
+            told(fail, title(Data), io_lib:format("cancelled: ~p~nEUnit runs nothing more of "
+                                                  "the group that it is in.~n", [Reason]), St)
     end.
 
 %% A suite without a test promises nothing, and that is a mistake.
