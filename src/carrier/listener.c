@@ -18,6 +18,7 @@ struct listener {
     int sockets[TACIT_LISTEN_MAX];
     size_t socket_count;
     bool accepting, paused;
+    ErlDrvTime starved_until; /* descriptors ran out: until then they count as short */
     ErlDrvTermData acceptor;
     ErlDrvTime event_credit; /* ms; a holder of the mesh key cannot fill the log */
     unsigned events_left_out;
@@ -94,9 +95,10 @@ static void evict(struct listener *l)
     drop(l, victim);
 }
 
+/* Slots or descriptors run short: strangers get less time. */
 static bool pressed(const struct listener *l)
 {
-    return l->pending > PENDING_MAX / 4 * 3;
+    return l->pending > PENDING_MAX / 4 * 3 || monotonic_ms() < l->starved_until;
 }
 
 static ErlDrvTime deadline_of(const struct listener *l, const struct conn *c)
@@ -303,6 +305,7 @@ static void select_listeners(struct listener *l, bool on)
 static void pause_accepting(struct listener *l)
 {
     evict(l);
+    l->starved_until = monotonic_ms() + HANDSHAKE_DEADLINE_MS;
     l->paused = true;
     select_listeners(l, false);
 }
@@ -414,7 +417,8 @@ int listener_start(ErlDrvPort port, const char *own_name, struct listener **ret_
     l->port = port;
     l->policy = policy;
     /* Erlang's monotonic time is negative: a zero would lie centuries ahead. */
-    l->event_credit = monotonic_ms() - (ErlDrvTime)EVENTS_BURST * EVENT_EVERY_MS;
+    l->starved_until = monotonic_ms();
+    l->event_credit = l->starved_until - (ErlDrvTime)EVENTS_BURST * EVENT_EVERY_MS;
     snprintf(l->own_name, sizeof l->own_name, "%s", own_name);
     for (; l->socket_count < count; l->socket_count++) {
         int fd = socket_listen(&addresses[l->socket_count]);

@@ -14,14 +14,14 @@
 -type address() :: {inet:ip_address(), inet:port_number()}.
 %% mesh_key and name are needed, and to connect: wanted. The rest has good values. lies:
 %% what our claim says instead of what was agreed; name_flags: 1 for a bare host; pieces:
-%% how many bytes are sent at a time.
+%% how many bytes are sent at a time; half_way: called before message 3.
 -type options() :: #{mesh_key := binary(), name := string(), wanted => string(),
                      identity => tacit_noise:pair(), pair_key => binary(),
                      suites => [1..3], versions => {byte(), byte()},
                      time => non_neg_integer(), name_flags => byte(),
                      lies => #{version => byte(), suite => byte(), padding => binary()},
                      source => inet:ip_address(), timeout => timeout(),
-                     pieces => pos_integer()}.
+                     pieces => pos_integer(), half_way => fun(() -> term())}.
 -type claim() :: #{version := byte(), suite := byte(), flags := byte(), name := string()}.
 %% first: what the initiator's first message said, for a responder.
 -type channel() :: #{socket := gen_tcp:socket(), peer := claim(), peer_key := binary(),
@@ -64,7 +64,8 @@ peer_section(Glob, Identity, More) ->
 options(Options) ->
     maps:merge(#{identity => identity(), pair_key => <<0:256>>, suites => [1, 2],
                  versions => {1, 1}, time => os:system_time(second), name_flags => 0,
-                 lies => #{}, timeout => 30000, pieces => 1 bsl 20},
+                 lies => #{}, timeout => 30000, pieces => 1 bsl 20,
+                 half_way => fun() -> ok end},
                Options).
 
 noise(Role, #{identity := Identity, mesh_key := Mesh, pair_key := Pair}) ->
@@ -97,7 +98,8 @@ connect({Ip, Port}, Options0) ->
         {error, _} = Error -> gen_tcp:close(Socket), Error
     end.
 
-answer(Socket, Claim, HS, Options) ->
+answer(Socket, Claim, HS, #{half_way := HalfWay} = Options) ->
+    _ = HalfWay(),
     {Third, HS3} = tacit_noise:write(HS, own_claim(Claim, Options)),
     ok = transmit(Socket, frame(Third), Options),
     {ok, channel(Socket, initiator, Claim, HS3, Options)}.

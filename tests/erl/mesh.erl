@@ -5,7 +5,8 @@
 
 -export([dir/0, tacit/1, free_port/1]).
 -export([host/1, host/2, trust/2, trust/3, append/2]).
--export([start/2, start/3, start_link_args/2, stop/1, call/4, call/5, kill/1, log/1]).
+-export([start/2, start/3, start_link_args/2, stop/1, call/4, call/5, log/1]).
+-export([kill/1, freeze/1, thaw/1, runs/1]).
 -export([on/2, on/3, erl/2]).
 -export([pair/0, pair/1, stop_pair/1, wait_until/1, wait_until/2]).
 
@@ -106,18 +107,26 @@ start(Name, Host) ->
 
 %% Options: args (more of erl's), name_flag ("-name"), node (the full name; none: an
 %% emulator without distribution), proto ("-proto_dist tacit"), flags (those that the
-%% README recommends), cookie, env.
+%% README recommends), cookie, env, exec (peer's own: what runs erl).
 -spec start(string(), host(), map()) -> node_ref().
 start(Name, #{ip := Ip} = Host, Options) ->
     Node = maps:get(node, Options, Name ++ "@" ++ Ip),
     Log = filename:join(dir(), "log"),
-    {ok, Peer, _} = peer:start(#{connection => standard_io,
-                                 wait_boot => 30000,
-                                 env => maps:get(env, Options, []),
-                                 args => start_link_args(Node, maps:put(host, Host, Options))
-                                 ++ logger_args(Log)}),
+    Args = start_link_args(Node, maps:put(host, Host, Options)) ++ logger_args(Log),
+    Peer0 = maps:with([exec], Options),
+    {ok, Peer, _} = peer:start(Peer0#{connection => standard_io,
+                                      wait_boot => 30000,
+                                      env => node_env() ++ maps:get(env, Options, []),
+                                      args => Args}),
     #{peer => Peer, name => peer:call(Peer, erlang, node, []), host => Host, log => Log,
       os_pid => peer:call(Peer, os, getpid, [])}.
+
+%% tests/asan has the nodes, and nothing else, load a library first.
+node_env() ->
+    case os:getenv("TACIT_NODE_PRELOAD", "") of
+        "" -> [];
+        Library -> [{"LD_PRELOAD", Library}]
+    end.
 
 %% The arguments that start/3 gives to erl, for tests that run it themselves.
 -spec start_link_args(string() | none, map()) -> [string()].
@@ -167,7 +176,7 @@ erl(Args, Env) ->
     Script = "exec erl -noinput \"$@\" > out 2> err < /dev/null",
     Port = open_port({spawn_executable, "/bin/sh"},
                      [{args, ["-c", Script, "sh" | Args]}, {cd, Dir}, exit_status,
-                      {env, [{"ERL_CRASH_DUMP", "erl_crash.dump"} | Env]}]),
+                      {env, node_env() ++ [{"ERL_CRASH_DUMP", "erl_crash.dump"} | Env]}]),
     Status = receive {Port, {exit_status, S}} -> S end,
     [Out, Err] = [begin
                       {ok, Bytes} = file:read_file(filename:join(Dir, Name)),
@@ -176,11 +185,29 @@ erl(Args, Env) ->
     {ok, Files} = file:list_dir(Dir),
     #{status => Status, out => Out, err => Err, files => Files -- ["out", "err"]}.
 
-%% kill -9: by the id that the emulator itself told us.
+%% Signals: to the process whose id the emulator itself told us. This one is kill -9.
 -spec kill(node_ref()) -> ok.
-kill(#{os_pid := Pid}) ->
-    [] = os:cmd("kill -9 " ++ Pid),
+kill(Node) ->
+    signal("KILL", Node).
+
+%% The whole emulator stands still, its sockets stay: a node that does not answer.
+-spec freeze(node_ref()) -> ok.
+freeze(Node) ->
+    signal("STOP", Node).
+
+-spec thaw(node_ref()) -> ok.
+thaw(Node) ->
+    signal("CONT", Node).
+
+signal(Name, #{os_pid := Pid}) ->
+    [] = os:cmd("kill -" ++ Name ++ " " ++ Pid),
     ok.
+
+%% Whether the emulator's process is still there.
+-spec runs(node_ref()) -> boolean().
+runs(#{os_pid := Pid}) ->
+    os:cmd("kill -0 " ++ Pid ++ " 2>/dev/null && ps -o stat= -p " ++ Pid ++
+               " | grep -v Z") =/= "".
 
 %% What the node has logged so far.
 -spec log(node_ref()) -> string().

@@ -1,0 +1,133 @@
+%% Strangers in their thousands: the node stays up, keeps within its limits, and lets its
+%% friends in all the while.
+-module(flood_tests).
+
+-include_lib("eunit/include/eunit.hrl").
+
+-define(FLOOD, 2000).       % connections held at once
+-define(FLOOD_MAX, 20000).  % and made in all
+-define(PENDING_MAX, 1024). % of src/carrier/carrier.h
+-define(FEW, 128).          % descriptors of a poor node
+-define(PATIENCE, 60000).
+
+flood_test_() ->
+    [{"2,000 strangers hang, and come back when they are sent off: friends get in all the same",
+      {timeout, 180, fun friends_get_in/0}},
+     {"a handshake that has begun is finished, however many strangers come",
+      {timeout, 120, fun half_way_survives/0}},
+     {"a node whose descriptors have run out stays up, and lets its friend in",
+      {timeout, 180, fun descriptors_run_out/0}}].
+
+%% --- a crowd -------------------------------------------------------------------------------
+
+%% Holds Count connections from Source. Whoever is closed comes again; ?FLOOD_MAX in all.
+crowd(Source, Count, #{host := #{ip := Ip, port := Port}}) ->
+    {ok, Address} = inet:parse_address(Ip),
+    Self = self(),
+    Pid = spawn_link(fun() ->
+                             Connect = fun() -> come(Source, Address, Port) end,
+                             [Connect() || _ <- lists:seq(1, Count)],
+                             Self ! {self(), here},
+                             hold(Connect, ?FLOOD_MAX - Count)
+                     end),
+    receive {Pid, here} -> Pid end.
+
+%% A node whose queue is full may take its time, or hang up at once.
+come(Source, Address, Port) ->
+    case gen_tcp:connect(Address, Port, [{ip, Source}, {active, true}], 5000) of
+        {ok, Socket} -> gen_tcp:send(Socket, <<384:16, "half a first message">>);
+        {error, _} -> ok
+    end.
+
+hold(Connect, Left) ->
+    receive
+        {tcp, _, Bytes} -> exit({heard, Bytes});
+        {tcp_closed, _} when Left > 0 -> Connect(), hold(Connect, Left - 1);
+        {go, From} -> From ! {self(), gone} % and the sockets with it
+    end.
+
+go(Crowd) ->
+    unlink(Crowd),
+    Crowd ! {go, self()},
+    receive {Crowd, gone} -> ok end.
+
+info(Node) ->
+    {ok, Info} = mesh:call(Node, tacit, info, []),
+    Info.
+
+descriptors(#{os_pid := Pid}) ->
+    case file:list_dir("/proc/" ++ Pid ++ "/fd") of
+        {ok, Fds} -> length(Fds);
+        {error, enoent} -> unknown
+    end.
+
+%% A link, and its end on both sides.
+link_and_part(A, B) ->
+    ?assertEqual(pong, mesh:call(B, net_adm, ping, [maps:get(name, A)])),
+    true = mesh:call(B, erlang, disconnect_node, [maps:get(name, A)]),
+    mesh:wait_until(fun() -> mesh:call(A, erlang, nodes, []) =:= [] end).
+
+%% --- what holds ----------------------------------------------------------------------------
+
+friends_get_in() ->
+    {A, B} = Pair = mesh:pair(#{b_conf => "source = 127.0.0.2\n"}),
+    link_and_part(A, B),
+    Descriptors = descriptors(A),
+    Crowds = [crowd({127, 0, 1, I}, ?FLOOD div 4, A) || I <- lists:seq(1, 4)],
+    [link_and_part(A, B) || _ <- lists:seq(1, 5)],
+    #{pending := Pending, evicted := Evicted} = info(A),
+    ?assert(Pending =< ?PENDING_MAX),
+    ?assert(Evicted > 0),
+    lists:foreach(fun go/1, Crowds),
+    mesh:wait_until(fun() -> maps:get(pending, info(A)) =:= 0 end),
+    mesh:wait_until(fun() -> descriptors(A) =:= Descriptors end),
+    link_and_part(A, B),
+    mesh:stop_pair(Pair).
+
+%% The oldest connection of all, and of the very source that the crowd comes from: but it has
+%% shown a first message, and those have not.
+half_way_survives() ->
+    Host = mesh:host("127.0.0.1"),
+    Identity = foreign:identity(),
+    mesh:append(Host, foreign:peer_section("f@127.0.0.9", Identity, "")),
+    A = mesh:start("a", Host),
+    Self = self(),
+    Options = #{mesh_key => foreign:mesh_key(Host), identity => Identity, name => "f@127.0.0.9",
+                wanted => "a@127.0.0.1", source => {127, 0, 1, 1},
+                half_way => fun() -> Self ! {half_way, self()}, receive go_on -> ok end end},
+    Friend = spawn_link(fun() ->
+                                {ok, Channel} =
+                                    foreign:connect({{127, 0, 0, 1}, maps:get(port, Host)},
+                                                    Options),
+                                {ok, Up} = foreign:dial_node("f@127.0.0.9", "tacittest", Channel),
+                                Self ! {linked, self()},
+                                receive go_on -> foreign:stop(Up) end
+                        end),
+    receive {half_way, Friend} -> ok end,
+    Crowd = crowd({127, 0, 1, 1}, ?FLOOD, A),
+    ?assert(maps:get(evicted, info(A)) > 0),
+    Friend ! go_on,
+    receive {linked, Friend} -> ok end,
+    go(Crowd),
+    Friend ! go_on,
+    mesh:stop(A).
+
+%% The shell's limit holds for the emulator that it becomes.
+descriptors_run_out() ->
+    Limit = "ulimit -n " ++ integer_to_list(?FEW) ++ "; exec erl \"$@\"",
+    HostA = mesh:host("127.0.0.1"),
+    HostB = mesh:host("127.0.0.2", #{mesh => HostA, conf => "source = 127.0.0.2\n"}),
+    ok = mesh:trust(HostA, HostB),
+    ok = mesh:trust(HostB, HostA),
+    A = mesh:start("a", HostA, #{exec => {"/bin/sh", ["-c", Limit, "sh"]}}),
+    B = mesh:start("b", HostB),
+    link_and_part(A, B),
+    Descriptors = descriptors(A),
+    Crowd = crowd({127, 0, 1, 1}, 300, A),
+    mesh:wait_until(fun() -> maps:get(evicted, info(A)) > 0 end), % a sign that it ran out
+    [link_and_part(A, B) || _ <- lists:seq(1, 3)],
+    go(Crowd),
+    mesh:wait_until(fun() -> maps:get(pending, info(A)) =:= 0 end),
+    mesh:wait_until(fun() -> descriptors(A) =:= Descriptors end),
+    link_and_part(A, B),
+    mesh:stop_pair({A, B}).
