@@ -57,9 +57,11 @@ port_please(Name, Host, Timeout) ->
 tacit_port(Name, Host) when is_tuple(Host) ->
     tacit_port(Name, inet:ntoa(Host));
 tacit_port(Name, Host) ->
-    case tacit_drv:endpoint(lists:concat([Name, "@", Host])) of
+    try tacit_drv:endpoint(lists:concat([Name, "@", Host])) of
         {ok, {_, Port}} -> {port, Port, ?DIST_VERSION};
         {error, _} -> noport
+    catch
+        error:badarg -> noport % distribution was never started: no driver
     end.
 
 -spec names() -> {ok, [{string(), inet:port_number()}]} | {error, address}.
@@ -78,11 +80,14 @@ names(Host) ->
         _ -> erl_epmd:names(Host)
     end.
 
+%% The port is that of the first address, as in #net_address{}.
 own_name() ->
-    Node = atom_to_list(node()),
-    case {is_alive(), tacit_drv:endpoint(Node)} of
-        {true, {ok, {_, Port}}} -> [{hd(string:split(Node, "@")), Port}];
-        _ -> []
+    case is_alive() andalso tacit_drv:info(host) of
+        {ok, #{listen := [Address | _]}} ->
+            [_, Port] = string:split(Address, ":", trailing),
+            [{hd(string:split(atom_to_list(node()), "@")), binary_to_integer(Port)}];
+        _ ->
+            []
     end.
 
 is_local(Host) when is_tuple(Host) ->

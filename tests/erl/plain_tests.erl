@@ -5,7 +5,6 @@
 -include_lib("eunit/include/eunit.hrl").
 
 -define(BOTH, "-proto_dist inet_tcp tacit").
--define(PLAIN, "-proto_dist inet_tcp").
 
 plain_test_() ->
     [{"a node speaks plain TCP to an old node and Tacit to a new one at the same time",
@@ -37,36 +36,8 @@ plain_test_() ->
      {"without a listener, or with a dynamic name, both carriers dial",
       {timeout, 60, with_epmd(fun no_listener/1)}}].
 
-%% Test with the environment in which epmd is ours, on a free port and on loopback.
 with_epmd(Test) ->
-    fun() ->
-            Env = [{"ERL_EPMD_PORT", integer_to_list(mesh:free_port("127.0.0.1"))},
-                   {"ERL_EPMD_ADDRESS", "127.0.0.1,127.0.0.3,127.0.0.4"}],
-            Epmd = open_port({spawn_executable, "/bin/sh"},
-                             [{args, ["-c", "exec \"$0\" 2> /dev/null", epmd()]}, {env, Env},
-                              exit_status]),
-            {os_pid, Pid} = erlang:port_info(Epmd, os_pid),
-            try
-                mesh:wait_until(fun() -> answers(Env) end),
-                Test(Env)
-            after
-                os:cmd("kill " ++ integer_to_list(Pid)),
-                receive {Epmd, {exit_status, _}} -> ok end
-            end
-    end.
-
-%% Stock epmd, which may be in erts' own folder only.
-epmd() ->
-    case os:find_executable("epmd") of
-        false -> filename:join(code:root_dir(), "bin/epmd");
-        Found -> Found
-    end.
-
-answers([{_, Port} | _]) ->
-    case gen_tcp:connect("127.0.0.1", list_to_integer(Port), []) of
-        {ok, Socket} -> gen_tcp:close(Socket) =:= ok;
-        {error, _} -> false
-    end.
+    fun() -> stock:with_epmd(["127.0.0.1", "127.0.0.3", "127.0.0.4"], Test) end.
 
 %% The node that moves: its own host and Env, with Plain as [plain] lines.
 moving(Env, Lines) ->
@@ -75,20 +46,14 @@ moving(Env, Lines) ->
 
 moving_options(Env) ->
     #{proto => ?BOTH, env => Env, flags => "-epmd_module tacit_epmd -start_epmd false",
-      args => interface("127.0.0.1")}.
+      args => stock:interface("127.0.0.1")}.
 
 plain([]) -> "";
 plain(Nodes) -> ["\n[plain]\n" | [["node = ", Node, "\n"] || Node <- Nodes]].
 
-%% A stock node: no Tacit about it but the harness.
+%% A node that knows nothing of Tacit.
 old(Name, Ip, Env) ->
-    mesh:start(Name, #{ip => Ip, conf => "none"},
-               #{proto => ?PLAIN, env => Env, flags => "-start_epmd false",
-                 args => interface(Ip)}).
-
-interface(Ip) ->
-    {ok, Address} = inet:parse_address(Ip),
-    ["-kernel", "inet_dist_use_interface", lists:flatten(io_lib:format("~w", [Address]))].
+    stock:node(Name, Ip, Env).
 
 name(#{name := Name}) -> Name.
 
@@ -177,7 +142,7 @@ run(Host, Proto, Args, Env) ->
               mesh:start_link_args("a@127.0.0.1",
                                    #{host => Host, proto => Proto,
                                      flags => "-epmd_module tacit_epmd -start_epmd false",
-                                     args => interface("127.0.0.1") ++ Args})], Env).
+                                     args => stock:interface("127.0.0.1") ++ Args})], Env).
 
 one_line(Pattern, #{status := Status, err := Err, files := Files}) ->
     ?assertEqual({1, []}, {Status, Files}),
