@@ -32,7 +32,7 @@ calls_exist() ->
 %% The applications in which the called functions are, by where their modules were found.
 called_applications() ->
     with_xref(fun(Xref) ->
-                      {ok, Calls} = xref:q(Xref, "XC || tacit : App"),
+                      {ok, Calls} = xref:q(Xref, "XC | tacit : App"),
                       lists:usort([application(M) || {_, {M, _, _}} <- Calls])
               end).
 
