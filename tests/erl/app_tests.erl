@@ -33,7 +33,8 @@ calls_exist() ->
 called_applications() ->
     with_xref(fun(Xref) ->
                       {ok, Calls} = xref:q(Xref, "XC | tacit : App"),
-                      lists:usort([application(M) || {_, {M, _, _}} <- Calls])
+                      lists:usort([application(M) || {_, {M, _, _}} <- Calls,
+                                                     M =/= '$M_EXPR']) % a variable
               end).
 
 application(Module) ->
