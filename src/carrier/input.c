@@ -277,14 +277,15 @@ static bool have_buffer(struct link *l)
     return l->input.buffer != NULL;
 }
 
-/* The peer's end without a sealed close. */
+/* The peer's end without a sealed close. Before its first record a reset says no more
+ * than an end: it did not read what we sent behind message 3. */
 static void cut(struct link *l, int error)
 {
-    if (error)
-        link_doom(l, TACIT_ECUT, erl_errno_id(error), strerror(error));
-    else if (l->initiator && !l->passed_first)
+    if (l->initiator && !l->passed_first && (error == 0 || error == ECONNRESET))
         link_doom(l, TACIT_ECUT, "unconfirmed",
                   "it closed without a word: refused, another pair key, or tampering");
+    else if (error)
+        link_doom(l, TACIT_ECUT, erl_errno_id(error), strerror(error));
     else
         link_doom(l, TACIT_ECUT, "cut", tacit_error_text(TACIT_ECUT));
 }

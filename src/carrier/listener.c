@@ -244,6 +244,19 @@ static void hand_over(struct listener *l, struct conn *c)
     tell_accept(l, p->port, &link->peer);
 }
 
+/* Why a holder of the mesh key came no further, where there is a word to say. */
+static void tell_failed(struct listener *l, const struct conn *c, int error)
+{
+    if (c->silent)
+        return; /* it was refused, which is told already */
+    if (c->handshake.peer.version == 0)
+        tell_event(l, c, "version", tacit_error_text(TACIT_EVERSION));
+    else if (c->handshake.peer.suite == 0)
+        tell_event(l, c, "suite", tacit_error_text(TACIT_ESUITE));
+    else if (error == TACIT_EAUTH)
+        tell_event(l, c, "auth", "message 3 does not open: another pair key?");
+}
+
 /* A first message that verifies but is out of time is worth a line: a clock is wrong. */
 static void fail(struct listener *l, struct conn *c, int error)
 {
@@ -255,8 +268,7 @@ static void fail(struct listener *l, struct conn *c, int error)
         tell_event(l, c, "clock", text);
     }
     if (c->first_seen) {
-        if (error == TACIT_EAUTH)
-            tell_event(l, c, "auth", "message 3 does not open: another pair key?");
+        tell_failed(l, c, error);
         drop(l, c);
         return;
     }
