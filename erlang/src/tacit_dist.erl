@@ -134,7 +134,7 @@ do_accept(Kernel, AcceptPid, Port, Name, Dynamic, MyNode, Allowed, SetupTime) ->
     receive
         {AcceptPid, controller} ->
             Timer = dist_util:start_timer(SetupTime),
-            put(tacit_claim, {Name, Dynamic}),
+            put(tacit_claim, {in, Name, Dynamic}),
             put(tacit_peer, tacit_boot:peer(in, Name, Port)),
             HSData = hs_data(Kernel, MyNode, Port, Timer),
             dist_util:handshake_other_started(
@@ -159,6 +159,7 @@ do_setup(Kernel, Node, Type, MyNode, LongOrShortNames, SetupTime) ->
     case tacit_dial:dial(Node, MyNode, LongOrShortNames, SetupTime) of
         {ok, Port} ->
             dist_util:reset_timer(Timer),
+            put(tacit_claim, {out, atom_to_list(Node), false}),
             put(tacit_peer, tacit_boot:peer(out, atom_to_list(Node), Port)),
             HSData = hs_data(Kernel, MyNode, Port, Timer),
             dist_util:handshake_we_started(
@@ -200,21 +201,28 @@ hs_data(Kernel, MyNode, Port, Timer) ->
 send(Port, Data) ->
     tacit_drv:send(Port, Data).
 
-%% One message. An accepting side's first one names the peer: static or dynamic, and which
-%% name, must be what the channel proved, before dist_util makes an atom of it.
+%% One message. The one that names the peer must claim what the channel proved: to the side
+%% that accepts it is the first, and dist_util makes an atom of the name that it has; to the
+%% side that dials it is the challenge.
 -spec recv(port(), 0, infinity) -> {ok, [byte()]} | {error, term()}.
 recv(Port, 0, infinity) ->
-    case {erase(tacit_claim), tacit_drv:recv(Port)} of
-        {undefined, {ok, _} = Received} -> Received;
-        {Claim, {ok, Message} = Received} -> check_claim(Port, Claim, Message, Received);
-        {_, {error, {Reason, Text}} = Error} ->
+    case tacit_drv:recv(Port) of
+        {ok, Message} = Received ->
+            check_claim(Port, get(tacit_claim), Message, Received);
+        {error, {Reason, Text}} = Error ->
             tacit_boot:log_lost_handshake(get(tacit_peer), Reason, Text),
             Error;
-        {_, {error, _} = Error} -> Error
+        {error, _} = Error ->
+            Error
     end.
 
-check_claim(Port, {Name, Dynamic}, Message, Received) ->
-    case claimed(Message) of
+check_claim(_Port, undefined, _Message, Received) ->
+    Received;
+check_claim(_Port, {out, _, _}, [Kind | _], Received) when Kind =/= $N ->
+    Received; % the status, which comes before
+check_claim(Port, {Direction, Name, Dynamic}, Message, Received) ->
+    erase(tacit_claim),
+    case claimed(Direction, Message) of
         {Name, Dynamic} ->
             Received;
         Other ->
@@ -226,12 +234,15 @@ check_claim(Port, {Name, Dynamic}, Message, Received) ->
             {error, name_mismatch}
     end.
 
-%% The name in the distribution handshake's first message, as a string.
-claimed([$N, F7, F6, F5, F4, F3, F2, F1, F0, _, _, _, _, L1, L0 | Rest])
+%% The name in the distribution handshake's first message, or in its challenge, as a string.
+claimed(in, [$N, F7, F6, F5, F4, F3, F2, F1, F0, _, _, _, _, L1, L0 | Rest])
   when length(Rest) >= (L1 bsl 8 bor L0) ->
     <<Flags:64>> = <<F7, F6, F5, F4, F3, F2, F1, F0>>,
     {lists:sublist(Rest, L1 bsl 8 bor L0), Flags band ?DFLAG_NAME_ME =/= 0};
-claimed(_) ->
+claimed(out, [$N, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, L1, L0 | Rest])
+  when length(Rest) >= (L1 bsl 8 bor L0) ->
+    {lists:sublist(Rest, L1 bsl 8 bor L0), false};
+claimed(_, _) ->
     malformed.
 
 claim_text({Name, false}) -> Name;

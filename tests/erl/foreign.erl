@@ -6,7 +6,7 @@
 -export([identity/0, key_text/1, mesh_key/1, peer_section/3]).
 -export([first/1, frame/1, connect/2, listen/1, accept/2, stop/1]).
 -export([send_record/3, recv_record/1, send_message/2, recv_message/1, seal/3]).
--export([send_name/3, dial_node/3, accept_node/3, send_to/4,
+-export([send_name/3, dial_node/3, accept_node/3, send_challenge/2, send_to/4,
          message_to/3]).
 
 -export_type([options/0, channel/0]).
@@ -294,8 +294,7 @@ dial_node(Name, Cookie, Channel0) ->
 accept_node(Name, Cookie, Channel0) ->
     {ok, <<$N, _/binary>>, Channel1} = recv_message(Channel0),
     Channel2 = send_message("sok", Channel1),
-    Challenging = [$N, <<(flags()):64, ?MY_CHALLENGE:32, 1:32, (length(Name)):16>>, Name],
-    Channel3 = send_message(Challenging, Channel2),
+    Channel3 = send_challenge(Name, Channel2),
     case recv_message(Channel3) of
         {ok, <<$r, Challenge:32, Digest/binary>>, Channel4} ->
             Digest = digest(?MY_CHALLENGE, Cookie),
@@ -303,6 +302,10 @@ accept_node(Name, Cookie, Channel0) ->
         Other ->
             Other
     end.
+
+-spec send_challenge(string(), channel()) -> channel().
+send_challenge(Name, Channel) ->
+    send_message([$N, <<(flags()):64, ?MY_CHALLENGE:32, 1:32, (length(Name)):16>>, Name], Channel).
 
 digest(Challenge, Cookie) -> erlang:md5([Cookie, integer_to_list(Challenge)]).
 
