@@ -121,7 +121,7 @@ unknown({A, _}) ->
                                   end)],
     %% an option and a statistic that no inet has
     ?assertEqual([{error, einval}, {error, einval}],
-                 mesh:on(A, fun() -> [control(link_port(), Request, [200]) || Request <- [8, 11]] end)).
+                 mesh:on(A, fun() -> [control(link_port(), R, [200]) || R <- [8, 11]] end)).
 
 control(Port, Request, Data) ->
     try erlang:port_control(Port, 16#03f1a300 + Request, Data) of

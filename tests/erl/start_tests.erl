@@ -22,7 +22,8 @@ tests() ->
      {"with -dist_listen false a configuration without listen is enough",
       fun no_listen_no_address/0},
      {"a release that names tacit boots in embedded mode and meshes", fun embedded/0},
-     {"erl -remsh evaluates on the other node, through a terminal", fun remote_shell/0}].
+     {"erl -remsh evaluates on the other node, through a terminal", fun remote_shell/0},
+     {"erl -remsh alone gets its name from the other node", fun remote_shell_alone/0}].
 
 %% An emulator without distribution, and a node that trusts it.
 bare() ->
@@ -176,32 +177,39 @@ applications() -> [kernel, stdlib, tacit].
 
 %% --- remote shell ------------------------------------------------------------------------
 
-%% A real terminal, by script(1), in front of a second erl. (To OTP 25 a dumb one means a
-%% local shell only.)
 remote_shell() ->
-    case os:cmd("script -q -c true /dev/null") of
-        "" -> ok;
-        Why -> throw({skip, ["no terminal to be had: ", Why]})
-    end,
     A = mesh:host("127.0.0.1"),
     B = mesh:host("127.0.0.2", #{mesh => A}),
     ok = mesh:trust(A, B),
     ok = mesh:trust(B, A),
-    Node = #{name := Name} = mesh:start("b", B),
-    Args = mesh:start_link_args("shell@127.0.0.1", #{host => A,
-                                                     args => ["-remsh", atom_to_list(Name)]}),
+    shell(A, "shell@127.0.0.1", mesh:start("b", B)).
+
+%% Without -name or -sname OTP takes a short dynamic name at this host.
+remote_shell_alone() ->
+    {ok, Own} = inet:gethostname(),
+    A = mesh:host("127.0.0.1"),
+    B = mesh:host("127.0.0.2", #{mesh => A}),
+    ok = mesh:trust(A, B, "*@two"),
+    ok = mesh:trust(B, A, "*@" ++ Own),
+    shell(A, none, mesh:start("b", B, #{name_flag => "-sname", node => "b@two"})).
+
+%% A real terminal, by script(1), in front of a second erl. (To OTP 25 a dumb one means a
+%% local shell only.)
+shell(Host, Own, Node = #{name := Name}) ->
+    Args = mesh:start_link_args(Own, #{host => Host, args => ["-remsh", atom_to_list(Name)]}),
     Port = open_port({spawn_executable, os:find_executable("script")},
                      [{args, ["-q", "-c", lists:join($\s, ["exec erl" | Args]), "/dev/null"]},
                       {env, [{"TERM", "xterm"}]}, binary, exit_status]),
-    Prompt = ["(", atom_to_list(Name), ")1>"],
-    _ = see(Port, Prompt, <<>>),
+    _ = see(Port, ["(", atom_to_list(Name), ")1>"], <<>>),
     port_command(Port, "{answer, node(), 6 * 7}.\r"),
-    _ = see(Port, ["{answer,'", atom_to_list(Name), "',42}"], <<>>),
+    Quoted = io_lib:format("{answer,~p,42}", [Name]),
+    _ = see(Port, Quoted, <<>>),
+    ?assertMatch([_], mesh:call(Node, erlang, nodes, [connected])),
     port_command(Port, "\^G"), % job control: q ends this shell's erl
     _ = see(Port, " --> ", <<>>),
     port_command(Port, "q\r"),
     ok = ended(Port),
-    ?assertEqual(pong, mesh:call(Node, net_adm, ping, [Name])),
+    mesh:wait_until(fun() -> mesh:call(Node, erlang, nodes, [connected]) =:= [] end),
     mesh:stop(Node).
 
 ended(Port) ->
