@@ -82,7 +82,8 @@ wildcard_is_refused() ->
      end || Any <- ["0.0.0.0:4370", "[::]:4370"]].
 
 wildcard_works() ->
-    #{port := Port} = Host = mesh:host("127.0.0.1"),
+    Port = mesh:free_port("0.0.0.0"), % on every address
+    Host = mesh:host("127.0.0.1", #{port => Port}),
     ok = listen(Host, ["0.0.0.0:", integer_to_list(Port), "\nlisten-wildcard = yes"]),
     A = mesh:start("a", Host),
     try
