@@ -80,7 +80,8 @@ friends_get_in() ->
     ?assert(Evicted > 0),
     lists:foreach(fun go/1, Crowds),
     mesh:wait_until(fun() -> maps:get(pending, info(A)) =:= 0 end),
-    mesh:wait_until(fun() -> descriptors(A) =:= Descriptors end),
+    %% Fewer, where the first link's was not closed yet when they were counted.
+    mesh:wait_until(fun() -> descriptors(A) =< Descriptors end),
     link_and_part(A, B),
     mesh:stop_pair(Pair).
 
@@ -128,6 +129,6 @@ descriptors_run_out() ->
     [link_and_part(A, B) || _ <- lists:seq(1, 3)],
     go(Crowd),
     mesh:wait_until(fun() -> maps:get(pending, info(A)) =:= 0 end),
-    mesh:wait_until(fun() -> descriptors(A) =:= Descriptors end),
+    mesh:wait_until(fun() -> descriptors(A) =< Descriptors end),
     link_and_part(A, B),
     mesh:stop_pair({A, B}).
