@@ -200,17 +200,24 @@ shell(Host, Own, Node = #{name := Name}) ->
     Port = open_port({spawn_executable, os:find_executable("script")},
                      [{args, ["-q", "-c", lists:join($\s, ["exec erl" | Args]), "/dev/null"]},
                       {env, [{"TERM", "xterm"}]}, binary, exit_status]),
+    try
+        converse(Port, Node)
+    after
+        [os:cmd("kill " ++ integer_to_list(Pid))
+         || {os_pid, Pid} <- [erlang:port_info(Port, os_pid)]]
+    end,
+    mesh:stop(Node).
+
+converse(Port, Node = #{name := Name}) ->
     _ = see(Port, ["(", atom_to_list(Name), ")1>"], <<>>),
     port_command(Port, "{answer, node(), 6 * 7}.\r"),
-    Quoted = io_lib:format("{answer,~p,42}", [Name]),
-    _ = see(Port, Quoted, <<>>),
+    _ = see(Port, io_lib:format("{answer,~p,42}", [Name]), <<>>),
     ?assertMatch([_], mesh:call(Node, erlang, nodes, [connected])),
     port_command(Port, "\^G"), % job control: q ends this shell's erl
     _ = see(Port, " --> ", <<>>),
     port_command(Port, "q\r"),
     ok = ended(Port),
-    mesh:wait_until(fun() -> mesh:call(Node, erlang, nodes, [connected]) =:= [] end),
-    mesh:stop(Node).
+    mesh:wait_until(fun() -> mesh:call(Node, erlang, nodes, [connected]) =:= [] end).
 
 ended(Port) ->
     receive
