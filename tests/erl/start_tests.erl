@@ -178,6 +178,7 @@ applications() -> [kernel, stdlib, tacit].
 %% --- remote shell ------------------------------------------------------------------------
 
 remote_shell() ->
+    need_terminal(),
     A = mesh:host("127.0.0.1"),
     B = mesh:host("127.0.0.2", #{mesh => A}),
     ok = mesh:trust(A, B),
@@ -186,12 +187,20 @@ remote_shell() ->
 
 %% Without -name or -sname OTP takes a short dynamic name at this host.
 remote_shell_alone() ->
+    need_terminal(),
     {ok, Own} = inet:gethostname(),
     A = mesh:host("127.0.0.1"),
     B = mesh:host("127.0.0.2", #{mesh => A}),
     ok = mesh:trust(A, B, "*@two"),
     ok = mesh:trust(B, A, "*@" ++ Own),
     shell(A, none, mesh:start("b", B, #{name_flag => "-sname", node => "b@two"})).
+
+%% A bare chroot has no pseudo-terminals: skipped there, not failed.
+need_terminal() ->
+    case os:cmd("script -q -c true /dev/null") of
+        "" -> ok;
+        Why -> throw({skip, ["no terminal to be had: ", Why]})
+    end.
 
 %% A real terminal, by script(1), in front of a second erl. (To OTP 25 a dumb one means a
 %% local shell only.)
