@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "carrier.h"
+#include "channel/suite.h"
 #include "files/files.h"
 
 struct counters carrier_counters;
@@ -49,7 +50,8 @@ int shared_load(const char *path, struct tacit_fault *fault)
         return TACIT_ENOMEM;
     }
     atomic_init(&ref->count, 1);
-    int error = tacit_policy_load(path, &files, &ref->policy, fault);
+    int error =
+        tacit_policy_load(path, &files, tacit_suites_available(), &ref->policy, fault);
     if (error) {
         driver_free(ref);
         return error;

@@ -35,7 +35,8 @@ static int check_new(struct add_peer *a)
     struct tacit_policy *policy;
     const struct tacit_peer *peer;
     int status = CLI_OK;
-    if (tacit_policy_load(a->conf, &a->files, &policy, &a->fault) != 0)
+    if (tacit_policy_load(a->conf, &a->files, tacit_suites_available(), &policy,
+                          &a->fault) != 0)
         return cli_fail("%s", a->fault.text);
     for (size_t i = 0; (peer = tacit_policy_peer(policy, i)) != NULL; i++) {
         if (strcmp(peer->glob, a->name) == 0)
@@ -68,7 +69,8 @@ static int change(struct add_peer *a, char *text, size_t room)
     struct cli_overlay overlay = {
         .texts = {{a->conf, text, len}}, .count = 1, .below = a->files};
     struct tacit_files files = cli_overlay_files(&overlay);
-    if (tacit_policy_load(a->conf, &files, &policy, &a->fault) != 0)
+    if (tacit_policy_load(a->conf, &files, tacit_suites_available(), &policy,
+                          &a->fault) != 0)
         return cli_fail("nothing was changed, it would not load: %s", a->fault.text);
     tacit_policy_free(policy);
     if (tacit_file_replace(a->conf, text, len, &a->fault) != 0)

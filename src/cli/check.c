@@ -3,8 +3,6 @@
 
 #include <stdio.h>
 
-#include "tacit/suite.h"
-
 static void print_host(const struct tacit_policy *policy)
 {
     const struct noise_keypair *identity = tacit_policy_identity(policy);
@@ -64,7 +62,8 @@ int cli_check(int argc, char **argv)
     struct tacit_fault fault;
     if (cli_options(argc, argv, options, values, 0) != 0)
         return CLI_USAGE;
-    if (tacit_policy_load(cli_conf_path(values[0]), &files, &policy, &fault) != 0)
+    if (tacit_policy_load(cli_conf_path(values[0]), &files, tacit_suites_available(),
+                          &policy, &fault) != 0)
         return cli_fail("%s", fault.text);
 
     printf("%s: no fault\n", tacit_policy_path(policy));

@@ -1,7 +1,7 @@
 /*
  * cli: the `tacit` command. main.c is a table; each subcommand is a file of its own.
- * Calls policy, files and noise. Answers go to stdout, faults to stderr behind "tacit: ".
- * No private, mesh or pair key is ever printed.
+ * Calls policy, channel (which suites there are), files and noise. Answers go to stdout,
+ * faults to stderr behind "tacit: ". No private, mesh or pair key is ever printed.
  */
 #ifndef TACIT_CLI_H
 #define TACIT_CLI_H
@@ -9,6 +9,7 @@
 #include <getopt.h>
 #include <stddef.h>
 
+#include "channel/suite.h"
 #include "files/files.h"
 #include "policy/policy.h"
 

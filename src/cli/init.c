@@ -139,7 +139,8 @@ static int compose(struct init *in)
         .count = FILES,
         .below = tacit_files_real()};
     struct tacit_files files = cli_overlay_files(&in->overlay);
-    if (tacit_policy_load(in->paths[2], &files, &policy, &fault) != 0)
+    if (tacit_policy_load(in->paths[2], &files, tacit_suites_available(), &policy,
+                          &fault) != 0)
         return cli_fail("%s", fault.text);
     tacit_policy_free(policy);
     return CLI_OK;

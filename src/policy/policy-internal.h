@@ -52,6 +52,7 @@ struct policy_section;
 struct policy_conf {
     struct tacit_policy *policy;
     struct tacit_fault *fault;
+    unsigned suites;      /* those that this machine can run */
     const char *at, *end; /* the text that is left */
     unsigned line;        /* of the text handed out last */
     int error;            /* the first error; nothing is read after it */

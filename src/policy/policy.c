@@ -22,8 +22,6 @@ static struct tacit_policy *new_policy(const char *path)
         return NULL;
     p->path = strdup(path);
     p->secrets = sodium_malloc(sizeof *p->secrets);
-    p->suites = 1u << TACIT_SUITE_AEGIS_256 | 1u << TACIT_SUITE_AES_256_GCM |
-                1u << TACIT_SUITE_CHACHA20_POLY1305;
     p->max_message = POLICY_MESSAGE_DEFAULT;
     if (p->path == NULL || p->secrets == NULL) {
         tacit_policy_free(p);
@@ -124,7 +122,7 @@ static int read_secrets(struct policy_conf *c, const struct tacit_files *files)
     return error;
 }
 
-int tacit_policy_load(const char *path, const struct tacit_files *files,
+int tacit_policy_load(const char *path, const struct tacit_files *files, unsigned suites,
                       struct tacit_policy **ret_policy, struct tacit_fault *fault)
 {
     fault->text[0] = '\0';
@@ -134,7 +132,8 @@ int tacit_policy_load(const char *path, const struct tacit_files *files,
     if (policy == NULL)
         return fault_of(fault, path, TACIT_ENOMEM);
 
-    struct policy_conf c = {.policy = policy, .fault = fault};
+    policy->suites = suites;
+    struct policy_conf c = {.policy = policy, .fault = fault, .suites = suites};
     int error = read_conf(&c, files);
     if (error == 0)
         error = read_secrets(&c, files);

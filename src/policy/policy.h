@@ -70,10 +70,11 @@ struct tacit_peer {
 struct tacit_policy;
 
 /*
- * Loads the configuration at path, and every key file that it names. On an error nothing
- * is returned and *fault says where and what was expected.
+ * Loads the configuration at path, and every key file that it names. suites is the mask
+ * of those that this machine can run: a configuration that leaves none is wrong here. On
+ * an error nothing is returned and *fault says where and what was expected.
  */
-int tacit_policy_load(const char *path, const struct tacit_files *files,
+int tacit_policy_load(const char *path, const struct tacit_files *files, unsigned suites,
                       struct tacit_policy **ret_policy, struct tacit_fault *fault);
 
 /* Wipes and frees. NULL is allowed. */
@@ -97,7 +98,7 @@ size_t tacit_policy_listen(const struct tacit_policy *policy,
 const struct tacit_address *tacit_policy_source(const struct tacit_policy *policy,
                                                 uint8_t family);
 
-/* [mesh] suites as a mask of TACIT_SUITE_* bits (1 << suite); all where not set. */
+/* Those of [mesh] suites that this machine can run; all of the latter where not set. */
 unsigned tacit_policy_suites(const struct tacit_policy *policy);
 
 /* [host] max-message, bytes: the largest distribution message accepted. */

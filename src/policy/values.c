@@ -81,7 +81,13 @@ static int add_suite(struct policy_conf *c, const char *item)
 int policy_set_suites(struct policy_conf *c, const char *value)
 {
     c->policy->suites = 0; /* from all that there are to those that are named */
-    return each_item(c, value, add_suite);
+    int error = each_item(c, value, add_suite);
+    if (error != 0)
+        return error;
+    c->policy->suites &= c->suites;
+    return c->policy->suites != 0
+               ? 0
+               : policy_value_fault(c, value, "one at least that this machine can run");
 }
 
 static int add_listen(struct policy_conf *c, const char *item)

@@ -64,6 +64,12 @@ static int read_memory(void *context, const char *path, bool secret, char *buf,
 static struct memory memory;
 static struct tacit_fault fault;
 
+enum {
+    ALL_SUITES = 1 << TACIT_SUITE_CHACHA20_POLY1305 | 1 << TACIT_SUITE_AES_256_GCM |
+                 1 << TACIT_SUITE_AEGIS_256,
+};
+static unsigned machine_suites = ALL_SUITES;
+
 static void prepare(const char *conf, size_t size)
 {
     memory = (struct memory){.files = {{"/c/tacit.conf", conf, size},
@@ -86,7 +92,7 @@ static int load(struct tacit_policy **ret_policy)
 {
     struct tacit_files files = {&memory, read_memory};
     memset(&fault, 'x', sizeof fault);
-    return tacit_policy_load("/c/tacit.conf", &files, ret_policy, &fault);
+    return tacit_policy_load("/c/tacit.conf", &files, machine_suites, ret_policy, &fault);
 }
 
 static struct tacit_policy *must_load(const char *conf)
@@ -135,6 +141,23 @@ static void the_smallest_configuration_loads_with_the_defaults(void **state)
     assert_null(tacit_policy_peer(p, 0));
     assert_null(tacit_policy_plain(p, 0));
     tacit_policy_free(p);
+}
+
+static void suites_that_this_machine_cannot_run_are_left_out_or_refused(void **state)
+{
+    struct tacit_policy *p = NULL;
+    machine_suites = 1 << TACIT_SUITE_CHACHA20_POLY1305;
+    p = must_load(MESH HOST);
+    assert_int_equal(tacit_policy_suites(p), 1 << TACIT_SUITE_CHACHA20_POLY1305);
+    tacit_policy_free(p);
+    p = must_load(MESH "suites = aes-256-gcm, chacha20-poly1305\n" HOST);
+    assert_int_equal(tacit_policy_suites(p), 1 << TACIT_SUITE_CHACHA20_POLY1305);
+    tacit_policy_free(p);
+    prepare(MESH "suites = aegis-256\n" HOST, 0);
+    assert_int_equal(load(&p), TACIT_ECONFIG);
+    assert_string_equal(fault.text, "/c/tacit.conf:3: suites: got 'aegis-256', expected "
+                                    "one at least that this machine can run");
+    machine_suites = ALL_SUITES;
 }
 
 static void the_identity_is_the_key_pair_of_its_file(void **state)
@@ -258,12 +281,13 @@ static void a_relative_path_starts_at_the_configurations_directory(void **state)
     set_file("tacit.conf", "[mesh]\nkey-file = k/mesh.key\n" HOST, 0);
     set_file("k/mesh.key", SECRET_A, 0);
     set_file("id.key", SECRET_B, 0);
-    assert_int_equal(tacit_policy_load("tacit.conf", &files, &p, &fault), 0);
+    assert_int_equal(tacit_policy_load("tacit.conf", &files, ALL_SUITES, &p, &fault), 0);
     tacit_policy_free(p);
     set_file("../x/tacit.conf", BASE, 0);
     set_file("../x/mesh.key", SECRET_A, 0);
     set_file("../x/id.key", SECRET_B, 0);
-    assert_int_equal(tacit_policy_load("../x/tacit.conf", &files, &p, &fault), 0);
+    assert_int_equal(tacit_policy_load("../x/tacit.conf", &files, ALL_SUITES, &p, &fault),
+                     0);
     tacit_policy_free(p);
 }
 
@@ -531,7 +555,8 @@ static void a_file_that_cannot_be_read_is_named_by_its_reader(void **state)
     assert_int_equal(load(&p), TACIT_ESYSTEM);
     assert_string_equal(fault.text, "/c/none.key: not there");
     struct tacit_files files = {&memory, read_memory};
-    assert_int_equal(tacit_policy_load("/none", &files, &p, &fault), TACIT_ESYSTEM);
+    assert_int_equal(tacit_policy_load("/none", &files, ALL_SUITES, &p, &fault),
+                     TACIT_ESYSTEM);
     assert_string_equal(fault.text, "/none: not there");
 }
 
@@ -852,6 +877,7 @@ static void ten_thousand_peers_are_decided_without_a_search_through_all(void **s
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(suites_that_this_machine_cannot_run_are_left_out_or_refused),
         cmocka_unit_test(the_smallest_configuration_loads_with_the_defaults),
         cmocka_unit_test(the_identity_is_the_key_pair_of_its_file),
         cmocka_unit_test(every_value_arrives),
