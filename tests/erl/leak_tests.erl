@@ -30,7 +30,7 @@ leak_test_() ->
                 fun() -> assert_nothing_left([A, C], fun() -> fail(A, C, 2) end,
                                              fun() -> fail(A, C, 50) end) end},
                {"strangers leave nothing behind",
-                fun() -> assert_nothing_left([B], fun() -> strangers(B, 10) end,
+                fun() -> assert_nothing_left([B], fun() -> strangers(B, 300) end,
                                              fun() -> strangers(B, 300) end) end},
                {"distribution that is stopped and started again leaves nothing behind",
                 fun() -> assert_nothing_left([A, D], fun() -> restart(A, D, 5) end,
@@ -97,7 +97,12 @@ assert_same(Node, Before) ->
     ?assertEqual(Counted, counted(After)),
     [?assertMatch({Key, Grown} when Grown < Bound,
                   {Key, maps:get(Key, After) - maps:get(Key, Before)})
-     || {Key, Bound} <- [{memory, 1000000}, {resident, 4000000}]].
+     || {Key, Bound} <- bounds()].
+
+%% Bytes. Idle nodes differ by a tenth of this; a handshake's state for each link would be
+%% twice as much. AddressSanitizer keeps what was freed.
+bounds() ->
+    [{memory, 300000} | [{resident, 1500000} || os:getenv("TACIT_NODE_PRELOAD", "") =:= ""]].
 
 counted(Holdings) ->
     maps:without([memory, resident], Holdings).
