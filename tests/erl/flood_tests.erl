@@ -127,6 +127,7 @@ descriptors_run_out() ->
     B = mesh:start("b", HostB, #{args => ?NO_GLOBAL}),
     link_and_part(A, B),
     Descriptors = descriptors(A),
+    _ = info(A), % a module cannot be loaded where descriptors have run out
     Crowd = crowd({127, 0, 1, 1}, 300, A),
     mesh:wait_until(fun() -> maps:get(evicted, info(A)) > 0 end), % a sign that it ran out
     [link_and_part(A, B) || _ <- lists:seq(1, 3)],
