@@ -9,14 +9,14 @@
 -define(B, 'b@127.0.0.2').
 -define(MARKED, 3000). % bytes of the message that is tampered with: no other is as long
 -define(LONG, 300000). % of one that crosses records
--define(TICK, 23).     % bytes of the record with a tick: length, 4 zeros, type, tag
--define(CLOSE, 20).    % of a close without text: length, reason, type, tag
+-define(TICK, 4).      % bytes of data in a tick's record
+-define(CLOSE, 1).     % and in that of a close without text
 
 records_test_() ->
     {setup, fun start/0, fun stop/1,
      fun(World) ->
              [{Title ++ how(Way), {timeout, 90, fun() -> ends_the_link(Way, Case, World) end}} ||
-                 {Title, Case} <- cases(), Way <- [there, back]] ++
+                 {Title, Case} <- cases(World), Way <- [there, back]] ++
                  [{Title, {timeout, 90, fun() -> Test(World) end}} || {Title, Test} <- tests()]
      end}.
 
@@ -25,21 +25,21 @@ how(back) -> " ends the link, from the node that was dialled".
 
 %% {what is sent, which record is meant, what is done with it, what is delivered of
 %% [before, marked, later], the reasons that the receiver may give}.
-cases() ->
+cases(#{tag := Tag}) ->
     [{"a flipped bit in " ++ Where, {marked, large(), flip(At, Bit), [before], Reasons}} ||
         {Where, At, Bit, Reasons} <-
             [{"a record's length", 0, 128, [auth]},
              {"the first byte of a record", 2, 1, [auth]},
              {"the middle of a record", 1500, 64, [auth]},
-             {"a record's type", -17, 1, [auth]},
-             {"a record's tag", -16, 128, [auth]},
+             {"a record's type", -Tag - 1, 1, [auth]},
+             {"a record's tag", -Tag, 128, [auth]},
              {"the last byte of a record", -1, 1, [auth]}]] ++
     [{"a record that says it is a byte longer", {marked, large(), longer(1), [before], [auth]}},
      {"a record that says it is a byte shorter", {marked, large(), longer(-1), [before], [auth]}},
      {"a flipped bit in a record of a long message",
       {long, huge(), flip(1000, 1), [before], [auth]}},
-     {"a flipped bit in a tick", {tick, sized(?TICK), flip(3, 1), [before], [auth]}},
-     {"a flipped bit in a close", {part, sized(?CLOSE), flip(2, 2), [before], [auth]}},
+     {"a flipped bit in a tick", {tick, sized(?TICK, Tag), flip(3, 1), [before], [auth]}},
+     {"a flipped bit in a close", {part, sized(?CLOSE, Tag), flip(2, 2), [before], [auth]}},
      {"a record that is too short", {marked, large(), with(foreign:frame(<<1>>)), [before],
                                      [format]}},
      {"a record of nothing", {marked, large(), with(<<0:16>>), [before], [format]}},
@@ -68,7 +68,7 @@ large() -> fun(Frame) -> byte_size(Frame) > ?MARKED andalso byte_size(Frame) < 2
 
 huge() -> fun(Frame) -> byte_size(Frame) > 10 * ?MARKED end.
 
-sized(Size) -> fun(Frame) -> byte_size(Frame) =:= Size end.
+sized(Data, Tag) -> fun(Frame) -> byte_size(Frame) =:= 2 + Data + 1 + Tag end.
 
 with(Bytes) -> fun(_) -> {replace, Bytes} end.
 
@@ -96,11 +96,22 @@ start() ->
     relay:forward_to(Relay, {{127, 0, 0, 2}, maps:get(port, HostB)}),
     mesh:trust(HostA, HostB#{port => relay:port(Relay)}),
     mesh:trust(HostB, HostA#{port => mesh:free_port("127.0.0.1")}),
-    #{a => mesh:start("a", HostA), b => mesh:start("b", HostB), relay => Relay}.
+    World = #{a => mesh:start("a", HostA), b => mesh:start("b", HostB), relay => Relay},
+    World#{tag => tag(World)}.
 
 stop(#{a := A, b := B, relay := Relay}) ->
     mesh:stop_pair({A, B}),
     relay:stop(Relay).
+
+%% Bytes that the seal adds, by the suite that the two have chosen.
+tag(#{a := A} = World) ->
+    ?assertEqual(pong, mesh:call(A, net_adm, ping, [?B])),
+    {ok, #{suite := Suite}} = mesh:call(A, tacit, info, [?B]),
+    part(World),
+    case Suite of
+        'aegis-256' -> 32;
+        _ -> 16
+    end.
 
 %% {who sends, its name, who receives, its name}
 roles(there, #{a := A, b := B}) -> {A, ?A, B, ?B};
