@@ -11,13 +11,14 @@
 -define(FLOOD_MAX, 20000).  % and made in all
 -define(PENDING_MAX, 1024). % of src/carrier/carrier.h
 -define(FEW, 128).          % descriptors of a poor node
--define(PATIENCE, 60000).
 
 flood_test_() ->
     [{"2,000 strangers hang, and come back when they are sent off: friends get in all the same",
       {timeout, 180, fun friends_get_in/0}},
      {"a handshake that has begun is finished, however many strangers come",
       {timeout, 120, fun half_way_survives/0}},
+     {"a source that sends a crowd loses its own first, not the one who came before",
+      {timeout, 120, fun heaviest_goes/0}},
      {"a node whose descriptors have run out stays up, and lets its friend in",
       {timeout, 180, fun descriptors_run_out/0}}].
 
@@ -83,7 +84,7 @@ friends_get_in() ->
     ?assert(Evicted > 0),
     lists:foreach(fun go/1, Crowds),
     mesh:wait_until(fun() -> maps:get(pending, info(A)) =:= 0 end),
-    mesh:wait_until(fun() -> descriptors(A) =:= Descriptors end),
+    mesh:wait_until(fun() -> descriptors(A) =< Descriptors end),
     link_and_part(A, B),
     mesh:stop_pair(Pair).
 
@@ -115,6 +116,24 @@ half_way_survives() ->
     Friend ! go_on,
     mesh:stop(A).
 
+%% Under pressure everybody has a second: where the crowd takes longer to come, another try.
+heaviest_goes() ->
+    A = mesh:start("a", mesh:host("127.0.0.1")),
+    ?assert(lists:any(fun(_) -> heaviest_goes(A) end, lists:seq(1, 5))),
+    mesh:stop(A).
+
+heaviest_goes(#{host := #{port := Port}} = A) ->
+    #{evicted := Before} = info(A),
+    {ok, Lone} = gen_tcp:connect({127, 0, 0, 1}, Port, [{ip, {127, 0, 1, 2}}, {active, true}]),
+    mesh:wait_until(fun() -> maps:get(pending, info(A)) =:= 1 end),
+    Crowd = crowd({127, 0, 1, 1}, ?PENDING_MAX + 50, A),
+    mesh:wait_until(fun() -> maps:get(evicted, info(A)) > Before end),
+    Here = receive {tcp_closed, Lone} -> false after 0 -> true end,
+    go(Crowd),
+    gen_tcp:close(Lone),
+    mesh:wait_until(fun() -> maps:get(pending, info(A)) =:= 0 end),
+    Here.
+
 %% The shell's limit holds for the emulator that it becomes.
 descriptors_run_out() ->
     Limit = "ulimit -n " ++ integer_to_list(?FEW) ++ "; exec erl \"$@\"",
@@ -133,6 +152,6 @@ descriptors_run_out() ->
     [link_and_part(A, B) || _ <- lists:seq(1, 3)],
     go(Crowd),
     mesh:wait_until(fun() -> maps:get(pending, info(A)) =:= 0 end),
-    mesh:wait_until(fun() -> descriptors(A) =:= Descriptors end),
+    mesh:wait_until(fun() -> descriptors(A) =< Descriptors end),
     link_and_part(A, B),
     mesh:stop_pair({A, B}).

@@ -120,6 +120,7 @@ roles(back, #{a := A, b := B}) -> {B, ?B, A, ?A}.
 %% A process on the node that keeps, in order, what it is sent and when a node goes.
 collect(Node) ->
     mesh:on(Node, fun() ->
+                          [ended(Old) || Old <- [whereis(collector)], Old =/= undefined],
                           Self = self(),
                           spawn(fun() ->
                                         register(collector, self()),
@@ -130,13 +131,17 @@ collect(Node) ->
                           receive ready -> ok end
                   end).
 
+ended(Pid) ->
+    Ref = monitor(process, Pid),
+    exit(Pid, kill),
+    receive {'DOWN', Ref, process, Pid, _} -> ok end.
+
 collector(Seen) ->
     receive
         {message, Name, _} -> collector([Name | Seen]);
         {nodedown, _} -> collector([nodedown | Seen]);
         {nodeup, _} -> collector(Seen);
-        {seen, From} -> From ! {seen, lists:reverse(Seen)}, collector(Seen);
-        stop -> unregister(collector)
+        {seen, From} -> From ! {seen, lists:reverse(Seen)}, collector(Seen)
     end.
 
 seen(Node) ->
@@ -147,7 +152,9 @@ send(Node, To, Name, Size) ->
     mesh:call(Node, erlang, send, [{collector, To}, {message, Name, rand(Size)}, [noconnect]]).
 
 %% A link on which something was said already, and a collector at each end.
-link_up({From, FromName, To, ToName}, #{a := A}) ->
+link_up({From, FromName, To, ToName}, #{a := A, relay := Relay} = World) ->
+    _ = relay:disarm(Relay),
+    part(World), % where a test before did not come to its end
     [collect(Node) || Node <- [From, To]],
     ?assertEqual(pong, mesh:call(A, net_adm, ping, [?B])),
     mesh:wait_until(fun() -> mesh:call(To, erlang, nodes, []) =:= [FromName] end),
@@ -156,13 +163,11 @@ link_up({From, FromName, To, ToName}, #{a := A}) ->
 
 %% Whether both saw the link's end, and what the receiver got until then.
 link_ended({From, FromName, To, _}, Delivered, Reasons) ->
-    [mesh:wait_until(fun() -> lists:member(nodedown, seen(Node)) end) || Node <- [From, To]],
+    [mesh:wait_until(fun() -> lists:member(nodedown, seen(Node)) end, 10000) ||
+        Node <- [From, To]],
     {ok, #{state := down, reason := Reason}} = mesh:call(To, tacit, info, [FromName]),
     ?assertEqual({Delivered ++ [nodedown], [nodedown]}, {seen(To), seen(From)}),
-    ?assertEqual({true, Reason}, {lists:member(Reason, Reasons), Reason}),
-    [mesh:call(Node, erlang, send, [collector, stop]) || Node <- [From, To]],
-    [mesh:wait_until(fun() -> mesh:call(Node, erlang, whereis, [collector]) =:= undefined end) ||
-        Node <- [From, To]].
+    ?assertEqual({true, Reason}, {lists:member(Reason, Reasons), Reason}).
 
 %% --- what is done, and what holds ------------------------------------------------------------
 
@@ -185,7 +190,7 @@ link_again(#{a := A} = World) ->
     part(World).
 
 part(#{a := A, b := B}) ->
-    true = mesh:call(A, erlang, disconnect_node, [?B]),
+    _ = mesh:call(A, erlang, disconnect_node, [?B]),
     mesh:wait_until(fun() -> mesh:call(B, erlang, nodes, []) =:= [] end).
 
 %% What comes behind also fills a record whose length was altered.
@@ -208,8 +213,6 @@ earlier_link(#{relay := Relay} = World) ->
     link_up(Roles, World),
     send(From, ToName, marked, ?MARKED),
     mesh:wait_until(fun() -> seen(To) =:= [before, marked] end),
-    [mesh:call(Node, erlang, send, [collector, stop]) || Node <- [From, To]],
-    part(World),
     Earlier = lists:last([F || {_, there, F} <- relay:frames(Relay), (large())(F)]),
     ends_the_link(there, {marked, large(), with(Earlier), [before], [auth]}, World).
 
