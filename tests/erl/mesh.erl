@@ -121,11 +121,12 @@ start(Name, #{ip := Ip} = Host, Options) ->
     #{peer => Peer, name => peer:call(Peer, erlang, node, []), host => Host, log => Log,
       os_pid => peer:call(Peer, os, getpid, [])}.
 
-%% tests/asan has the nodes, and nothing else, load a library first.
+%% tests/asan has the nodes, and nothing else, load a library first. It sees what malloc
+%% gives: with that flag the emulator's own allocators pass everything on to it.
 node_env() ->
     case os:getenv("TACIT_NODE_PRELOAD", "") of
         "" -> [];
-        Library -> [{"LD_PRELOAD", Library}]
+        Library -> [{"LD_PRELOAD", Library}, {"ERL_AFLAGS", "+Mea min"}]
     end.
 
 %% The arguments that start/3 gives to erl, for tests that run it themselves.
