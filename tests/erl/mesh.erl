@@ -145,10 +145,11 @@ logger_args(Log) ->
      lists:flatten(io_lib:format("[{handler,default,logger_std_h,"
                                  "#{config=>#{type=>file,file=>~p}}}]", [Log]))].
 
+%% Waits for the process's end: under tests/asan it reports as it ends.
 -spec stop(node_ref()) -> ok.
-stop(#{peer := Peer}) ->
+stop(#{peer := Peer} = Node) ->
     try peer:stop(Peer) catch exit:_ -> ok end,
-    ok.
+    wait_until(fun() -> not runs(Node) end, 60000).
 
 -spec call(node_ref(), module(), atom(), list()) -> term().
 call(Node, M, F, A) ->
