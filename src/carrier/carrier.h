@@ -42,6 +42,7 @@ enum {
     ACCEPT_BATCH = 32,           /* sockets accepted in one callback */
     ACCEPT_PAUSE_MS = 200,       /* when descriptors ran out */
     FLUSH_DEADLINE_MS = 3000,    /* what a closing port may take to send its queue */
+    PARTING_MS = 5,              /* see settle() in link.c */
     BUSY_HIGH = 512 * 1024,      /* queued bytes that make a port busy */
     BUSY_LOW = 128 * 1024,       /* and no longer so */
     EVENTS_BURST = 50,           /* log lines about peers, at once */
@@ -231,6 +232,7 @@ struct link {
     bool busy;
     bool flushing;     /* the port is closing */
     bool pumping;      /* buffered input waits for the zero timer */
+    bool parting;      /* the peer's end was seen; ours follows PARTING_MS later */
     bool passed_first; /* ACTIVE: a record of the peer opened */
     bool initiator;
     int doomed; /* an error that ends the link at the next chance */

@@ -230,13 +230,26 @@ static void connected(struct link *l)
 
 /* --- callbacks ---------------------------------------------------------------------- */
 
-/* The end of a callback: nothing may touch the link after this. */
+/*
+ * The end of a callback: nothing may touch the link after this.
+ *
+ * A link that the peer ended stays a moment longer, silent: what it delivered last is
+ * answered while it stands. Otherwise the answer finds the connection gone before
+ * nodedown is out, net_kernel dials again a node that has just parted, and faster than
+ * global hears of the parting.
+ */
 static void settle(struct link *l)
 {
-    if (l->doomed)
+    bool peer_ended = l->doomed == TACIT_ECLOSED || l->doomed == TACIT_ECUT;
+    if (peer_ended && l->state == LINK_ACTIVE && !l->parting) {
+        l->parting = true;
+        link_select(l, false, false);
+        driver_set_timer(l->port, PARTING_MS);
+    } else if (l->doomed) {
         end(l);
-    else
+    } else {
         link_arm(l);
+    }
 }
 
 void link_ready_read(struct link *l)

@@ -25,12 +25,26 @@ tests() ->
       Ticking, fun silent/2},
      {"erlang:disconnect_node: both see nodedown, links and monitors fire", [],
       fun disconnected/2},
+     {"a node that parts right after a talk is not dialled again by what it said last", [],
+      fun parted/2},
      {"a node that was killed and started again on its name is reachable at once", [],
       fun restarted/2},
      {"a link that was cut comes up again without waiting", [], fun reconnected/2},
      {"halt() and init:stop() with traffic under way end the node", [], fun ended/2},
      {"halt() and init:stop() end the node although its peer does not read", [],
       fun ended_unread/2}].
+
+%% --- parting -------------------------------------------------------------------------------
+
+%% global talks as long as it gets to: whatever arrives with the end must not be answered
+%% over a new link. (It was, in one round of eighty, before links ended a moment later.)
+parted(A, B) ->
+    [part(A, B) || _ <- lists:seq(1, 300)].
+
+part(#{name := NameA} = A, B) ->
+    pong = mesh:call(B, net_adm, ping, [NameA]),
+    true = mesh:call(B, erlang, disconnect_node, [NameA]),
+    mesh:wait_until(fun() -> mesh:call(A, erlang, nodes, []) =:= [] end, ?PATIENCE).
 
 %% --- both at once --------------------------------------------------------------------------
 
