@@ -74,18 +74,20 @@ static uint64_t average(uint64_t bytes, uint64_t count)
 }
 
 /*
- * recv_cnt counts reads that brought bytes: dist_util takes its standing still for a dead
- * peer, and a long message may take minutes. The largest packet and the deviation are not
- * kept: the average stands for the one, zero for the other.
+ * recv_cnt counts records that opened: dist_util takes its standing still for a dead
+ * peer. A long message spans many records. Bytes alone are no sign of life: somebody on
+ * the wire who alters one length would have ticks fill a record that never opens. The
+ * largest packet and the deviation are not kept: the average stands for the one, zero
+ * for the other.
  */
 static uint64_t stat_of(const struct link *l, enum stat stat)
 {
     switch (stat) {
     case STAT_RECV_CNT:
-        return l->reads;
+        return l->received_records;
     case STAT_RECV_MAX:
     case STAT_RECV_AVG:
-        return average(l->received_bytes, l->reads);
+        return average(l->received_bytes, l->received_records);
     case STAT_SEND_CNT:
         return l->sent_messages;
     case STAT_SEND_MAX:

@@ -223,6 +223,8 @@ static void open_record(struct link *l, size_t size)
         in->plain = to;
         in->plain_len = len;
     }
+    if (!error)
+        l->received_records++;
     l->passed_first = true;
 }
 
@@ -309,7 +311,6 @@ static bool read_once(struct link *l, size_t *budget)
     }
     in->end += (size_t)n;
     l->received_bytes += (size_t)n;
-    l->reads++;
     *budget -= (size_t)n < *budget ? (size_t)n : *budget;
     return (size_t)n == room || *budget > 0;
 }

@@ -176,6 +176,8 @@ wrong_key(HostA, #{name := NameB, host := HostB} = B) ->
     said("the log of ~s:~n~s", [NameB, indent(log_line(B))]).
 
 log_line(Node) ->
+    %% The node writes it after the refusal has gone out.
+    mesh:wait_until(fun() -> string:find(mesh:log(Node), "link refused") =/= nomatch end),
     Lines = [L || L <- string:lexemes(mesh:log(Node), "\n"),
                   string:find(L, "link refused") =/= nomatch],
     [Line] = expect([hd(Lines ++ [none])], "one line in the log", Lines),

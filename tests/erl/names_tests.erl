@@ -152,7 +152,7 @@ refused_for_claim(Claim, Flag, Name) ->
     Dial = Claim#{node => "b@127.0.0.2", address => {{127, 0, 0, 2}, maps:get(port, B)},
                   timeout => 5000},
     ?assertEqual({down, name_mismatch}, mesh:on(Peer, fun() -> say(Conf, Dial, Hello) end)),
-    ?assertMatch({match, _}, re:run(mesh:log(NodeB), "reason=name_mismatch")),
+    mesh:wait_until(fun() -> re:run(mesh:log(NodeB), "reason=name_mismatch") =/= nomatch end),
     ?assertEqual([], mesh:call(NodeB, erlang, nodes, [connected])),
     mesh:stop_pair({Peer, NodeB}).
 

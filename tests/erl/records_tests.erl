@@ -61,6 +61,8 @@ cases(#{tag := Tag}) ->
 tests() ->
     [{"a record of an earlier link ends the link", fun earlier_link/1},
      {"a record that is sent back to its sender ends the link", fun reflected/1},
+     {"an altered length on an idle link ends it by net_ticktime, though ticks keep coming",
+      fun stalled/1},
      {"a flipped bit in the second or third handshake message: no link, and the next dial links",
       fun handshake_altered/1}].
 
@@ -233,6 +235,26 @@ reflected(#{relay := Relay} = World) ->
                      end),
     send(From, ToName, marked, ?MARKED),
     link_ended(Roles, [before], [auth]),
+    link_again(World).
+
+%% The record that never comes to its end takes all ticks in: their bytes are no sign of life.
+stalled(#{relay := Relay, tag := Tag} = World) ->
+    Roles = {From, _, To, _} = roles(there, World),
+    Ticktime = fun(Seconds) ->
+                       [mesh:call(N, net_kernel, set_net_ticktime, [Seconds, 0]) || N <- [From, To]]
+               end,
+    Ticktime(4),
+    link_up(Roles, World),
+    Tick = sized(?TICK, Tag),
+    Longer = flip(0, 128),
+    relay:arm(Relay, fun(there, Frame) -> case Tick(Frame) of
+                                              true -> Longer(Frame);
+                                              false -> pass
+                                          end;
+                        (back, _) -> pass
+                     end),
+    [mesh:wait_until(fun() -> lists:member(nodedown, seen(N)) end, 60000) || N <- [From, To]],
+    Ticktime(60),
     link_again(World).
 
 handshake_altered(#{a := A, relay := Relay} = World) ->
