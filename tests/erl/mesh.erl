@@ -5,7 +5,7 @@
 
 -export([dir/0, tacit/1, free_port/1]).
 -export([host/1, host/2, trust/2, trust/3, append/2]).
--export([start/2, start/3, start_link_args/2, stop/1, call/4, call/5, log/1]).
+-export([start/2, start/3, start_link_args/2, node_env/0, stop/1, call/4, call/5, log/1]).
 -export([kill/1, freeze/1, thaw/1, runs/1]).
 -export([on/2, on/3, erl/2]).
 -export([pair/0, pair/1, stop_pair/1, wait_until/1, wait_until/2]).
@@ -121,8 +121,10 @@ start(Name, #{ip := Ip} = Host, Options) ->
     #{peer => Peer, name => peer:call(Peer, erlang, node, []), host => Host, log => Log,
       os_pid => peer:call(Peer, os, getpid, [])}.
 
-%% tests/asan has the nodes, and nothing else, load a library first. It sees what malloc
-%% gives: with that flag the emulator's own allocators pass everything on to it.
+%% For tests that run erl themselves. tests/asan has the nodes, and nothing else, load a
+%% library first. It sees what malloc gives: with that flag the emulator's own allocators
+%% pass everything on to it.
+-spec node_env() -> [{string(), string()}].
 node_env() ->
     case os:getenv("TACIT_NODE_PRELOAD", "") of
         "" -> [];

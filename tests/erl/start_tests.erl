@@ -208,7 +208,7 @@ shell(Host, Own, Node = #{name := Name}) ->
     Args = mesh:start_link_args(Own, #{host => Host, args => ["-remsh", atom_to_list(Name)]}),
     Port = open_port({spawn_executable, os:find_executable("script")},
                      [{args, ["-q", "-c", lists:join($\s, ["exec erl" | Args]), "/dev/null"]},
-                      {env, [{"TERM", "xterm"}]}, binary, exit_status]),
+                      {env, [{"TERM", "xterm"} | mesh:node_env()]}, binary, exit_status]),
     try
         converse(Port, Node)
     after
