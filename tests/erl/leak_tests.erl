@@ -22,6 +22,9 @@ leak_test_() ->
                 "descriptor, atom or memory behind",
                 fun() -> assert_nothing_left([A, B], fun() -> cut(A, B, 50) end,
                                              fun() -> cut(A, B, ?LINKS div 4) end) end},
+               {"messages of any size leave no memory behind",
+                fun() -> assert_nothing_left([A, B], fun() -> talk(A, B, 20) end,
+                                             fun() -> talk(A, B, 300) end) end},
                {"peers that are killed leave nothing behind",
                 fun() -> assert_nothing_left([A], fun() -> kill_peer(A, Key) end,
                                              fun() -> [kill_peer(A, Key)
@@ -137,6 +140,15 @@ links(Other, Cutter, Count) ->
          receive {nodedown, Other} -> ok end
      end || _ <- lists:seq(1, Count)],
     ok.
+
+%% Calls with small and large arguments and results, both ways.
+talk(#{name := NameA} = A, #{name := NameB} = B, Count) ->
+    ok = mesh:on(A, fun() -> up(NameB), ok end),
+    [ok = mesh:on(N, fun() -> [Bytes = erpc:call(Other, binary, copy, [Bytes])
+                               || _ <- lists:seq(1, Count), Size <- [10, 3000, 70000, 500000],
+                                  Bytes <- [binary:copy(<<"x">>, Size)]],
+                              ok end)
+     || {N, Other} <- [{A, NameB}, {B, NameA}]].
 
 %% A dial may meet what is left of the link before, on either side: then once more.
 up(Other) ->
