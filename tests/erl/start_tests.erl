@@ -41,7 +41,8 @@ start_and_stop() ->
          mesh:call(A, erlang, set_cookie, [tacittest]),
          ?assertEqual({Name, true}, {mesh:call(A, erlang, node, []),
                                      mesh:call(A, net_kernel, connect_node, [B])}),
-         ?assertEqual([Name], mesh:call(A, rpc, call, [B, erlang, nodes, []])),
+         %% The name before parts a moment after we did.
+         mesh:wait_until(fun() -> mesh:call(A, rpc, call, [B, erlang, nodes, []]) =:= [Name] end),
          ok = mesh:call(A, net_kernel, stop, []),
          stopped(A)
      end || I <- lists:seq(1, 5)],
