@@ -26,7 +26,7 @@ plain_test_() ->
      {"-proto_dist tacit inet_tcp stops the node with one line",
       {timeout, 60, fun wrong_order/0}},
      {"a carrier that Tacit does not know stops the node with one line",
-      {timeout, 60, fun wrong_carrier/0}},
+      {timeout, 60, with_epmd(fun wrong_carrier/1)}},
      {"Tacit cannot listen: the node does not start in plain alone",
       {timeout, 60, with_epmd(fun tacit_cannot_listen/1)}},
      {"inet_tcp cannot listen: the node does not start with Tacit alone",
@@ -146,15 +146,15 @@ run(Host, Proto, Args, Env) ->
 
 one_line(Pattern, #{status := Status, err := Err, files := Files}) ->
     ?assertEqual({1, []}, {Status, Files}),
-    ?assertMatch({match, _}, re:run(Err, ["^tacit: .*", Pattern, ".*\n$"])).
+    ?assertMatch({match, _}, re:run(Err, ["^tacit: .*", Pattern, ".*\n$"]), Err).
 
 wrong_order() ->
     one_line("-proto_dist tacit inet_tcp: expected tacit alone, or inet_tcp tacit",
              run(mesh:host("127.0.0.1"), "-proto_dist tacit inet_tcp", [], [])).
 
-wrong_carrier() ->
+wrong_carrier(Env) ->
     one_line("-proto_dist inet_tls tacit: expected tacit alone",
-             run(mesh:host("127.0.0.1"), "-proto_dist inet_tls tacit", [], [])).
+             run(mesh:host("127.0.0.1"), "-proto_dist inet_tls tacit", [], Env)).
 
 tacit_cannot_listen(Env) ->
     Host = #{port := Port} = mesh:host("127.0.0.1"),
