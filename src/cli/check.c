@@ -3,6 +3,17 @@
 
 #include <stdio.h>
 
+/* Those that the door listens on. */
+static size_t print_interfaces(const struct tacit_policy *policy)
+{
+    const struct tacit_interface *interfaces;
+    size_t count = tacit_policy_interfaces(policy, &interfaces);
+    for (size_t i = 0; i < count; i++)
+        printf("listen       %s:%u  (interface)\n", interfaces[i].name,
+               interfaces[i].port);
+    return count;
+}
+
 static void print_host(const struct tacit_policy *policy)
 {
     const struct noise_keypair *identity = tacit_policy_identity(policy);
@@ -20,6 +31,9 @@ static void print_host(const struct tacit_policy *policy)
         tacit_address_to_text(&listen[i], address);
         printf("listen       %s\n", address);
     }
+    count += print_interfaces(policy);
+    if (tacit_policy_door(policy) != NULL)
+        printf("door         %s\n", tacit_policy_door(policy));
     if (count == 0)
         puts("listen       nowhere: this host only connects to others");
     for (uint8_t family = 4; family <= 6; family = (uint8_t)(family + 2)) {

@@ -92,4 +92,5 @@ void policy_conf_free(struct policy_conf *c)
     free(c->pair_paths);
     free(c->key_file);
     free(c->identity);
+    free(c->door_identity);
 }

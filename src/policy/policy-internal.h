@@ -15,7 +15,7 @@ enum {
 
 /* In sodium_malloc memory, read-only once loaded. */
 struct policy_secrets {
-    struct noise_keypair identity;
+    struct noise_keypair identity, door_identity;
     struct tacit_secret mesh[TACIT_MESH_KEYS_MAX];
 };
 
@@ -31,6 +31,12 @@ struct tacit_policy {
     size_t mesh_count;
     struct tacit_address listen[TACIT_LISTEN_MAX];
     size_t listen_count;
+    struct tacit_interface interfaces[TACIT_LISTEN_MAX];
+    size_t interface_count;
+    char *door;
+    bool has_identity, has_door_identity, legacy_epmd;
+    struct tacit_door_user *door_users;
+    size_t door_user_count;
     struct tacit_address source[2]; /* IPv4, IPv6; family 0 where none is set */
     unsigned suites;
     size_t max_message;
@@ -47,6 +53,10 @@ struct tacit_policy {
 };
 
 struct policy_section;
+
+#define POLICY_AN_ADDRESS                                                              \
+    "an address such as 192.0.2.10:4370 or [2001:db8::10]:4370, or, with 'door', the " \
+    "name of an interface"
 
 /* A tacit.conf while it is being read. */
 struct policy_conf {
@@ -67,9 +77,10 @@ struct policy_conf {
 
     unsigned listen_line;
     bool listen_wildcard;
-    char *key_file, *identity; /* paths as written */
-    char **pair_paths;         /* for each peer: a path as written, or NULL */
-    size_t peer_cap, plain_cap;
+    bool for_door;                             /* whose secrets are to be read */
+    char *key_file, *identity, *door_identity; /* paths as written */
+    char **pair_paths; /* for each peer: a path as written, or NULL */
+    size_t peer_cap, plain_cap, door_user_cap;
 };
 
 /* --- faults (text.c) -------------------------------------------------------------- */
@@ -133,11 +144,21 @@ int policy_value_fault(struct policy_conf *c, const char *value, const char *exp
 /* Opens a [peer GLOB]: the values that follow are set in the last of policy->peers. */
 int policy_add_peer(struct policy_conf *c, const char *glob);
 
+/* "yes" or "no". */
+int policy_set_flag(struct policy_conf *c, const char *value, bool *ret_flag);
+
+/* An item of listen that is no address: an interface's name. TACIT_EFORMAT: nor that. */
+int policy_add_interface(struct policy_conf *c, const char *item);
+
+/* name as seen from the folder of the file conf; the caller frees it. NULL: no memory. */
+char *policy_path(const char *conf, const char *name);
+
 typedef int policy_set_fn(struct policy_conf *c, const char *value);
 policy_set_fn policy_set_key_file, policy_set_suites, policy_set_identity,
     policy_set_listen, policy_set_listen_wildcard, policy_set_source,
     policy_set_max_message, policy_set_public_key, policy_set_pair_key,
-    policy_set_endpoint, policy_set_plain_node;
+    policy_set_endpoint, policy_set_plain_node, policy_set_door, policy_set_door_identity,
+    policy_set_door_users, policy_set_legacy_epmd;
 
 /* --- the order of peers (index.c, conflict.c) ------------------------------------- */
 

@@ -23,6 +23,7 @@ static struct tacit_policy *new_policy(const char *path)
     p->path = strdup(path);
     p->secrets = sodium_malloc(sizeof *p->secrets);
     p->max_message = POLICY_MESSAGE_DEFAULT;
+    p->legacy_epmd = true;
     if (p->path == NULL || p->secrets == NULL) {
         tacit_policy_free(p);
         return NULL;
@@ -39,6 +40,8 @@ void tacit_policy_free(struct tacit_policy *policy)
     sodium_free(policy->pair_keys);
     free(policy->peers);
     free(policy->plain);
+    free(policy->door);
+    free(policy->door_users);
     free(policy->path);
     free(policy);
 }
@@ -62,18 +65,25 @@ static int read_conf(struct policy_conf *c, const struct tacit_files *files)
     return error;
 }
 
+char *policy_path(const char *conf, const char *name)
+{
+    const char *slash = strrchr(conf, '/');
+    int dir_len = *name == '/' || slash == NULL ? 0 : (int)(slash - conf + 1);
+    size_t cap = (size_t)dir_len + strlen(name) + 1;
+    char *path = malloc(cap);
+    if (path != NULL)
+        snprintf(path, cap, "%.*s%s", dir_len, conf, name);
+    return path;
+}
+
 /* The one or few keys of the file that tacit.conf calls name. */
 static int read_keys(const struct policy_conf *c, const struct tacit_files *files,
                      const char *name, size_t max, struct tacit_secret *ret_keys,
                      size_t *ret_count)
 {
-    const char *conf = c->policy->path, *slash = strrchr(conf, '/');
-    int dir_len = *name == '/' || slash == NULL ? 0 : (int)(slash - conf + 1);
-    size_t cap = (size_t)dir_len + strlen(name) + 1;
-    char *path = malloc(cap);
+    char *path = policy_path(c->policy->path, name);
     if (path == NULL)
         return TACIT_ENOMEM;
-    snprintf(path, cap, "%.*s%s", dir_len, conf, name);
     int error = tacit_key_file_read(path, files, max, ret_keys, ret_count, c->fault);
     free(path);
     return error;
@@ -104,26 +114,49 @@ static int read_pair_keys(struct policy_conf *c, const struct tacit_files *files
     return 0;
 }
 
+static int read_pair(struct policy_conf *c, const struct tacit_files *files,
+                     const char *name, struct noise_keypair *pair, bool *ret_has)
+{
+    size_t count;
+    int error = read_keys(c, files, name, 1, &pair->private_key, &count);
+    if (error == 0)
+        error = noise_keypair_from_private(&pair->private_key, pair);
+    *ret_has = error == 0;
+    return error;
+}
+
+/* The door has its own identity, a node the host's; one that is its own door has both. */
+static int read_identities(struct policy_conf *c, const struct tacit_files *files)
+{
+    struct tacit_policy *p = c->policy;
+    struct policy_secrets *s = p->secrets;
+    int error = 0;
+    if (!c->for_door)
+        error = read_pair(c, files, c->identity, &s->identity, &p->has_identity);
+    if (error == 0 && c->door_identity != NULL && (c->for_door || p->door == NULL))
+        error = read_pair(c, files, c->door_identity, &s->door_identity,
+                          &p->has_door_identity);
+    return error;
+}
+
 static int read_secrets(struct policy_conf *c, const struct tacit_files *files)
 {
     struct tacit_policy *p = c->policy;
     struct policy_secrets *s = p->secrets;
-    size_t count;
     int error =
         read_keys(c, files, c->key_file, TACIT_MESH_KEYS_MAX, s->mesh, &p->mesh_count);
     if (error == 0)
-        error = read_keys(c, files, c->identity, 1, &s->identity.private_key, &count);
-    if (error == 0)
-        error = noise_keypair_from_private(&s->identity.private_key, &s->identity);
-    if (error == 0)
+        error = read_identities(c, files);
+    if (error == 0 && !c->for_door)
         error = read_pair_keys(c, files);
     if (error == 0)
         sodium_mprotect_readonly(s);
     return error;
 }
 
-int tacit_policy_load(const char *path, const struct tacit_files *files, unsigned suites,
-                      struct tacit_policy **ret_policy, struct tacit_fault *fault)
+static int load(const char *path, const struct tacit_files *files, unsigned suites,
+                bool for_door, struct tacit_policy **ret_policy,
+                struct tacit_fault *fault)
 {
     fault->text[0] = '\0';
     if (sodium_init() < 0)
@@ -133,8 +166,12 @@ int tacit_policy_load(const char *path, const struct tacit_files *files, unsigne
         return fault_of(fault, path, TACIT_ENOMEM);
 
     policy->suites = suites;
-    struct policy_conf c = {.policy = policy, .fault = fault, .suites = suites};
+    struct policy_conf c = {
+        .policy = policy, .fault = fault, .suites = suites, .for_door = for_door};
     int error = read_conf(&c, files);
+    if (error == 0 && for_door && policy->door == NULL)
+        error = policy_fault(
+            fault, path, 0, "[host] has no door, expected 'door = PATH' for secure-epmd");
     if (error == 0)
         error = read_secrets(&c, files);
     if (error == 0)
@@ -150,6 +187,19 @@ int tacit_policy_load(const char *path, const struct tacit_files *files, unsigne
     return 0;
 }
 
+int tacit_policy_load(const char *path, const struct tacit_files *files, unsigned suites,
+                      struct tacit_policy **ret_policy, struct tacit_fault *fault)
+{
+    return load(path, files, suites, false, ret_policy, fault);
+}
+
+int tacit_policy_load_door(const char *path, const struct tacit_files *files,
+                           unsigned suites, struct tacit_policy **ret_policy,
+                           struct tacit_fault *fault)
+{
+    return load(path, files, suites, true, ret_policy, fault);
+}
+
 const char *tacit_policy_path(const struct tacit_policy *policy)
 {
     return policy->path;
@@ -157,7 +207,7 @@ const char *tacit_policy_path(const struct tacit_policy *policy)
 
 const struct noise_keypair *tacit_policy_identity(const struct tacit_policy *policy)
 {
-    return &policy->secrets->identity;
+    return policy->has_identity ? &policy->secrets->identity : NULL;
 }
 
 size_t tacit_policy_mesh_keys(const struct tacit_policy *policy,

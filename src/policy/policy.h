@@ -24,6 +24,9 @@ enum {
     TACIT_FAULT_MAX = 640,   /* bytes of a fault's text, with its zero */
     TACIT_PORT_DEFAULT = 4370,
     TACIT_HOST_MAX = 255,
+    TACIT_DOOR_PATH_MAX = 107, /* bytes of a Unix socket's path */
+    TACIT_USER_MAX = 32,
+    TACIT_INTERFACE_MAX = 15,
     TACIT_CONF_MAX = 8 << 20, /* bytes of a tacit.conf */
 };
 
@@ -57,6 +60,18 @@ struct tacit_endpoint {
     uint16_t port;
 };
 
+/* An interface whose addresses are listened on, as they come and go. */
+struct tacit_interface {
+    char name[TACIT_INTERFACE_MAX + 1];
+    uint16_t port;
+};
+
+/* From [host] door-users: a user who may register names that match the glob. */
+struct tacit_door_user {
+    char user[TACIT_USER_MAX + 1]; /* a name, a number, or "*" */
+    char glob[TACIT_NAME_MAX + 1];
+};
+
 /* One [peer GLOB] section. */
 struct tacit_peer {
     char glob[TACIT_NAME_MAX + 1];
@@ -77,13 +92,24 @@ struct tacit_policy;
 int tacit_policy_load(const char *path, const struct tacit_files *files, unsigned suites,
                       struct tacit_policy **ret_policy, struct tacit_fault *fault);
 
+/*
+ * The same for the host's door, which holds no node's key: reads door-identity in place
+ * of identity, and no pair key. Without door the configuration is wrong here.
+ */
+int tacit_policy_load_door(const char *path, const struct tacit_files *files,
+                           unsigned suites, struct tacit_policy **ret_policy,
+                           struct tacit_fault *fault);
+
 /* Wipes and frees. NULL is allowed. */
 void tacit_policy_free(struct tacit_policy *policy);
 
 /* The path that it was loaded from. */
 const char *tacit_policy_path(const struct tacit_policy *policy);
 
-/* The host's own key pair, in locked memory that lives as long as the policy. */
+/*
+ * The host's own key pair, in locked memory that lives as long as the policy. NULL where
+ * the policy was loaded for the door.
+ */
 const struct noise_keypair *tacit_policy_identity(const struct tacit_policy *policy);
 
 /* The mesh keys: the first seals, all open. Returns how many (1..TACIT_MESH_KEYS_MAX). */
@@ -93,6 +119,34 @@ size_t tacit_policy_mesh_keys(const struct tacit_policy *policy,
 /* [host] listen, in order; 0 where the host does not listen. */
 size_t tacit_policy_listen(const struct tacit_policy *policy,
                            const struct tacit_address **ret_addresses);
+
+/* The interfaces of [host] listen, for the door; 0 where there are none. */
+size_t tacit_policy_interfaces(const struct tacit_policy *policy,
+                               const struct tacit_interface **ret_interfaces);
+
+/* [host] door: the path of the Unix socket of secure-epmd, or NULL without a door. */
+const char *tacit_policy_door(const struct tacit_policy *policy);
+
+/*
+ * The key pair that answers directory questions, or NULL where none is set. A node that
+ * has a door is not given it: the door has it.
+ */
+const struct noise_keypair *tacit_policy_door_identity(const struct tacit_policy *policy);
+
+/* The i-th pair of [host] door-users, or NULL past the last. */
+const struct tacit_door_user *tacit_policy_door_user(const struct tacit_policy *policy,
+                                                     size_t i);
+
+/*
+ * Whether some door-users line lets this user register name. user is the user's name, or
+ * "" where the number has none. root and the door's own user need no line: that is the
+ * caller's to know.
+ */
+bool tacit_policy_door_allows(const struct tacit_policy *policy, const char *user,
+                              uint32_t uid, const char *name);
+
+/* [host] legacy-epmd: whether the door speaks OTP's epmd protocol on loopback. */
+bool tacit_policy_legacy_epmd(const struct tacit_policy *policy);
 
 /* [host] source for the family (4 or 6), or NULL where none is set. Its port is 0. */
 const struct tacit_address *tacit_policy_source(const struct tacit_policy *policy,

@@ -4,7 +4,7 @@
 #include <string.h>
 
 enum {
-    KEYS_MAX = 5,
+    KEYS_MAX = 9,
     SECTION_PEER = 2,
 };
 
@@ -38,7 +38,11 @@ static const struct policy_section sections[] = {
       {"listen", policy_set_listen, NULL, false},
       {"listen-wildcard", policy_set_listen_wildcard, NULL, false},
       {"source", policy_set_source, NULL, false},
-      {"max-message", policy_set_max_message, NULL, false}}},
+      {"max-message", policy_set_max_message, NULL, false},
+      {"door", policy_set_door, NULL, false},
+      {"door-identity", policy_set_door_identity, NULL, false},
+      {"door-users", policy_set_door_users, NULL, true},
+      {"legacy-epmd", policy_set_legacy_epmd, NULL, false}}},
     [SECTION_PEER] = {"peer",
                       "[peer NAME]",
                       NULL,
@@ -170,7 +174,7 @@ static const char *key_names(const struct policy_section *section, char *out, si
 int policy_take_pair(struct policy_conf *c, const char *name, const char *value)
 {
     const struct policy_key *keys = c->section->keys;
-    char names[128];
+    char names[256];
     unsigned i = 0;
     while (keys[i].name != NULL && strcmp(keys[i].name, name) != 0)
         i++;
@@ -197,6 +201,10 @@ int policy_check_whole(struct policy_conf *c)
             return CONF_FAULT(c, 0, "no %s, expected one with '%s'", sections[i].shown,
                               sections[i].required);
     }
+    if (p->interface_count > 0 && p->door == NULL)
+        return CONF_FAULT(c, c->listen_line,
+                          "listen: got '%s', expected " POLICY_AN_ADDRESS,
+                          p->interfaces[0].name);
     for (size_t i = 0; i < p->listen_count && !c->listen_wildcard; i++) {
         if (!policy_address_is_wildcard(&p->listen[i]))
             continue;

@@ -37,6 +37,11 @@ int policy_set_identity(struct policy_conf *c, const char *value)
     return set_path(c, value, &c->identity);
 }
 
+int policy_set_door_identity(struct policy_conf *c, const char *value)
+{
+    return set_path(c, value, &c->door_identity);
+}
+
 int policy_set_pair_key(struct policy_conf *c, const char *value)
 {
     return set_path(c, value, &c->pair_paths[c->policy->peer_count - 1]);
@@ -94,10 +99,11 @@ static int add_listen(struct policy_conf *c, const char *item)
 {
     struct tacit_policy *p = c->policy;
     struct tacit_address address;
-    if (tacit_address_from_text(item, &address) != 0)
-        return policy_value_fault(c, item,
-                                  "an address such as 192.0.2.10:4370 or "
-                                  "[2001:db8::10]:4370");
+    if (tacit_address_from_text(item, &address) != 0) {
+        int error = policy_add_interface(c, item);
+        return error == TACIT_EFORMAT ? policy_value_fault(c, item, POLICY_AN_ADDRESS)
+                                      : error;
+    }
     for (size_t i = 0; i < p->listen_count; i++) {
         if (policy_address_equal(&p->listen[i], &address))
             return policy_value_fault(c, item, "each address once");
@@ -114,12 +120,18 @@ int policy_set_listen(struct policy_conf *c, const char *value)
     return each_item(c, value, add_listen);
 }
 
+int policy_set_flag(struct policy_conf *c, const char *value, bool *ret_flag)
+{
+    bool yes = strcmp(value, "yes") == 0;
+    if (!yes && strcmp(value, "no") != 0)
+        return policy_value_fault(c, value, "yes or no");
+    *ret_flag = yes;
+    return 0;
+}
+
 int policy_set_listen_wildcard(struct policy_conf *c, const char *value)
 {
-    c->listen_wildcard = strcmp(value, "yes") == 0;
-    if (!c->listen_wildcard && strcmp(value, "no") != 0)
-        return policy_value_fault(c, value, "yes or no");
-    return 0;
+    return policy_set_flag(c, value, &c->listen_wildcard);
 }
 
 static int add_source(struct policy_conf *c, const char *item)

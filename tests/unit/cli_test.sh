@@ -278,7 +278,7 @@ check_tells_a_fault_on_one_line_and_fails() {
     exits 1
     silent
     says "tacit: d/tacit.conf:19: unknown key 'port' in [host], expected identity, listen, \
-listen-wildcard, source or max-message"
+listen-wildcard, source, max-message, door, door-identity, door-users or legacy-epmd"
 }
 
 check_takes_the_configuration_from_the_environment() {

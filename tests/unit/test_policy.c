@@ -143,6 +143,65 @@ static void the_smallest_configuration_loads_with_the_defaults(void **state)
     tacit_policy_free(p);
 }
 
+static void a_door_and_its_users_arrive(void **state)
+{
+    const struct tacit_interface *interfaces;
+    struct tacit_policy *p = must_load(
+        BASE "door = run/door.sock\nlisten = eth0.7, 192.0.2.1, wg0:77\n"
+             "door-users = rabbitmq: rabbit@h , rabbit-*@h\ndoor-users = 1000:x@h\n"
+             "legacy-epmd = no\ndoor-identity = not-read-by-a-node\n");
+    assert_string_equal(tacit_policy_door(p), "/c/run/door.sock");
+    assert_int_equal(tacit_policy_interfaces(p, &interfaces), 2);
+    assert_string_equal(interfaces[0].name, "eth0.7");
+    assert_int_equal(interfaces[0].port, 4370);
+    assert_string_equal(interfaces[1].name, "wg0");
+    assert_int_equal(interfaces[1].port, 77);
+    assert_false(tacit_policy_legacy_epmd(p));
+    assert_null(tacit_policy_door_identity(p));
+    assert_string_equal(tacit_policy_door_user(p, 1)->glob, "rabbit-*@h");
+    assert_null(tacit_policy_door_user(p, 3));
+    assert_true(tacit_policy_door_allows(p, "rabbitmq", 99, "rabbit-2@h"));
+    assert_false(tacit_policy_door_allows(p, "rabbitmq", 99, "x@h"));
+    assert_true(tacit_policy_door_allows(p, "", 1000, "x@h"));
+    assert_false(tacit_policy_door_allows(p, "", 0, "x@h"));
+    tacit_policy_free(p);
+    p = must_load(BASE "door-users = *: *@h\n");
+    assert_null(tacit_policy_door(p));
+    assert_true(tacit_policy_legacy_epmd(p));
+    assert_true(tacit_policy_door_allows(p, "", 5, "x@h"));
+    tacit_policy_free(p);
+}
+
+static void the_door_reads_its_own_identity_and_no_node_s(void **state)
+{
+    struct tacit_files files = {&memory, read_memory};
+    uint8_t public_key[TACIT_KEY_BYTES];
+    struct tacit_policy *p = NULL;
+    prepare(MESH "[host]\nidentity = gone.key\ndoor = /d\ndoor-identity = id.key\n" PEER(
+                "x@y", KEY_1) "pair-key = gone-too.key\n",
+            0);
+    assert_int_equal(
+        tacit_policy_load_door("/c/tacit.conf", &files, machine_suites, &p, &fault), 0);
+    assert_int_equal(memory.secret_reads, 2);
+    assert_null(tacit_policy_identity(p));
+    crypto_scalarmult_base(public_key, key(SECRET_B));
+    assert_memory_equal(tacit_policy_door_identity(p)->public_key, public_key,
+                        TACIT_KEY_BYTES);
+    tacit_policy_free(p);
+    prepare(BASE, 0);
+    assert_int_equal(
+        tacit_policy_load_door("/c/tacit.conf", &files, machine_suites, &p, &fault),
+        TACIT_ECONFIG);
+    assert_string_equal(fault.text, "/c/tacit.conf: [host] has no door, expected 'door = "
+                                    "PATH' for secure-epmd");
+    /* A node that is its own door answers for itself. */
+    p = must_load(BASE "door-identity = p1.key\n");
+    crypto_scalarmult_base(public_key, key(SECRET_C));
+    assert_memory_equal(tacit_policy_door_identity(p)->public_key, public_key,
+                        TACIT_KEY_BYTES);
+    tacit_policy_free(p);
+}
+
 static void suites_that_this_machine_cannot_run_are_left_out_or_refused(void **state)
 {
     struct tacit_policy *p = NULL;
@@ -299,7 +358,10 @@ static void a_relative_path_starts_at_the_configurations_directory(void **state)
     "expected a whole name such as app@db1.example.net, or *@db1.example.net"
 #define SECTION_NAMES "expected [mesh], [host], [peer NAME] or [plain]"
 #define A_PATH "expected the path of a file that holds the key"
-#define AN_ADDRESS "expected an address such as 192.0.2.10:4370 or [2001:db8::10]:4370"
+#define A_USER "expected a user and names, such as 'rabbitmq: rabbit@db1.example.net'"
+#define AN_ADDRESS                                                                  \
+    "expected an address such as 192.0.2.10:4370 or [2001:db8::10]:4370, or, with " \
+    "'door', the name of an interface"
 #define A_SOURCE "expected an address without a port, such as 192.0.2.10 or 2001:db8::10"
 #define A_SIZE "expected 64K to 2047M: bytes, or with K, M or G"
 
@@ -332,16 +394,18 @@ static const struct {
     {MESH "suites", WHERE "3: got 'suites', expected 'key = value'"},
     {MESH "port = 1\n", WHERE "3: unknown key 'port' in [mesh], expected key-file or "
                               "suites"},
-    {BASE "key-file = x\n",
-     WHERE "5: unknown key 'key-file' in [host], expected identity, "
-           "listen, listen-wildcard, source or max-message"},
+    {BASE "key-file = x\n", WHERE
+     "5: unknown key 'key-file' in [host], expected identity, "
+     "listen, listen-wildcard, source, max-message, door, door-identity, door-users "
+     "or legacy-epmd"},
     {BASE "[peer a@b]\nfrom = x\n",
      WHERE "6: unknown key 'from' in [peer NAME], expected "
            "public-key, pair-key or endpoint"},
     {BASE "[plain]\nnodes = a@b\n", WHERE "6: unknown key 'nodes' in [plain], expected "
                                           "node"},
     {BASE "= x\n", WHERE "5: unknown key '' in [host], expected identity, listen, "
-                         "listen-wildcard, source or max-message"},
+                         "listen-wildcard, source, max-message, door, "
+                         "door-identity, door-users or legacy-epmd"},
     {BASE "identity = x\n", WHERE "5: identity is set twice in [host], expected once"},
     {BASE PEER("a@b", KEY_1) "public-key = " KEY_1 "\n",
      WHERE "7: public-key is set twice in [peer NAME], expected once"},
@@ -373,6 +437,24 @@ static const struct {
     {BASE "listen = 192.0.2.1,,192.0.2.2\n", WHERE "5: listen: got '', " AN_ADDRESS},
     {BASE "listen = db1\n", WHERE "5: listen: got 'db1', " AN_ADDRESS},
     {BASE "listen = 192.0.2.1:0\n", WHERE "5: listen: got '192.0.2.1:0', " AN_ADDRESS},
+    {BASE "listen = eth0:0\n", WHERE "5: listen: got 'eth0:0', " AN_ADDRESS},
+    {BASE "listen = eth0, wg0\n", WHERE "5: listen: got 'eth0', " AN_ADDRESS},
+    {BASE "door = d\nlisten = eth0, eth0:4370\n",
+     WHERE "6: listen: got 'eth0:4370', expected each interface once"},
+    {BASE "door = d\nlisten = an-interface-too-long\n",
+     WHERE "6: listen: got 'an-interface-too-long', " AN_ADDRESS},
+    {BASE "door =\n", WHERE "5: door: got '', expected the path of a Unix socket, 107 "
+                            "bytes at most"},
+    {BASE "legacy-epmd = 4369\n", WHERE "5: legacy-epmd: got '4369', expected yes or no"},
+    {BASE "door-users = app@db1\n", WHERE "5: door-users: got 'app@db1', " A_USER},
+    {BASE "door-users = a b: app@db1\n",
+     WHERE "5: door-users: got 'a b: app@db1', " A_USER},
+    {BASE "door-users = : app@db1\n", WHERE "5: door-users: got ': app@db1', " A_USER},
+    {BASE "door-users = u: app@db1, db2\n",
+     WHERE "5: door-users: got 'db2', expected names such as app@db1.example.net, '*' "
+           "allowed"},
+    {BASE "door-identity =\n",
+     WHERE "5: door-identity: got '', expected the path of a file that holds the key"},
     {BASE "listen = 2001:db8::1\n", WHERE "5: listen: got '2001:db8::1', " AN_ADDRESS},
     {BASE "listen = 192.0.2.1, 192.0.2.1:4370\n",
      WHERE "5: listen: got '192.0.2.1:4370', expected each address once"},
@@ -877,6 +959,8 @@ static void ten_thousand_peers_are_decided_without_a_search_through_all(void **s
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_door_and_its_users_arrive),
+        cmocka_unit_test(the_door_reads_its_own_identity_and_no_node_s),
         cmocka_unit_test(suites_that_this_machine_cannot_run_are_left_out_or_refused),
         cmocka_unit_test(the_smallest_configuration_loads_with_the_defaults),
         cmocka_unit_test(the_identity_is_the_key_pair_of_its_file),
