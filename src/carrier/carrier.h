@@ -3,7 +3,6 @@
  * the emulator's ports on the other, a channel between them.
  *
  *     shared.c    what all ports share: policy, replay guard, counters, last refusals
- *     socket.c    addresses and non-blocking sockets
  *     conn.c      a socket on which a handshake runs, in either role
  *     listener.c  the port that listens: accept, strangers, limits, deadlines
  *     link.c      the port of one link: dial, take over, end
@@ -14,8 +13,9 @@
  *     control.c   commands from erlang/src/tacit_drv.erl; info.c answers with terms
  *     driver.c    the driver's entry: every callback, sent to listener or link
  *
- * Calls channel, policy and files. Runs inside production nodes: no callback blocks, each
- * does a bounded amount of work, and each allocation is checked.
+ * Calls channel, policy, files, socket and door's pure parts. Runs inside production
+ * nodes: no callback blocks, each does a bounded amount of work, and each allocation is
+ * checked.
  *
  * Locks: ERL_DRV_FLAG_USE_PORT_LOCKING, so a port's state needs none; struct
  * carrier_shared has its own. After driver_exit(), or -1 from driver_output*(), the
@@ -33,21 +33,19 @@
 
 #include "channel/handshake.h"
 #include "channel/replay.h"
+#include "door/pending.h"
 #include "policy/policy.h"
+#include "socket/socket.h"
 
 enum {
-    HANDSHAKE_DEADLINE_MS = 10000, /* from accept to a whole handshake */
-    PRESSURE_DEADLINE_MS = 1000, /* the same without a message 1, when slots run short */
-    PENDING_MAX = 1024,          /* accepted sockets whose handshake is not done */
-    ACCEPT_BATCH = 32,           /* sockets accepted in one callback */
-    ACCEPT_PAUSE_MS = 200,       /* when descriptors ran out */
-    FLUSH_DEADLINE_MS = 3000,    /* what a closing port may take to send its queue */
-    PARTING_MS = 5,              /* see settle() in link.c */
-    BUSY_HIGH = 512 * 1024,      /* queued bytes that make a port busy */
-    BUSY_LOW = 128 * 1024,       /* and no longer so */
-    EVENTS_BURST = 50,           /* log lines about peers, at once */
-    EVENT_EVERY_MS = 500,        /* and one more each such time */
-    REFUSALS_MAX = 64,           /* last refusals remembered, one a name */
+    ACCEPT_BATCH = 32,        /* sockets accepted in one callback */
+    FLUSH_DEADLINE_MS = 3000, /* what a closing port may take to send its queue */
+    PARTING_MS = 5,           /* see settle() in link.c */
+    BUSY_HIGH = 512 * 1024,   /* queued bytes that make a port busy */
+    BUSY_LOW = 128 * 1024,    /* and no longer so */
+    EVENTS_BURST = 50,        /* log lines about peers, at once */
+    EVENT_EVERY_MS = 500,     /* and one more each such time */
+    REFUSALS_MAX = 64,        /* last refusals remembered, one a name */
     REASON_MAX = 256,
 };
 
@@ -102,23 +100,6 @@ bool shared_last_refusal(const char *name, struct refusal *ret_refusal);
 uint64_t wall_clock(void); /* seconds since 1970 */
 ErlDrvTime monotonic_ms(void);
 
-/* --- socket.c --------------------------------------------------------------------- */
-
-/* Opens a non-blocking listening socket. Returns it, or -1 with errno. */
-int socket_listen(const struct tacit_address *address);
-
-/* Accepts; -1 with errno. The new socket is non-blocking, close-on-exec, without delay.
- */
-int socket_accept(int listener, struct tacit_address *ret_peer);
-
-/* Starts to connect; source may be NULL. -1 with errno; check socket_error once writable.
- */
-int socket_connect(const struct tacit_address *peer, const struct tacit_address *source);
-int socket_error(int fd);
-
-/* The socket's own end; all zeros where it is not known. */
-void socket_local(int fd, struct tacit_address *ret_local);
-
 /* --- conn.c ----------------------------------------------------------------------- */
 
 /* A socket on which a handshake runs. Belongs to a listener, then to a link. */
@@ -129,12 +110,9 @@ struct conn {
     struct tacit_handshake handshake;
     char own_name[TACIT_NAME_MAX + 1];
     char wanted[TACIT_NAME_MAX + 1];
-    bool first_seen; /* a valid first message came, or was sent */
-    bool silent;     /* a stranger: read and discard until the deadline */
-    ErlDrvTime deadline;
-    int skew; /* seconds the peer's clock is off, where that was the reason */
-    struct conn *next, *previous; /* of a listener, oldest first */
-    uint64_t source;              /* what counts as one source: IPv4 /32, IPv6 /64 */
+    bool silent; /* a stranger: read and discard until the deadline */
+    int skew;    /* seconds the peer's clock is off, where that was the reason */
+    struct tacit_pending_entry pending; /* of a listener */
 };
 
 enum conn_state {

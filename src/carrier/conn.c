@@ -28,7 +28,7 @@ static int rule_first(void *context, const struct tacit_first *first,
     }
     atomic_fetch_add(&carrier_counters.exchanges, 1);
     snprintf(c->wanted, sizeof c->wanted, "%s", first->wanted);
-    c->first_seen = true;
+    c->pending.first_seen = true;
     return TACIT_OK;
 }
 
@@ -79,7 +79,6 @@ static int start(struct conn *c, enum noise_role role, bool own_dynamic)
     if (error || role == NOISE_RESPONDER)
         return error;
     /* Our own first message, sent back to us, is a replay too. */
-    c->first_seen = true;
     return shared_replay_check(c->handshake.noise.e.public_key, config.now);
 }
 

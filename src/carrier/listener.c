@@ -7,10 +7,6 @@
 
 #include "carrier.h"
 
-enum {
-    SOURCE_BUCKETS = 4096,
-};
-
 struct listener {
     ErlDrvPort port;
     char own_name[TACIT_NAME_MAX + 1];
@@ -18,29 +14,15 @@ struct listener {
     int sockets[TACIT_LISTEN_MAX];
     size_t socket_count;
     bool accepting, paused;
-    ErlDrvTime starved_until; /* descriptors ran out: until then they count as short */
     ErlDrvTermData acceptor;
     ErlDrvTime event_credit; /* ms; a holder of the mesh key cannot fill the log */
     unsigned events_left_out;
-    struct conn *oldest, *newest;
-    size_t pending;
-    uint16_t by_source[SOURCE_BUCKETS]; /* pending connections of a source */
+    struct tacit_pending pending;
 };
 
-static uint16_t *bucket(struct listener *l, const struct conn *c)
+static struct conn *conn_of(struct tacit_pending_entry *e)
 {
-    uint64_t mixed = c->source * UINT64_C(0x9e3779b97f4a7c15);
-    return &l->by_source[mixed >> 52];
-}
-
-/* IPv4 /32, IPv6 /64. */
-static uint64_t source_of(const struct tacit_address *a)
-{
-    uint64_t source = a->family;
-    size_t size = a->family == 4 ? 4 : 8;
-    for (size_t i = 0; i < size; i++)
-        source = source * 256 + a->bytes[i];
-    return source;
+    return (struct conn *)(void *)((char *)e - offsetof(struct conn, pending));
 }
 
 static void select_socket(struct listener *l, int fd, int mode, bool on)
@@ -48,76 +30,38 @@ static void select_socket(struct listener *l, int fd, int mode, bool on)
     (void)driver_select(l->port, (ErlDrvEvent)(intptr_t)fd, mode, on);
 }
 
-static void link_in(struct listener *l, struct conn *c)
-{
-    c->previous = l->newest;
-    *(l->newest == NULL ? &l->oldest : &l->newest->next) = c;
-    l->newest = c;
-    l->pending++;
-    atomic_fetch_add(&carrier_counters.pending, 1);
-    ++*bucket(l, c);
-}
-
 static void link_out(struct listener *l, struct conn *c)
 {
-    *(c->previous == NULL ? &l->oldest : &c->previous->next) = c->next;
-    *(c->next == NULL ? &l->newest : &c->next->previous) = c->previous;
-    c->next = c->previous = NULL;
-    l->pending--;
+    tacit_pending_remove(&l->pending, &c->pending);
     atomic_fetch_sub(&carrier_counters.pending, 1);
-    --*bucket(l, c);
 }
 
 /* Ends a pending connection without a word. */
 static void drop(struct listener *l, struct conn *c)
 {
-    if (!c->first_seen)
+    if (!c->pending.first_seen)
         atomic_fetch_add(&carrier_counters.strangers, 1);
     link_out(l, c);
     select_socket(l, c->fd, ERL_DRV_READ | ERL_DRV_WRITE | ERL_DRV_USE, false);
     conn_free(c);
 }
 
-/* Makes room: the oldest of the heaviest source that has not shown a first message. */
+/* Makes room. */
 static void evict(struct listener *l)
 {
-    struct conn *victim = l->oldest;
-    for (struct conn *c = l->oldest; c != NULL; c = c->next) {
-        bool better = victim->first_seen == c->first_seen
-                          ? *bucket(l, c) > *bucket(l, victim)
-                          : victim->first_seen;
-        if (better)
-            victim = c;
-    }
+    struct tacit_pending_entry *victim = tacit_pending_victim(&l->pending);
     if (victim == NULL)
         return;
     atomic_fetch_add(&carrier_counters.evicted, 1);
-    drop(l, victim);
-}
-
-/* Slots or descriptors run short: strangers get less time. */
-static bool pressed(const struct listener *l)
-{
-    return l->pending > PENDING_MAX / 4 * 3 || monotonic_ms() < l->starved_until;
-}
-
-static ErlDrvTime deadline_of(const struct listener *l, const struct conn *c)
-{
-    return pressed(l) && !c->first_seen
-               ? c->deadline - HANDSHAKE_DEADLINE_MS + PRESSURE_DEADLINE_MS
-               : c->deadline;
+    drop(l, conn_of(victim));
 }
 
 static void arm(struct listener *l)
 {
-    ErlDrvTime now = monotonic_ms(), wait = -1;
-    if (l->oldest != NULL)
-        wait = deadline_of(l, l->oldest) - now;
-    if (pressed(l) && wait > PRESSURE_DEADLINE_MS)
-        wait = PRESSURE_DEADLINE_MS; /* the oldest need not be the first to go */
-    if (l->paused && (l->oldest == NULL || wait > ACCEPT_PAUSE_MS))
-        wait = ACCEPT_PAUSE_MS;
-    if (l->oldest == NULL && !l->paused)
+    int64_t wait = tacit_pending_wait(&l->pending, monotonic_ms());
+    if (l->paused && (wait < 0 || wait > TACIT_PENDING_PAUSE_MS))
+        wait = TACIT_PENDING_PAUSE_MS;
+    if (wait < 0)
         driver_cancel_timer(l->port);
     else
         driver_set_timer(l->port, wait < 1 ? 1 : (unsigned long)wait);
@@ -260,14 +204,14 @@ static void tell_failed(struct listener *l, const struct conn *c, int error)
 /* A first message that verifies but is out of time is worth a line: a clock is wrong. */
 static void fail(struct listener *l, struct conn *c, int error)
 {
-    if (error == TACIT_ETIME && !c->first_seen) {
+    if (error == TACIT_ETIME && !c->pending.first_seen) {
         char text[REASON_MAX];
         snprintf(text, sizeof text,
                  "a first message under the mesh key is %d s %s this host's clock",
                  abs(c->skew), c->skew < 0 ? "behind" : "ahead of");
         tell_event(l, c, "clock", text);
     }
-    if (c->first_seen) {
+    if (c->pending.first_seen) {
         tell_failed(l, c, error);
         drop(l, c);
         return;
@@ -317,7 +261,7 @@ static void select_listeners(struct listener *l, bool on)
 static void pause_accepting(struct listener *l)
 {
     evict(l);
-    l->starved_until = monotonic_ms() + HANDSHAKE_DEADLINE_MS;
+    tacit_pending_starve(&l->pending, monotonic_ms());
     l->paused = true;
     select_listeners(l, false);
 }
@@ -325,7 +269,7 @@ static void pause_accepting(struct listener *l)
 static void take_socket(struct listener *l, int fd, const struct tacit_address *peer)
 {
     int error;
-    if (l->pending >= PENDING_MAX)
+    if (l->pending.count >= TACIT_PENDING_MAX)
         evict(l);
     struct conn *c = conn_new(fd, NOISE_RESPONDER, l->own_name, false, "", &error);
     if (c == NULL) {
@@ -334,9 +278,8 @@ static void take_socket(struct listener *l, int fd, const struct tacit_address *
     }
     atomic_fetch_add(&carrier_counters.accepted, 1);
     c->peer_address = *peer;
-    c->source = source_of(peer);
-    c->deadline = monotonic_ms() + HANDSHAKE_DEADLINE_MS;
-    link_in(l, c);
+    tacit_pending_add(&l->pending, &c->pending, peer, monotonic_ms());
+    atomic_fetch_add(&carrier_counters.pending, 1);
     advance(l, c);
 }
 
@@ -363,9 +306,9 @@ void listener_ready(struct listener *l, int fd)
             arm(l);
             return;
         }
-    for (struct conn *c = l->oldest; c != NULL; c = c->next)
-        if (c->fd == fd) {
-            advance(l, c);
+    for (struct tacit_pending_entry *e = l->pending.oldest; e != NULL; e = e->next)
+        if (conn_of(e)->fd == fd) {
+            advance(l, conn_of(e));
             break;
         }
     arm(l);
@@ -374,11 +317,11 @@ void listener_ready(struct listener *l, int fd)
 void listener_timeout(struct listener *l)
 {
     ErlDrvTime now = monotonic_ms();
-    struct conn *next;
-    for (struct conn *c = l->oldest; c != NULL; c = next) {
-        next = c->next;
-        if (deadline_of(l, c) <= now)
-            drop(l, c);
+    struct tacit_pending_entry *next;
+    for (struct tacit_pending_entry *e = l->pending.oldest; e != NULL; e = next) {
+        next = e->next;
+        if (tacit_pending_deadline(&l->pending, e, now) <= now)
+            drop(l, conn_of(e));
     }
     if (l->paused) {
         l->paused = false;
@@ -429,8 +372,7 @@ int listener_start(ErlDrvPort port, const char *own_name, struct listener **ret_
     l->port = port;
     l->policy = policy;
     /* Erlang's monotonic time is negative: a zero would lie centuries ahead. */
-    l->starved_until = monotonic_ms();
-    l->event_credit = l->starved_until - (ErlDrvTime)EVENTS_BURST * EVENT_EVERY_MS;
+    l->event_credit = monotonic_ms() - (ErlDrvTime)EVENTS_BURST * EVENT_EVERY_MS;
     snprintf(l->own_name, sizeof l->own_name, "%s", own_name);
     for (; l->socket_count < count; l->socket_count++) {
         int fd = socket_listen(&addresses[l->socket_count]);
@@ -453,8 +395,8 @@ int listener_start(ErlDrvPort port, const char *own_name, struct listener **ret_
 
 void listener_stop(struct listener *l)
 {
-    while (l->oldest != NULL)
-        drop(l, l->oldest);
+    while (l->pending.oldest != NULL)
+        drop(l, conn_of(l->pending.oldest));
     for (size_t i = 0; i < l->socket_count; i++) {
         /* At once free for the next to bind, whatever the poll thread still holds. */
         shutdown(l->sockets[i], SHUT_RDWR);

@@ -9,7 +9,7 @@
 -define(NO_GLOBAL, ["-connect_all", "false"]).
 -define(FLOOD, 2000).       % connections held at once
 -define(FLOOD_MAX, 20000).  % and made in all
--define(PENDING_MAX, 1024). % of src/carrier/carrier.h
+-define(PENDING_MAX, 1024). % of src/door/pending.h
 -define(FEW, 128).          % descriptors of a poor node
 
 flood_test_() ->

@@ -1,4 +1,3 @@
-/* Non-blocking TCP sockets, IPv4 and IPv6 alike. */
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -7,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "carrier.h"
+#include "socket/socket.h"
 
 union any_address {
     struct sockaddr any;
@@ -32,14 +31,15 @@ static socklen_t to_sockaddr(const struct tacit_address *address, union any_addr
     return sizeof ret->v6;
 }
 
-static void from_sockaddr(const union any_address *from, struct tacit_address *ret)
+void socket_address(const struct sockaddr *any, struct tacit_address *ret)
 {
+    const union any_address *from = (const union any_address *)any;
     memset(ret, 0, sizeof *ret);
-    if (from->any.sa_family == AF_INET) {
+    if (any->sa_family == AF_INET) {
         ret->family = 4;
         ret->port = ntohs(from->v4.sin_port);
         memcpy(ret->bytes, &from->v4.sin_addr, 4);
-    } else if (from->any.sa_family == AF_INET6) {
+    } else if (any->sa_family == AF_INET6) {
         ret->family = 6;
         ret->port = ntohs(from->v6.sin6_port);
         ret->scope = from->v6.sin6_scope_id;
@@ -55,8 +55,7 @@ static int close_keeping_errno(int fd)
     return -1;
 }
 
-/* Non-blocking and close-on-exec. The emulator ignores SIGPIPE. */
-static int prepare(int fd)
+int socket_prepare(int fd)
 {
     int flags = fcntl(fd, F_GETFL, 0);
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
@@ -68,7 +67,7 @@ static int prepare(int fd)
 static int new_socket(const struct tacit_address *address)
 {
     int fd = socket(address->family == 4 ? AF_INET : AF_INET6, SOCK_STREAM, 0);
-    return fd < 0 ? -1 : prepare(fd);
+    return fd < 0 ? -1 : socket_prepare(fd);
 }
 
 static int set(int fd, int level, int option, int value)
@@ -97,9 +96,9 @@ int socket_accept(int listener, struct tacit_address *ret_peer)
     int fd = accept(listener, &sa.any, &len);
     if (fd < 0)
         return -1;
-    from_sockaddr(&sa, ret_peer);
+    socket_address(&sa.any, ret_peer);
     (void)set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    return prepare(fd);
+    return socket_prepare(fd);
 }
 
 int socket_connect(const struct tacit_address *peer, const struct tacit_address *source)
@@ -134,5 +133,15 @@ void socket_local(int fd, struct tacit_address *ret_local)
     memset(&sa, 0, sizeof sa);
     if (getsockname(fd, &sa.any, &len) < 0)
         memset(&sa, 0, sizeof sa);
-    from_sockaddr(&sa, ret_local);
+    socket_address(&sa.any, ret_local);
+}
+
+void socket_peer(int fd, struct tacit_address *ret_peer)
+{
+    union any_address sa;
+    socklen_t len = sizeof sa;
+    memset(&sa, 0, sizeof sa);
+    if (getpeername(fd, &sa.any, &len) < 0)
+        memset(&sa, 0, sizeof sa);
+    socket_address(&sa.any, ret_peer);
 }

@@ -1,0 +1,91 @@
+#include "door/pending.h"
+
+/* The first bytes of an address as a number, told apart by family. */
+static uint64_t prefix(const struct tacit_address *a, size_t bytes)
+{
+    uint64_t source = a->family;
+    for (size_t i = 0; i < bytes; i++)
+        source = source << 8 | a->bytes[i];
+    return source;
+}
+
+/* A collision makes two sources share their weight, no more. */
+static size_t bucket(uint64_t source)
+{
+    return (size_t)(source * UINT64_C(0x9e3779b97f4a7c15) >> 52);
+}
+
+void tacit_pending_add(struct tacit_pending *p, struct tacit_pending_entry *e,
+                       const struct tacit_address *peer, int64_t accepted)
+{
+    e->accepted = accepted;
+    e->narrow = prefix(peer, peer->family == 4 ? 4 : 8);
+    e->wide = prefix(peer, peer->family == 4 ? 4 : 6);
+    e->next = NULL;
+    e->previous = p->newest;
+    *(p->newest == NULL ? &p->oldest : &p->newest->next) = e;
+    p->newest = e;
+    p->count++;
+    p->narrow[bucket(e->narrow)]++;
+    p->wide[bucket(e->wide)]++;
+}
+
+void tacit_pending_remove(struct tacit_pending *p, struct tacit_pending_entry *e)
+{
+    *(e->previous == NULL ? &p->oldest : &e->previous->next) = e->next;
+    *(e->next == NULL ? &p->newest : &e->next->previous) = e->previous;
+    e->next = e->previous = NULL;
+    p->count--;
+    p->narrow[bucket(e->narrow)]--;
+    p->wide[bucket(e->wide)]--;
+}
+
+/* Whether a rather goes than b, which is older: the heavier network, then its /64. */
+static bool heavier(const struct tacit_pending *p, const struct tacit_pending_entry *a,
+                    const struct tacit_pending_entry *b)
+{
+    uint16_t wide_a = p->wide[bucket(a->wide)], wide_b = p->wide[bucket(b->wide)];
+    if (a->first_seen != b->first_seen)
+        return b->first_seen;
+    if (wide_a != wide_b)
+        return wide_a > wide_b;
+    return p->narrow[bucket(a->narrow)] > p->narrow[bucket(b->narrow)];
+}
+
+struct tacit_pending_entry *tacit_pending_victim(const struct tacit_pending *p)
+{
+    struct tacit_pending_entry *victim = p->oldest;
+    for (struct tacit_pending_entry *e = p->oldest; e != NULL; e = e->next)
+        if (heavier(p, e, victim))
+            victim = e;
+    return victim;
+}
+
+void tacit_pending_starve(struct tacit_pending *p, int64_t now)
+{
+    p->starved = true;
+    p->starved_until = now + TACIT_PENDING_DEADLINE_MS;
+}
+
+static bool pressed(const struct tacit_pending *p, int64_t now)
+{
+    return p->count > TACIT_PENDING_MAX / 4 * 3 || (p->starved && now < p->starved_until);
+}
+
+int64_t tacit_pending_deadline(const struct tacit_pending *p,
+                               const struct tacit_pending_entry *e, int64_t now)
+{
+    return e->accepted + (pressed(p, now) && !e->first_seen ? TACIT_PENDING_PRESSURE_MS
+                                                            : TACIT_PENDING_DEADLINE_MS);
+}
+
+int64_t tacit_pending_wait(const struct tacit_pending *p, int64_t now)
+{
+    if (p->oldest == NULL)
+        return -1;
+    int64_t wait = tacit_pending_deadline(p, p->oldest, now) - now;
+    /* Under pressure the oldest need not be the first to go. */
+    if (pressed(p, now) && wait > TACIT_PENDING_PRESSURE_MS)
+        wait = TACIT_PENDING_PRESSURE_MS;
+    return wait < 0 ? 0 : wait;
+}
