@@ -22,13 +22,18 @@ static const struct noise_protocol *protocol(void)
     return parsed_ok ? &parsed : NULL;
 }
 
-/* psk0 is the mesh key; psk3 the pair key, known once the peer's static key is. */
+/*
+ * psk0 is the mesh key; psk3 the pair key, known once the peer's static key is. A pair
+ * key belongs to two nodes' identities: the door, which has one of its own, has none.
+ */
 static int give_psk(void *context, const struct noise_handshake *noise, unsigned index,
                     struct tacit_secret *ret_psk)
 {
     const struct tacit_handshake *hs = context;
     if (index == 0)
         *ret_psk = hs->config.mesh_keys[hs->mesh_key];
+    else if (hs->directory)
+        memset(ret_psk, 0, sizeof *ret_psk);
     else
         hs->config.rules->pair_key(hs->config.context, noise->rs, ret_psk);
     return TACIT_OK;
@@ -57,15 +62,26 @@ static int queue_message(struct tacit_handshake *hs, const uint8_t *payload, siz
     return TACIT_OK;
 }
 
+/* The name by which a side goes on a directory link. */
+static const char *directory_name(enum noise_role role)
+{
+    return role == NOISE_RESPONDER ? TACIT_DOOR_NAME : TACIT_ASKER_NAME;
+}
+
 static int write_claim(struct tacit_handshake *hs, uint8_t version, uint8_t suite)
 {
     uint8_t payload[TACIT_CLAIM_PAYLOAD];
     struct tacit_claim own = {
-        .version = version, .suite = suite, .dynamic = hs->config.own_dynamic};
-    size_t len = strnlen(hs->config.own_name, sizeof own.name);
+        .version = version,
+        .suite = suite,
+        .dynamic = hs->config.own_dynamic && !hs->directory,
+    };
+    const char *name =
+        hs->directory ? directory_name(hs->config.role) : hs->config.own_name;
+    size_t len = strnlen(name, sizeof own.name);
     if (len == sizeof own.name)
         return TACIT_EINVAL;
-    memcpy(own.name, hs->config.own_name, len);
+    memcpy(own.name, name, len);
     int error = tacit_claim_write(&own, payload);
     if (!error)
         error = queue_message(hs, payload, sizeof payload);
@@ -113,11 +129,23 @@ static int open_first(struct tacit_handshake *hs, const uint8_t *msg, size_t len
     return error;
 }
 
+/* The door is wanted. Its key stands in for the node's: s goes out in message 2 only. */
+static int become_door(struct tacit_handshake *hs)
+{
+    if (hs->config.door_identity == NULL)
+        return TACIT_EREFUSED;
+    hs->directory = true;
+    hs->noise.s = *hs->config.door_identity;
+    return TACIT_OK;
+}
+
 /* Message 1 was read: <- e, ee, s, es */
 static int take_first(struct tacit_handshake *hs, const uint8_t *msg, size_t len)
 {
     struct tacit_first first;
     int error = open_first(hs, msg, len, &first);
+    if (!error && first.wanted[0] == '\0')
+        error = become_door(hs);
     if (!error)
         error = hs->config.rules->first(hs->config.context, &first, hs->noise.re);
     if (error)
@@ -156,7 +184,8 @@ static int take_second(struct tacit_handshake *hs, const uint8_t *msg, size_t le
         return TACIT_EVERSION;
     if (claim.suite > TACIT_SUITE_LAST || !(hs->config.suites & 1u << claim.suite))
         return TACIT_ESUITE;
-    if (claim.dynamic || strcmp(claim.name, hs->config.wanted) != 0)
+    const char *wanted = hs->directory ? TACIT_DOOR_NAME : hs->config.wanted;
+    if (claim.dynamic || strcmp(claim.name, wanted) != 0)
         return TACIT_ENAME;
     error = hs->config.rules->decide(hs->config.context, &claim, hs->peer_key);
     if (error)
@@ -177,6 +206,10 @@ static int take_third(struct tacit_handshake *hs, const uint8_t *msg, size_t len
     /* Version or suite 0: it was told that there is none in common, and goes on. */
     if (claim.version != hs->peer.version || claim.version == 0 ||
         claim.suite != hs->peer.suite || claim.suite == 0)
+        return TACIT_EFORMAT;
+    /* On a directory link nobody is a node, and on no other one is anybody an asker. */
+    if (hs->directory != (strcmp(claim.name, TACIT_ASKER_NAME) == 0) ||
+        (hs->directory && claim.dynamic))
         return TACIT_EFORMAT;
     memcpy(hs->peer_key, hs->noise.rs, sizeof hs->peer_key);
     hs->peer = claim;
@@ -220,6 +253,7 @@ int tacit_handshake_init(struct tacit_handshake *hs,
         hs->state = TACIT_HANDSHAKE_WAIT_1;
         return TACIT_OK;
     }
+    hs->directory = config->wanted[0] == '\0';
     int error = start_noise(hs);
     if (!error)
         error = write_first(hs);

@@ -39,12 +39,14 @@ struct tacit_channel_rules {
 struct tacit_channel_config {
     enum noise_role role;
     const struct noise_keypair *identity; /* must outlive the handshake */
+    /* Responder: who answers where the door is wanted; NULL: nobody, as to a stranger. */
+    const struct noise_keypair *door_identity;
     const struct tacit_secret *mesh_keys; /* likewise; the first seals, all open */
     size_t mesh_key_count;
     unsigned suites;      /* mask of those allowed; the rest is not used */
     const char *own_name; /* of this node; a bare host if own_dynamic */
     bool own_dynamic;
-    const char *wanted; /* initiator: the node to reach */
+    const char *wanted; /* initiator: the node to reach; "": its host's door */
     uint64_t now;       /* seconds since 1970 */
     const struct tacit_channel_rules *rules;
     void *context;
@@ -64,6 +66,7 @@ struct tacit_handshake {
     struct tacit_channel_config config;
     struct noise_handshake noise;
     enum tacit_handshake_state state;
+    bool directory;          /* the door is wanted: a link of directory.h, of no node */
     struct tacit_claim peer; /* once DONE; name and suite agreed */
     uint8_t peer_key[NOISE_DHLEN];
     unsigned mesh_key; /* index of the one in use */

@@ -12,6 +12,13 @@
 #include "noise/noise.h"
 #include "tacit/error.h"
 
+/*
+ * A directory link's two sides: names that no node and no host can have. The empty name
+ * is the one wanted. PROTOCOL.md, "Directory".
+ */
+#define TACIT_DOOR_NAME "@door"
+#define TACIT_ASKER_NAME "@asker"
+
 enum {
     TACIT_VERSION = 1, /* the one protocol version of this code */
     TACIT_CLAIM_NAME_MAX = 255,
@@ -30,7 +37,7 @@ struct tacit_first {
     uint8_t version_min, version_max;
     unsigned suites;                       /* mask of suites on offer */
     uint64_t time;                         /* seconds since 1970 */
-    char wanted[TACIT_CLAIM_NAME_MAX + 1]; /* the node asked for */
+    char wanted[TACIT_CLAIM_NAME_MAX + 1]; /* the node asked for; "": the door itself */
 };
 
 /* Messages 2 and 3: who is speaking. version and suite are the responder's choice (2). */

@@ -62,7 +62,9 @@ static void print_peer(const struct tacit_peer *peer)
         printf(ipv6 ? "  at [%s]:%u" : "  at %s:%u", peer->endpoint.host,
                peer->endpoint.port);
     }
-    puts(peer->pair_key != NULL ? "  with a pair key" : "");
+    printf("%s%s%s\n", peer->pair_key != NULL ? "  with a pair key" : "",
+           peer->has_door_key ? "  with its door's key" : "",
+           peer->directory ? "  may ask for names" : "");
 }
 
 int cli_check(int argc, char **argv)

@@ -174,5 +174,7 @@ int policy_check_conflicts(const struct tacit_policy *policy, struct tacit_fault
         error = check_globs(policy, fault);
     if (error == 0)
         error = check_pair_keys(policy, fault);
+    if (error == 0)
+        error = policy_check_doors(policy, fault);
     return error;
 }

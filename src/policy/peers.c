@@ -44,16 +44,33 @@ int policy_add_peer(struct policy_conf *c, const char *glob)
     return 0;
 }
 
-int policy_set_public_key(struct policy_conf *c, const char *value)
+static int take_key(struct policy_conf *c, const char *value,
+                    uint8_t ret_key[TACIT_KEY_BYTES])
 {
-    struct tacit_peer *peer = last_peer(c);
-    if (tacit_key_from_text(value, peer->public_key) != 0)
+    if (tacit_key_from_text(value, ret_key) != 0)
         return policy_value_fault(c, value, "a public key: base64, 44 characters");
-    if (!noise_public_key_ok(peer->public_key))
+    if (!noise_public_key_ok(ret_key))
         return policy_value_fault(c, value,
                                   "a public key that 'tacit keygen' or 'tacit pubkey' "
                                   "printed: this one is of low order or not canonical");
     return 0;
+}
+
+int policy_set_public_key(struct policy_conf *c, const char *value)
+{
+    return take_key(c, value, last_peer(c)->public_key);
+}
+
+int policy_set_door_key(struct policy_conf *c, const char *value)
+{
+    struct tacit_peer *peer = last_peer(c);
+    peer->has_door_key = true;
+    return take_key(c, value, peer->door_key);
+}
+
+int policy_set_directory(struct policy_conf *c, const char *value)
+{
+    return policy_set_flag(c, value, &last_peer(c)->directory);
 }
 
 int policy_set_endpoint(struct policy_conf *c, const char *value)

@@ -158,7 +158,8 @@ policy_set_fn policy_set_key_file, policy_set_suites, policy_set_identity,
     policy_set_listen, policy_set_listen_wildcard, policy_set_source,
     policy_set_max_message, policy_set_public_key, policy_set_pair_key,
     policy_set_endpoint, policy_set_plain_node, policy_set_door, policy_set_door_identity,
-    policy_set_door_users, policy_set_legacy_epmd;
+    policy_set_door_users, policy_set_legacy_epmd, policy_set_door_key,
+    policy_set_directory;
 
 /* --- the order of peers (index.c, conflict.c) ------------------------------------- */
 
@@ -168,5 +169,8 @@ void policy_index_free(struct tacit_policy *policy);
 
 /* Whether the lines of the file contradict one another. */
 int policy_check_conflicts(const struct tacit_policy *policy, struct tacit_fault *fault);
+
+/* Whether two lines of one host give its door two keys (directory.c). */
+int policy_check_doors(const struct tacit_policy *policy, struct tacit_fault *fault);
 
 #endif

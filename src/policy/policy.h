@@ -80,6 +80,9 @@ struct tacit_peer {
     const struct tacit_secret *pair_key; /* in the policy's locked memory; NULL: none */
     bool has_endpoint;
     struct tacit_endpoint endpoint;
+    bool directory; /* its key may ask this host's door for the names of nodes */
+    bool has_door_key;
+    uint8_t door_key[TACIT_KEY_BYTES]; /* of its own host's door */
 };
 
 struct tacit_policy;
@@ -172,6 +175,18 @@ int tacit_policy_decide(const struct tacit_policy *policy, const char *name, boo
 /* Whether any line knows this public key: then a refusal may say why. */
 bool tacit_policy_knows_key(const struct tacit_policy *policy,
                             const uint8_t public_key[TACIT_KEY_BYTES]);
+
+/* Whether the holder of public_key may ask this host's door for the names of its nodes.
+ */
+bool tacit_policy_may_ask(const struct tacit_policy *policy,
+                          const uint8_t public_key[TACIT_KEY_BYTES]);
+
+/*
+ * The line that knows the door of host (a name's host part): one with door-key and that
+ * host, the most specific; its endpoint, if it has one, is the door's. NULL: none.
+ */
+const struct tacit_peer *tacit_policy_door_of(const struct tacit_policy *policy,
+                                              const char *host);
 
 /* The pair key that belongs to a public key; 32 zero bytes where none is set. */
 void tacit_policy_pair_key(const struct tacit_policy *policy,

@@ -24,6 +24,7 @@ struct side {
     struct tacit_handshake hs;
     struct tacit_channel channel;
     struct noise_keypair identity;
+    const struct noise_keypair *door_identity;
     struct tacit_secret mesh_keys[4], pair_key;
     size_t mesh_key_count;
     unsigned suites;

@@ -56,6 +56,7 @@ int side_start(struct side *s, enum noise_role role)
     struct tacit_channel_config config = {
         .role = role,
         .identity = &s->identity,
+        .door_identity = s->door_identity,
         .mesh_keys = s->mesh_keys,
         .mesh_key_count = s->mesh_key_count,
         .suites = s->suites,

@@ -400,7 +400,7 @@ static const struct {
      "or legacy-epmd"},
     {BASE "[peer a@b]\nfrom = x\n",
      WHERE "6: unknown key 'from' in [peer NAME], expected "
-           "public-key, pair-key or endpoint"},
+           "public-key, pair-key, endpoint, door-key or directory"},
     {BASE "[plain]\nnodes = a@b\n", WHERE "6: unknown key 'nodes' in [plain], expected "
                                           "node"},
     {BASE "= x\n", WHERE "5: unknown key '' in [host], expected identity, listen, "
@@ -662,6 +662,10 @@ static const struct {
     {PEER("a*@d*1", KEY_2) PEER("*@db1", KEY_1), WHERE
      "7: [peer *@db1] and [peer a*@d*1] at line 5 can name one node and are equally "
      "specific, expected the same keys in both"},
+    {PEER("a@b", KEY_1) "door-key = " KEY_1 "\n" PEER("c@b", KEY_2) "door-key = " KEY_2
+                                                                    "\n",
+     WHERE "8: [peer c@b] and [peer a@b] at line 5 have one host, expected the same "
+           "door-key in both"},
     {PEER("a@b", KEY_1) "pair-key = p1.key\n" PEER("c@d", KEY_1) "pair-key = p2.key\n",
      WHERE "8: [peer c@d] and [peer a@b] at line 5 have one public-key, expected one "
            "pair-key for both or for neither"},
@@ -956,6 +960,41 @@ static void ten_thousand_peers_are_decided_without_a_search_through_all(void **s
     }
 }
 
+/* ---- The directory ----------------------------------------------------------------- */
+
+static void only_keys_on_a_line_with_directory_may_ask(void **state)
+{
+    uint8_t key[TACIT_KEY_BYTES];
+    struct tacit_policy *p = must_load(BASE PEER("a@h1", KEY_1) "directory = yes\n" PEER(
+        "b@h1", KEY_2) "directory = no\n" PEER("c@h1", KEY_3));
+    const char *keys[] = {KEY_1, KEY_2, KEY_3};
+    for (size_t i = 0; i < COUNT(keys); i++) {
+        assert_int_equal(tacit_key_from_text(keys[i], key), 0);
+        assert_int_equal(tacit_policy_may_ask(p, key), i == 0);
+    }
+    tacit_policy_free(p);
+}
+
+static void the_door_of_a_host_is_on_the_most_specific_line(void **state)
+{
+    struct tacit_policy *p =
+        must_load(BASE PEER("*@*.example", KEY_1) "door-key = " KEY_1 "\n" PEER(
+            "*@db1.example",
+            KEY_2) "door-key = " KEY_2
+                   "\nendpoint = 192.0.2.1:9\n" PEER("app@db1.example",
+                                                     KEY_3) "door-key = " KEY_2
+                                                            "\n" PEER("*@db3", KEY_3));
+    const struct tacit_peer *line = tacit_policy_door_of(p, "db1.example");
+    assert_non_null(line);
+    assert_string_equal(line->glob, "*@db1.example");
+    assert_string_equal(line->endpoint.host, "192.0.2.1");
+    assert_string_equal(tacit_policy_door_of(p, "db2.example")->glob, "*@*.example");
+    assert_null(tacit_policy_door_of(p, "db3")); /* its line knows no door */
+    assert_null(tacit_policy_door_of(p, "other"));
+    assert_null(tacit_policy_door_of(p, "x@db1.example"));
+    tacit_policy_free(p);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -988,6 +1027,8 @@ int main(void)
         cmocka_unit_test(a_dynamic_name_needs_a_line_for_every_name_of_the_host),
         cmocka_unit_test(a_key_is_known_where_any_line_has_it),
         cmocka_unit_test(a_pair_key_belongs_to_a_public_key),
+        cmocka_unit_test(only_keys_on_a_line_with_directory_may_ask),
+        cmocka_unit_test(the_door_of_a_host_is_on_the_most_specific_line),
         cmocka_unit_test(a_node_is_reached_at_its_lines_endpoint_or_its_own_host),
         cmocka_unit_test(only_a_plain_line_makes_a_node_plain),
         cmocka_unit_test(a_loaded_secret_cannot_be_written_over),

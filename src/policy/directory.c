@@ -1,0 +1,79 @@
+/* The directory: who may ask this host's door for its nodes, and whose door is asked. */
+#include "policy/policy-internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The host part of a name or of a glob. */
+static const char *host_of(const char *glob)
+{
+    return strchr(glob, '@') + 1;
+}
+
+bool tacit_policy_may_ask(const struct tacit_policy *policy,
+                          const uint8_t public_key[TACIT_KEY_BYTES])
+{
+    const struct tacit_peer *peer;
+    for (size_t i = 0; (peer = tacit_policy_peer(policy, i)) != NULL; i++)
+        if (peer->directory && memcmp(peer->public_key, public_key, TACIT_KEY_BYTES) == 0)
+            return true;
+    return false;
+}
+
+const struct tacit_peer *tacit_policy_door_of(const struct tacit_policy *policy,
+                                              const char *host)
+{
+    const struct tacit_peer *peer, *best = NULL;
+    if (!tacit_host_ok(host))
+        return NULL;
+    for (size_t i = 0; (peer = tacit_policy_peer(policy, i)) != NULL; i++) {
+        if (!peer->has_door_key || !tacit_glob_match(host_of(peer->glob), host))
+            continue;
+        if (best == NULL || policy_glob_literals(host_of(peer->glob)) >
+                                policy_glob_literals(host_of(best->glob)))
+            best = peer;
+    }
+    return best;
+}
+
+static int compare_hosts(const void *a, const void *b)
+{
+    const struct tacit_peer *const *p = a, *const *q = b;
+    int order = strcmp(host_of((*p)->glob), host_of((*q)->glob));
+    return order != 0 ? order : ((*p)->line > (*q)->line) - ((*p)->line < (*q)->line);
+}
+
+/* Of those sorted by host: neighbours of one host have one door. */
+static int check_sorted(const struct tacit_policy *policy,
+                        const struct tacit_peer **peers, size_t count,
+                        struct tacit_fault *fault)
+{
+    for (size_t i = 1; i < count; i++) {
+        const struct tacit_peer *a = peers[i - 1], *b = peers[i];
+        if (strcmp(host_of(a->glob), host_of(b->glob)) == 0 &&
+            memcmp(a->door_key, b->door_key, TACIT_KEY_BYTES) != 0)
+            return policy_fault(fault, policy->path, b->line,
+                                "[peer %.160s] and [peer %.160s] at line %u have one "
+                                "host, expected the same door-key in both",
+                                b->glob, a->glob, a->line);
+    }
+    return 0;
+}
+
+int policy_check_doors(const struct tacit_policy *policy, struct tacit_fault *fault)
+{
+    const struct tacit_peer *peer, **peers;
+    size_t count = 0, all = 0;
+    while (tacit_policy_peer(policy, all) != NULL)
+        all++;
+    peers = calloc(all + 1, sizeof *peers);
+    if (peers == NULL)
+        return TACIT_ENOMEM;
+    for (size_t i = 0; (peer = tacit_policy_peer(policy, i)) != NULL; i++)
+        if (peer->has_door_key)
+            peers[count++] = peer;
+    qsort(peers, count, sizeof *peers, compare_hosts);
+    int error = check_sorted(policy, peers, count, fault);
+    free(peers);
+    return error;
+}
