@@ -1,7 +1,7 @@
 %% What a user of Tacit calls on a running node.
 -module(tacit).
 
--export([info/0, info/1, version/0]).
+-export([info/0, info/1, reload/0, version/0]).
 
 -export_type([host/0, link/0, down/0]).
 
@@ -74,6 +74,14 @@ last({ok, #{time := Time} = Last}) ->
 link_map(#{name := Name} = Info) ->
     Node = try binary_to_existing_atom(Name) catch error:badarg -> undefined end,
     (maps:remove(name, Info))#{node => Node}.
+
+%% Reads tacit.conf anew. All of it is read and checked first; where anything is wrong,
+%% nothing changes, and the text says file, line and value. Otherwise it is in force when
+%% this returns, and the links that it no longer allows, named here, are being ended. No
+%% other link is touched.
+-spec reload() -> {ok, #{cut := [binary()]}} | {error, string()}.
+reload() ->
+    tacit_control:reload().
 
 %% The version of Tacit, and of the channel's protocol.
 -spec version() -> #{tacit := string(), protocol := pos_integer()}.

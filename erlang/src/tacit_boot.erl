@@ -5,8 +5,11 @@
 %% file server, no application but what code:load needs.
 -module(tacit_boot).
 
--export([start/1, guard/1, end_net_kernel/0, family/0, plain_module/0, plain_allowed/1]).
--export([log_refused/6, peer/3, log_mismatch/2, log_lost_handshake/3]).
+-include_lib("kernel/include/net_address.hrl").
+
+-export([start/1, configuration/0, guard/1, end_net_kernel/0]).
+-export([family/0, plain_module/0, plain_allowed/1, cut_plain/0]).
+-export([log_refused/6, log_cut/1, peer/3, log_mismatch/2, log_lost_handshake/3]).
 
 -export_type([peer/0]).
 
@@ -22,12 +25,13 @@ start(Listens) ->
     warn_of_epmd(),
     must(tacit_drv:load()),
     must(tacit_drv:configure(configuration())),
-    ok.
+    tacit_control:started().
 
 must(ok) -> ok;
 must({error, Text}) -> throw({tacit, Text}).
 
 %% -tacit_conf FILE, else TACIT_CONF, else the file that packages install.
+-spec configuration() -> file:filename().
 configuration() ->
     case init:get_argument(tacit_conf) of
         {ok, Values} ->
@@ -165,6 +169,18 @@ plain_entry("*@" ++ Host, Allowed) ->
 plain_entry(Name, Allowed) ->
     [Name || Allowed =:= [] orelse dist_util:is_allowed(Name, Allowed)].
 
+%% Ends the links over plain TCP to nodes that no [plain] line names any more.
+-spec cut_plain() -> [binary()].
+cut_plain() ->
+    {ok, Nodes} = net_kernel:nodes_info(),
+    [begin
+         logger:warning("tacit: plain link cut name=~ts: no [plain] line allows it", [Node]),
+         true = erlang:disconnect_node(Node),
+         atom_to_binary(Node)
+     end || {Node, Info} <- Nodes, carriers() =/= ["tacit"],
+            {address, #net_address{protocol = tcp}} <- Info,
+            not tacit_drv:is_plain(atom_to_list(Node))].
+
 %% --- what is said --------------------------------------------------------------------------
 
 %% erl starts OTP's own epmd, on every interface, unless told not to.
@@ -186,6 +202,13 @@ log_refused(Direction, Reason, Name, Fingerprint, Address, Text) ->
     logger:warning("tacit: link refused direction=~s reason=~s name=~ts fingerprint=~ts "
                    "address=~ts: ~ts",
                    [Direction, Reason, dash(Name), dash(Fingerprint), dash(Address), Text]).
+
+%% A live link that the rules do not allow any more.
+-spec log_cut(tacit_drv:cut()) -> ok.
+log_cut(#{direction := Direction, name := Name, fingerprint := Fingerprint,
+          address := Address, text := Text}) ->
+    logger:warning("tacit: link cut direction=~s name=~ts fingerprint=~ts address=~ts: ~ts",
+                   [Direction, Name, Fingerprint, Address, Text]).
 
 dash(Empty) when Empty =:= <<>>; Empty =:= [] -> "-";
 dash(Text) -> Text.

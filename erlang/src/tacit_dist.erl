@@ -27,9 +27,10 @@
 
 %% --- listening -----------------------------------------------------------------------------
 
--spec childspecs() -> {ok, []}.
+%% Before net_kernel: it tells tacit_control when a configuration is in force.
+-spec childspecs() -> {ok, [supervisor:child_spec()]}.
 childspecs() ->
-    {ok, []}.
+    {ok, [tacit_sup:childspec()]}.
 
 -spec listen(atom()) -> {ok, {port(), #net_address{}, integer()}} | {error, term()}.
 listen(Name) ->

@@ -8,22 +8,26 @@
 %%   {tacit_up, Port, Name, Fingerprint}    to the owner: the dialled peer is authenticated
 %%   {tacit_data, Port, Bytes}              one message that recv/1 asked for
 %%   {tacit_down, Port, Reason, Text}       the link ended before it was active
+%%   {tacit_loaded, Port, Text}             a configuration was read; Text says what is wrong
 %%   {tcp_closed, Port}                     it ended while active; what dist_util expects
 -module(tacit_drv).
 
--export([load/0, configure/1, open/0, close/1]).
+-export([load/0, configure/1, running/0, open/0, close/1]).
+-export([reload/1, review/0]).
 -export([listen/2, accept/1, connect/2]).
 -export([send/2, recv/1, active/1, tick/1, refuse/2]).
 -export([endpoint/1, is_plain/1, plain/0, last/1]).
 -export([info/1, links/0]).
 
--export_type([address/0, last/0, link_info/0, host_info/0]).
+-export_type([address/0, cut/0, last/0, link_info/0, host_info/0]).
 
 -include("tacit_drv.hrl").
 
 -type address() :: {inet:ip_address(), inet:port_number()}.
 -type last() :: #{direction := in | out, reason := atom(), text := string(),
                   time := non_neg_integer()}.
+-type cut() :: #{direction := in | out, name := binary(), fingerprint := binary(),
+                 address := binary(), text := binary()}.
 -type link_info() :: #{atom() => term()}.
 -type host_info() :: #{atom() => term()}.
 
@@ -56,6 +60,58 @@ priv_dir() ->
 -spec configure(file:filename()) -> ok | {error, string()}.
 configure(File) ->
     with_port(fun(Port) -> done(control(Port, ?LOAD, unicode:characters_to_binary(File))) end).
+
+%% Whether a configuration is in force.
+-spec running() -> boolean().
+running() ->
+    try
+        element(1, info(host)) =:= ok
+    catch
+        error:_ -> false % the driver is not loaded
+    end.
+
+%% Reads the configuration anew and puts it in force, or changes nothing: not before all of
+%% it is right, and all addresses that it names are listened on. One caller at a time.
+-spec reload(file:filename()) -> ok | {error, string()}.
+reload(File) ->
+    with_port(
+      fun(Port) ->
+              Path = unicode:characters_to_binary(File),
+              case done(control(Port, ?RELOAD, Path)) of
+                  ok -> receive {tacit_loaded, Port, Text} -> loaded(Port, Text) end;
+                  {error, _} = Error -> Error
+              end
+      end).
+
+loaded(Port, <<>>) ->
+    Listeners = [P || P <- ports(), call(P, ?CALL_LISTENER) =:= {ok, listener}],
+    Tried = try_listeners(Listeners),
+    ok = done(control(Port, case Tried of ok -> ?ADOPT; {error, _} -> ?WITHDRAW end, [])),
+    lists:foreach(fun(Listener) -> control(Listener, ?LISTEN_SETTLE, []) end, Listeners),
+    Tried;
+loaded(_Port, Text) ->
+    {error, unicode:characters_to_list(Text)}.
+
+try_listeners([]) ->
+    ok;
+try_listeners([Listener | Listeners]) ->
+    case done(control(Listener, ?LISTEN_TRY, [])) of
+        ok -> try_listeners(Listeners);
+        {error, "closed"} -> try_listeners(Listeners); % distribution stops
+        {error, _} = Error -> Error
+    end.
+
+%% Holds every link against the rules in force; those that they do not allow are being ended.
+-spec review() -> [cut()].
+review() ->
+    [cut(list_to_binary(Cut)) || Port <- ports(), {ok, [_ | _] = Cut} <- [control(Port, ?REVIEW, [])]].
+
+cut(<<In, L1, Name:L1/binary, L2, Fingerprint:L2/binary, L3, Address:L3/binary, Text/binary>>) ->
+    #{direction => direction(In), name => Name, fingerprint => Fingerprint,
+      address => Address, text => Text}.
+
+direction(1) -> in;
+direction(0) -> out.
 
 -spec open() -> port().
 open() ->
@@ -178,7 +234,7 @@ last(Name) ->
       end).
 
 decode_last(<<In, Time:64, Len, Reason:Len/binary, Text/binary>>) ->
-    #{direction => case In of 1 -> in; 0 -> out end,
+    #{direction => direction(In),
       reason => binary_to_atom(Reason),
       text => binary_to_list(Text),
       time => Time}.
@@ -193,9 +249,10 @@ info(Port) ->
 %% Every port of the driver that is a link.
 -spec links() -> [{port(), link_info()}].
 links() ->
-    [{Port, Info} || Port <- erlang:ports(),
-                     erlang:port_info(Port, name) =:= {name, ?DRIVER},
-                     {ok, Info} <- [call(Port, ?CALL_LINK)]].
+    [{Port, Info} || Port <- ports(), {ok, Info} <- [call(Port, ?CALL_LINK)]].
+
+ports() ->
+    [Port || Port <- erlang:ports(), erlang:port_info(Port, name) =:= {name, ?DRIVER}].
 
 %% --- the port's own conventions ----------------------------------------------------------
 

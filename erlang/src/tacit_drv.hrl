@@ -11,6 +11,13 @@
 -define(IS_PLAIN, 16#7ac1000a).
 -define(PLAIN,    16#7ac1000b).
 -define(LAST,     16#7ac1000c).
+-define(RELOAD,   16#7ac1000d).
+-define(ADOPT,    16#7ac1000e).
+-define(WITHDRAW, 16#7ac1000f).
+-define(LISTEN_TRY,    16#7ac10010).
+-define(LISTEN_SETTLE, 16#7ac10011).
+-define(REVIEW,   16#7ac10012).
 
 -define(CALL_HOST, 1).
 -define(CALL_LINK, 2).
+-define(CALL_LISTENER, 3).

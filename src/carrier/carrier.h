@@ -3,7 +3,10 @@
  * the emulator's ports on the other, a channel between them.
  *
  *     shared.c    what all ports share: policy, replay guard, counters, last refusals
+ *     rules.c     who may be which node, and whether a live link still may
+ *     reload.c    a configuration that is read while the node runs
  *     conn.c      a socket on which a handshake runs, in either role
+ *     listen.c    the sockets that are listened on
  *     listener.c  the port that listens: accept, strangers, limits, deadlines
  *     link.c      the port of one link: dial, take over, end
  *     output.c    messages from the emulator -> records -> socket
@@ -85,6 +88,16 @@ void shared_finish(void);
 /* Loads the configuration and puts it in place of the one before. */
 int shared_load(const char *path, struct tacit_fault *fault);
 
+/* Reads a configuration; it is not in force yet. On any thread. */
+int shared_read(const char *path, struct policy_ref **ret_ref, struct tacit_fault *fault);
+
+/* The configuration that a reload has read. Takes ref over, NULL for none. */
+void shared_offer(struct policy_ref *ref);
+/* The offered one, or NULL; give it back with policy_release. */
+struct policy_ref *shared_candidate(void);
+/* Puts the offered one in force; false: there is none. */
+bool shared_adopt(void);
+
 /* The policy in force; NULL before the first load. Give it back with policy_release. */
 struct policy_ref *shared_policy(void);
 void policy_release(struct policy_ref *ref);
@@ -100,6 +113,43 @@ bool shared_last_refusal(const char *name, struct refusal *ret_refusal);
 uint64_t wall_clock(void); /* seconds since 1970 */
 ErlDrvTime monotonic_ms(void);
 
+/* --- rules.c ---------------------------------------------------------------------- */
+
+/* What the rules say of a peer. */
+struct ruling {
+    enum tacit_close reason; /* why not */
+    char text[REASON_MAX];   /* the same for people */
+    unsigned line;           /* of the configuration, that decided; 0: none */
+};
+
+/*
+ * Whether the policy allows the peer, who proved to hold key, at address. 0, or an error
+ * with *ret_ruling filled.
+ */
+int rule_on_peer(const struct tacit_policy *policy, const struct tacit_claim *peer,
+                 const uint8_t key[NOISE_DHLEN], const struct tacit_address *address,
+                 bool inbound, struct ruling *ret_ruling);
+
+enum {
+    PAIR_MARK = 16,
+};
+
+/* A mark by which a pair key is known again; that of zeros where the peer has none. */
+void pair_key_mark(const struct tacit_policy *policy, const uint8_t key[NOISE_DHLEN],
+                   uint8_t ret_mark[PAIR_MARK]);
+
+/* --- reload.c --------------------------------------------------------------------- */
+
+struct carrier_port;
+
+/*
+ * Starts to read the configuration at path on a thread of the emulator's; reload_done is
+ * called when it is there. The caller then gets {tacit_loaded, Port, Text}; Text is
+ * empty, and the configuration offered, where it has no fault.
+ */
+int reload_start(struct carrier_port *p, const char *path);
+void reload_done(struct carrier_port *p, void *job);
+
 /* --- conn.c ----------------------------------------------------------------------- */
 
 /* A socket on which a handshake runs. Belongs to a listener, then to a link. */
@@ -110,8 +160,9 @@ struct conn {
     struct tacit_handshake handshake;
     char own_name[TACIT_NAME_MAX + 1];
     char wanted[TACIT_NAME_MAX + 1];
-    bool silent; /* a stranger: read and discard until the deadline */
-    int skew;    /* seconds the peer's clock is off, where that was the reason */
+    bool silent;          /* a stranger: read and discard until the deadline */
+    struct ruling ruling; /* once it was decided on the peer */
+    int skew;             /* seconds the peer's clock is off, where that was the reason */
     struct tacit_pending_entry pending; /* of a listener */
 };
 
@@ -153,6 +204,24 @@ void term_tuple(struct term *t, unsigned arity); /* of what was put before */
 void term_to_owner(struct term *t, ErlDrvPort port);
 void term_send(struct term *t, ErlDrvPort port, ErlDrvTermData pid);
 
+/* --- listen.c --------------------------------------------------------------------- */
+
+/* Twice what one configuration names: while another comes in force, both are open. */
+struct listen_set {
+    size_t count;
+    struct {
+        int fd;
+        struct tacit_address address;
+    } at[2 * TACIT_LISTEN_MAX];
+};
+
+/* Opens what the policy names and the set has not; on an error it is as before. */
+int listen_set_open(struct listen_set *set, const struct tacit_policy *policy,
+                    char text[TACIT_FAULT_MAX]);
+/* Whether the policy names the address. */
+bool listen_set_wanted(const struct tacit_address *address,
+                       const struct tacit_policy *policy);
+
 /* --- listener.c ------------------------------------------------------------------- */
 
 struct listener;
@@ -165,6 +234,10 @@ int listener_start(ErlDrvPort port, const char *own_name, struct listener **ret_
 void listener_accept(struct listener *l, ErlDrvTermData pid);
 void listener_ready(struct listener *l, int fd);
 void listener_timeout(struct listener *l);
+/* Also listens on what the offered configuration names, or says why that cannot be. */
+int listener_try(struct listener *l, char text[TACIT_FAULT_MAX]);
+/* Listens on what the configuration in force names, and on nothing else. */
+void listener_settle(struct listener *l);
 void listener_stop(struct listener *l);
 /* The port and address of its first socket, for #net_address{}. */
 const struct tacit_address *listener_address(const struct listener *l);
@@ -221,6 +294,8 @@ struct link {
     struct tacit_channel *channel;
     struct tacit_claim peer;
     uint8_t peer_key[NOISE_DHLEN];
+    uint8_t pair_mark[PAIR_MARK]; /* of the pair key that the handshake used */
+    unsigned line;                /* of the configuration, that allows the link */
     struct tacit_address peer_address, local_address;
     size_t max_message;
     uint64_t since;                            /* seconds since 1970 */
@@ -239,6 +314,12 @@ void link_adopt(struct link *l, ErlDrvPort port);
 int link_connect(ErlDrvPort port, const char *own_name, bool own_dynamic,
                  const char *wanted, const struct tacit_address *address,
                  unsigned timeout_ms, struct link **ret_link);
+
+/*
+ * Whether the rules in force still allow the link: if not, the peer is told and the link
+ * doomed. Called when a link comes to be and after each reload.
+ */
+void link_review(struct link *l);
 
 void link_ready_read(struct link *l);
 void link_ready_write(struct link *l);
@@ -278,6 +359,7 @@ struct carrier_port {
     ErlDrvPort port;
     struct listener *listener;
     struct link *link;
+    ErlDrvTermData reloader; /* who asked for the reload that runs */
 };
 
 ErlDrvSSizeT carrier_control(struct carrier_port *p, unsigned command, const uint8_t *buf,

@@ -43,16 +43,24 @@ static void rule_pair_key(void *context, const uint8_t public_key[NOISE_DHLEN],
 static int rule_decide(void *context, const struct tacit_claim *claim,
                        const uint8_t public_key[NOISE_DHLEN])
 {
-    const struct conn *c = context;
-    const struct tacit_peer *line;
-    if (strcmp(claim->name, c->own_name) == 0)
-        return TACIT_EREFUSED; /* our own name, from another: nobody's to claim */
-    int error = tacit_policy_decide(c->policy->policy, claim->name, claim->dynamic,
-                                    public_key, &line);
-    if (!error && c->handshake.config.role == NOISE_RESPONDER &&
-        strcmp(c->wanted, c->own_name) != 0)
+    struct conn *c = context;
+    bool inbound = c->handshake.config.role == NOISE_RESPONDER;
+    int error = rule_on_peer(c->policy->policy, claim, public_key, &c->peer_address,
+                             inbound, &c->ruling);
+    if (error)
+        return error;
+    c->ruling.reason = TACIT_CLOSE_NAME;
+    if (strcmp(claim->name, c->own_name) == 0) {
+        snprintf(c->ruling.text, sizeof c->ruling.text,
+                 "the name %.200s is this node's own", claim->name);
+        return TACIT_EREFUSED;
+    }
+    if (inbound && strcmp(c->wanted, c->own_name) != 0) {
+        snprintf(c->ruling.text, sizeof c->ruling.text, "this node is not %.200s",
+                 c->wanted);
         return TACIT_ENAME;
-    return error;
+    }
+    return TACIT_OK;
 }
 
 static const struct tacit_channel_rules rules = {

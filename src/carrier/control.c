@@ -23,6 +23,12 @@ enum command {
     COMMAND_IS_PLAIN,
     COMMAND_PLAIN,
     COMMAND_LAST,
+    COMMAND_RELOAD,
+    COMMAND_ADOPT,
+    COMMAND_WITHDRAW,
+    COMMAND_LISTEN_TRY,
+    COMMAND_LISTEN_SETTLE,
+    COMMAND_REVIEW,
 };
 
 enum {
@@ -84,17 +90,71 @@ static void get_name(struct tacit_reader *r, char name[TACIT_NAME_MAX + 1])
     name[len] = '\0';
 }
 
-static ErlDrvSSizeT do_load(const uint8_t *buf, size_t len, char **rbuf, size_t rlen)
+enum {
+    PATH_SPACE = 4096
+};
+
+static bool get_path(const uint8_t *buf, size_t len, char path[PATH_SPACE])
 {
-    char path[4096];
-    struct tacit_fault fault = {""};
-    if (len >= sizeof path)
-        return failed(rbuf, rlen, "the path of the configuration is too long");
+    if (len >= PATH_SPACE)
+        return false;
     memcpy(path, buf, len);
     path[len] = '\0';
+    return true;
+}
+
+static ErlDrvSSizeT do_load(const uint8_t *buf, size_t len, char **rbuf, size_t rlen)
+{
+    char path[PATH_SPACE];
+    struct tacit_fault fault = {""};
+    if (!get_path(buf, len, path))
+        return failed(rbuf, rlen, "the path of the configuration is too long");
     if (shared_load(path, &fault) != TACIT_OK)
         return failed(rbuf, rlen, fault.text);
     return ok(rbuf, rlen);
+}
+
+/* {tacit_loaded, Port, Text} follows. */
+static ErlDrvSSizeT do_reload(struct carrier_port *p, const uint8_t *buf, size_t len,
+                              char **rbuf, size_t rlen)
+{
+    char path[PATH_SPACE];
+    if (!get_path(buf, len, path) || reload_start(p, path) != TACIT_OK)
+        return failed(rbuf, rlen, "memory ran out");
+    return ok(rbuf, rlen);
+}
+
+static ErlDrvSSizeT do_listen_try(struct listener *l, char **rbuf, size_t rlen)
+{
+    char text[TACIT_FAULT_MAX] = "memory ran out";
+    return listener_try(l, text) == TACIT_OK ? ok(rbuf, rlen) : failed(rbuf, rlen, text);
+}
+
+static void put_text(struct tacit_writer *w, const char *text)
+{
+    size_t len = strlen(text);
+    tacit_put_u8(w, (uint8_t)len);
+    tacit_put_bytes(w, text, len);
+}
+
+/* Nothing where the link still may be; else inbound, name, fingerprint, address, why. */
+static ErlDrvSSizeT do_review(struct link *l, char **rbuf, size_t rlen)
+{
+    char fingerprint[TACIT_FINGERPRINT_TEXT], address[TACIT_ADDRESS_TEXT];
+    uint8_t space[TACIT_NAME_MAX + sizeof fingerprint + sizeof address + REASON_MAX];
+    bool doomed = l->doomed;
+    link_review(l);
+    if (doomed || !l->doomed)
+        return ok(rbuf, rlen);
+    tacit_fingerprint(l->peer_key, fingerprint);
+    tacit_address_to_text(&l->peer_address, address);
+    struct tacit_writer w = tacit_writer(space, sizeof space);
+    tacit_put_u8(&w, !l->initiator);
+    put_text(&w, l->peer.name);
+    put_text(&w, fingerprint);
+    put_text(&w, address);
+    tacit_put_bytes(&w, l->doom_text, strlen(l->doom_text));
+    return reply(rbuf, rlen, 0, space, tacit_written(&w));
 }
 
 static void put_address(struct tacit_writer *w, const struct tacit_address *a)
@@ -228,6 +288,23 @@ static ErlDrvSSizeT do_refuse(struct link *l, struct tacit_reader *r, char **rbu
     return ok(rbuf, rlen);
 }
 
+static ErlDrvSSizeT listener_command(struct carrier_port *p, enum command command,
+                                     char **rbuf, size_t rlen)
+{
+    switch (command) {
+    case COMMAND_ACCEPT:
+        listener_accept(p->listener, driver_caller(p->port));
+        return ok(rbuf, rlen);
+    case COMMAND_LISTEN_TRY:
+        return do_listen_try(p->listener, rbuf, rlen);
+    case COMMAND_LISTEN_SETTLE:
+        listener_settle(p->listener);
+        return ok(rbuf, rlen);
+    default:
+        return -1;
+    }
+}
+
 static ErlDrvSSizeT link_command(struct link *l, enum command command,
                                  struct tacit_reader *r, char **rbuf, size_t rlen)
 {
@@ -251,6 +328,8 @@ static ErlDrvSSizeT link_command(struct link *l, enum command command,
         return ok(rbuf, rlen);
     case COMMAND_REFUSE:
         return do_refuse(l, r, rbuf, rlen);
+    case COMMAND_REVIEW:
+        return do_review(l, rbuf, rlen);
     default:
         return -1;
     }
@@ -275,14 +354,18 @@ ErlDrvSSizeT carrier_control(struct carrier_port *p, unsigned command, const uin
         return do_plain(rbuf, rlen);
     case COMMAND_LAST:
         return do_last(&r, rbuf, rlen);
-    case COMMAND_ACCEPT:
-        if (p->listener == NULL)
-            return failed(rbuf, rlen, "einval");
-        listener_accept(p->listener, driver_caller(p->port));
+    case COMMAND_RELOAD:
+        return do_reload(p, buf, len, rbuf, rlen);
+    case COMMAND_ADOPT:
+        return shared_adopt() ? ok(rbuf, rlen) : failed(rbuf, rlen, "einval");
+    case COMMAND_WITHDRAW:
+        shared_offer(NULL);
         return ok(rbuf, rlen);
     default:
         break;
     }
+    if (p->listener != NULL)
+        return listener_command(p, (enum command)command, rbuf, rlen);
     if (p->link == NULL)
         return -1;
     if (command >= INET_MAGIC && command < INET_MAGIC + INET_REQUESTS)

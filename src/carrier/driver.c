@@ -102,6 +102,11 @@ static ErlDrvSSizeT on_call(ErlDrvData data, unsigned int command, char *buf,
     return carrier_call((struct carrier_port *)data, command, buf, len, rbuf, rlen);
 }
 
+static void on_ready_async(ErlDrvData data, ErlDrvThreadData job)
+{
+    reload_done((struct carrier_port *)data, job);
+}
+
 /* The only place where a selected descriptor is closed: nobody polls it any more. */
 static void on_stop_select(ErlDrvEvent event, void *reserved)
 {
@@ -121,6 +126,7 @@ static ErlDrvEntry entry = {
     .control = on_control,
     .timeout = on_timeout,
     .outputv = on_outputv,
+    .ready_async = on_ready_async,
     .flush = on_flush,
     .call = on_call,
     .extended_marker = ERL_DRV_EXTENDED_MARKER,

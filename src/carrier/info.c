@@ -11,6 +11,7 @@
 enum call {
     CALL_HOST = 1,
     CALL_LINK = 2,
+    CALL_LISTENER = 3,
 };
 
 static void put_binary(ei_x_buff *x, const char *key, const char *text)
@@ -46,8 +47,9 @@ static void put_link(ei_x_buff *x, const struct link *l)
     bool known = l->channel != NULL;
     if (known)
         tacit_fingerprint(l->peer_key, fingerprint);
-    ei_x_encode_map_header(x, 12);
+    ei_x_encode_map_header(x, 13);
     put_binary(x, "name", l->peer.name);
+    put_integer(x, "line", l->line);
     ei_x_encode_atom(x, "state");
     ei_x_encode_atom(x, state_name(l->state));
     ei_x_encode_atom(x, "direction");
@@ -112,6 +114,8 @@ static bool put_answer(ei_x_buff *x, const struct carrier_port *p, unsigned comm
         put_link(x, p->link);
     else if (command == CALL_HOST && policy != NULL)
         put_host(x, policy->policy);
+    else if (command == CALL_LISTENER && p->listener != NULL)
+        ei_x_encode_atom(x, "listener");
     else
         answered = false;
     policy_release(policy);

@@ -107,6 +107,8 @@ static int establish(struct link *l, struct conn *c)
     l->peer = c->handshake.peer;
     memcpy(l->peer_key, c->handshake.peer_key, sizeof l->peer_key);
     l->peer_address = c->peer_address;
+    l->line = c->ruling.line;
+    pair_key_mark(c->policy->policy, l->peer_key, l->pair_mark);
     socket_local(c->fd, &l->local_address);
     l->max_message = tacit_policy_max_message(c->policy->policy);
     l->since = wall_clock();
@@ -133,6 +135,7 @@ void link_adopt(struct link *l, ErlDrvPort port)
     l->port = port;
     conn_free(l->conn);
     l->conn = NULL;
+    link_review(l); /* the rules may have changed since the handshake began */
 }
 
 int link_connect(ErlDrvPort port, const char *own_name, bool own_dynamic,
@@ -195,7 +198,9 @@ static void handshake_done(struct link *l)
     conn_free(l->conn);
     l->conn = NULL;
     link_select(l, false, false);
-    tell_up(l);
+    link_review(l); /* the rules may have changed since the handshake began */
+    if (!l->doomed)
+        tell_up(l);
 }
 
 static void handshake_advance(struct link *l)

@@ -11,8 +11,7 @@ struct listener {
     ErlDrvPort port;
     char own_name[TACIT_NAME_MAX + 1];
     struct policy_ref *policy; /* the one whose addresses are listened on */
-    int sockets[TACIT_LISTEN_MAX];
-    size_t socket_count;
+    struct listen_set sockets;
     bool accepting, paused;
     ErlDrvTermData acceptor;
     ErlDrvTime event_credit; /* ms; a holder of the mesh key cannot fill the log */
@@ -131,16 +130,8 @@ static void tell_accept(struct listener *l, ErlDrvPort port,
 static void refuse(struct listener *l, struct conn *c)
 {
     struct tacit_channel *channel = aligned_alloc(16, (sizeof *channel + 15) & ~15ul);
-    bool known = tacit_policy_knows_key(c->policy->policy, c->handshake.peer_key);
-    enum tacit_close reason = known ? TACIT_CLOSE_NAME : TACIT_CLOSE_REFUSED;
-    const char *name = c->handshake.peer.name;
-    char text[REASON_MAX];
-    if (known && strcmp(c->wanted, c->own_name) != 0)
-        snprintf(text, sizeof text, "this node is not %.200s", c->wanted);
-    else if (known)
-        snprintf(text, sizeof text, "the key is not good for the name %.200s", name);
-    else
-        snprintf(text, sizeof text, "no [peer] line allows it");
+    enum tacit_close reason = c->ruling.reason;
+    const char *name = c->handshake.peer.name, *text = c->ruling.text;
     atomic_fetch_add(&carrier_counters.refused, 1);
     shared_note_refusal(name, true, tacit_close_name(reason), text);
     tell_event(l, c, tacit_close_name(reason), text);
@@ -253,9 +244,9 @@ static void advance(struct listener *l, struct conn *c)
 
 static void select_listeners(struct listener *l, bool on)
 {
-    for (size_t i = 0; i < l->socket_count; i++)
-        select_socket(l, l->sockets[i], on ? ERL_DRV_READ | ERL_DRV_USE : ERL_DRV_READ,
-                      on);
+    for (size_t i = 0; i < l->sockets.count; i++)
+        select_socket(l, l->sockets.at[i].fd,
+                      on ? ERL_DRV_READ | ERL_DRV_USE : ERL_DRV_READ, on);
 }
 
 static void pause_accepting(struct listener *l)
@@ -300,8 +291,8 @@ static void accept_some(struct listener *l, int listening)
 
 void listener_ready(struct listener *l, int fd)
 {
-    for (size_t i = 0; i < l->socket_count; i++)
-        if (l->sockets[i] == fd) {
+    for (size_t i = 0; i < l->sockets.count; i++)
+        if (l->sockets.at[i].fd == fd) {
             accept_some(l, fd);
             arm(l);
             return;
@@ -346,62 +337,66 @@ const struct tacit_address *listener_address(const struct listener *l)
 
 /* --- start and stop ----------------------------------------------------------------- */
 
-static void close_sockets(struct listener *l)
-{
-    for (size_t i = 0; i < l->socket_count; i++)
-        close(l->sockets[i]);
-}
-
 int listener_start(ErlDrvPort port, const char *own_name, struct listener **ret_listener,
                    char text[TACIT_FAULT_MAX])
 {
     struct listener *l = calloc(1, sizeof *l);
     struct policy_ref *policy = shared_policy();
-    const struct tacit_address *addresses;
-    size_t count = policy == NULL ? 0 : tacit_policy_listen(policy->policy, &addresses);
-    if (l == NULL || count == 0) {
-        if (policy != NULL)
-            snprintf(text, TACIT_FAULT_MAX,
-                     "%s: [host] has no listen, expected one address at least "
-                     "(or start the node with -dist_listen false)",
-                     tacit_policy_path(policy->policy));
+    int error = l == NULL || policy == NULL
+                    ? TACIT_ENOMEM
+                    : listen_set_open(&l->sockets, policy->policy, text);
+    if (error) {
         policy_release(policy);
         free(l);
-        return TACIT_ECONFIG;
+        return error;
     }
     l->port = port;
     l->policy = policy;
     /* Erlang's monotonic time is negative: a zero would lie centuries ahead. */
     l->event_credit = monotonic_ms() - (ErlDrvTime)EVENTS_BURST * EVENT_EVERY_MS;
     snprintf(l->own_name, sizeof l->own_name, "%s", own_name);
-    for (; l->socket_count < count; l->socket_count++) {
-        int fd = socket_listen(&addresses[l->socket_count]);
-        if (fd < 0) {
-            int error = errno;
-            char address[TACIT_ADDRESS_TEXT];
-            tacit_address_to_text(&addresses[l->socket_count], address);
-            snprintf(text, TACIT_FAULT_MAX, "%s: [host] listen = %s: %s",
-                     tacit_policy_path(policy->policy), address, strerror(error));
-            close_sockets(l);
-            policy_release(policy);
-            free(l);
-            return TACIT_ESYSTEM;
-        }
-        l->sockets[l->socket_count] = fd;
-    }
     *ret_listener = l;
     return TACIT_OK;
+}
+
+/* At once free for the next to bind, whatever the poll thread still holds. */
+static void close_listening(struct listener *l, int fd)
+{
+    shutdown(fd, SHUT_RDWR);
+    select_socket(l, fd, ERL_DRV_READ | ERL_DRV_USE, false);
+}
+
+int listener_try(struct listener *l, char text[TACIT_FAULT_MAX])
+{
+    struct policy_ref *next = shared_candidate();
+    int error =
+        next == NULL ? TACIT_ESTATE : listen_set_open(&l->sockets, next->policy, text);
+    policy_release(next);
+    return error;
+}
+
+void listener_settle(struct listener *l)
+{
+    struct listen_set kept = {.count = 0};
+    policy_release(l->policy);
+    l->policy = shared_policy();
+    for (size_t i = 0; i < l->sockets.count; i++) {
+        if (listen_set_wanted(&l->sockets.at[i].address, l->policy->policy))
+            kept.at[kept.count++] = l->sockets.at[i];
+        else
+            close_listening(l, l->sockets.at[i].fd);
+    }
+    l->sockets = kept;
+    if (l->accepting && !l->paused)
+        select_listeners(l, true);
 }
 
 void listener_stop(struct listener *l)
 {
     while (l->pending.oldest != NULL)
         drop(l, conn_of(l->pending.oldest));
-    for (size_t i = 0; i < l->socket_count; i++) {
-        /* At once free for the next to bind, whatever the poll thread still holds. */
-        shutdown(l->sockets[i], SHUT_RDWR);
-        select_socket(l, l->sockets[i], ERL_DRV_READ | ERL_DRV_USE, false);
-    }
+    for (size_t i = 0; i < l->sockets.count; i++)
+        close_listening(l, l->sockets.at[i].fd);
     policy_release(l->policy);
     free(l);
 }

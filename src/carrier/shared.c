@@ -11,7 +11,7 @@ struct counters carrier_counters;
 
 static struct {
     ErlDrvMutex *lock;
-    struct policy_ref *policy;
+    struct policy_ref *policy, *candidate;
     struct tacit_replay replay;
     struct refusal refusals[REFUSALS_MAX];
 } shared;
@@ -26,7 +26,8 @@ int shared_init(void)
 void shared_finish(void)
 {
     policy_release(shared.policy);
-    shared.policy = NULL;
+    policy_release(shared.candidate);
+    shared.policy = shared.candidate = NULL;
     tacit_replay_free(&shared.replay);
     erl_drv_mutex_destroy(shared.lock);
 }
@@ -41,7 +42,7 @@ ErlDrvTime monotonic_ms(void)
     return erl_drv_monotonic_time(ERL_DRV_MSEC);
 }
 
-int shared_load(const char *path, struct tacit_fault *fault)
+int shared_read(const char *path, struct policy_ref **ret_ref, struct tacit_fault *fault)
 {
     struct tacit_files files = tacit_files_real();
     struct policy_ref *ref = driver_alloc(sizeof *ref);
@@ -56,22 +57,64 @@ int shared_load(const char *path, struct tacit_fault *fault)
         driver_free(ref);
         return error;
     }
-    erl_drv_mutex_lock(shared.lock);
-    struct policy_ref *old = shared.policy;
-    shared.policy = ref;
-    erl_drv_mutex_unlock(shared.lock);
-    policy_release(old);
+    *ret_ref = ref;
     return TACIT_OK;
 }
 
-struct policy_ref *shared_policy(void)
+int shared_load(const char *path, struct tacit_fault *fault)
+{
+    struct policy_ref *ref;
+    int error = shared_read(path, &ref, fault);
+    if (error)
+        return error;
+    shared_offer(ref);
+    (void)shared_adopt();
+    return TACIT_OK;
+}
+
+void shared_offer(struct policy_ref *ref)
 {
     erl_drv_mutex_lock(shared.lock);
-    struct policy_ref *ref = shared.policy;
+    struct policy_ref *old = shared.candidate;
+    shared.candidate = ref;
+    erl_drv_mutex_unlock(shared.lock);
+    policy_release(old);
+}
+
+bool shared_adopt(void)
+{
+    erl_drv_mutex_lock(shared.lock);
+    struct policy_ref *old = shared.policy;
+    bool offered = shared.candidate != NULL;
+    if (offered) {
+        shared.policy = shared.candidate;
+        shared.candidate = NULL;
+    }
+    erl_drv_mutex_unlock(shared.lock);
+    if (offered)
+        policy_release(old);
+    return offered;
+}
+
+/* Takes part in the use of *slot. */
+static struct policy_ref *refer(struct policy_ref *const *slot)
+{
+    erl_drv_mutex_lock(shared.lock);
+    struct policy_ref *ref = *slot;
     if (ref != NULL)
         atomic_fetch_add(&ref->count, 1);
     erl_drv_mutex_unlock(shared.lock);
     return ref;
+}
+
+struct policy_ref *shared_policy(void)
+{
+    return refer(&shared.policy);
+}
+
+struct policy_ref *shared_candidate(void)
+{
+    return refer(&shared.candidate);
 }
 
 void policy_release(struct policy_ref *ref)

@@ -22,7 +22,7 @@ enum {
 
 /* A subcommand: argv[0] is its name. CLI_USAGE makes main print how it is called. */
 typedef int cli_run_fn(int argc, char **argv);
-cli_run_fn cli_add_peer, cli_check, cli_init, cli_keygen, cli_psk, cli_pubkey;
+cli_run_fn cli_add_peer, cli_check, cli_init, cli_keygen, cli_psk, cli_pubkey, cli_reload;
 
 /* Prints "tacit: ..." to stderr and returns CLI_FAILED. */
 __attribute__((format(printf, 1, 2))) int cli_fail(const char *format, ...);
@@ -37,6 +37,9 @@ int cli_options(int argc, char **argv, const struct option *options, const char 
 
 /* Which tacit.conf is meant: the option's value, else $TACIT_CONF, else the usual one. */
 const char *cli_conf_path(const char *option);
+
+/* Has every node of the configuration read it anew, and prints what each did. */
+int cli_reload_processes(const char *conf);
 
 /* A new key file with mode 0600: one line. */
 int cli_write_key(const char *path, const struct tacit_secret *key);

@@ -15,6 +15,8 @@ static const struct {
     {"add-peer", "[--conf FILE] NAME PUBLIC-KEY [--endpoint HOST:PORT]",
      "allow a host or a node", cli_add_peer},
     {"check", "[--conf FILE]", "load a configuration and say what is in it", cli_check},
+    {"reload", "[--conf FILE]", "have this host's nodes read the configuration anew",
+     cli_reload},
     {"keygen", "FILE", "make an identity; print its public key", cli_keygen},
     {"pubkey", "FILE", "print the public key of an identity", cli_pubkey},
     {"psk", "FILE", "make a mesh key or a pair key", cli_psk},

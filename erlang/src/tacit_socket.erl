@@ -1,0 +1,174 @@
+%% The node's end of the control socket: src/cli/CONTROL.md describes it. Runs from early
+%% boot on, without a file server: prim_file. A node that cannot have one runs without.
+-module(tacit_socket).
+
+-export([start_link/1, remove/1]).
+-export([loop/1, serve/1]). % for spawn
+
+-include_lib("kernel/include/file.hrl").
+
+-define(REQUEST_MAX, 4096).
+-define(REQUEST_WAIT, 5000). % ms, for a request once the connection stands
+-define(SO_PEERCRED, {raw, 1, 17, 12}). % Linux: process, user, group
+
+-spec start_link(file:filename()) -> {ok, pid()} | ignore.
+start_link(Conf) ->
+    Dir = directory(Conf),
+    case listen(Dir, path(Conf)) of
+        {ok, Socket} ->
+            Pid = spawn_link(?MODULE, loop, [Socket]),
+            ok = gen_tcp:controlling_process(Socket, Pid),
+            {ok, Pid};
+        {error, Reason} ->
+            logger:warning("tacit: ~ts: no control socket, 'tacit reload' does not reach "
+                           "this node: ~ts", [Dir, reason(Reason)]),
+            ignore
+    end.
+
+%% The node ends, or stops distribution.
+-spec remove(file:filename()) -> ok.
+remove(Conf) ->
+    _ = prim_file:delete(path(Conf)),
+    ok.
+
+path(Conf) ->
+    filename:join(directory(Conf), os:getpid() ++ ".sock").
+
+directory(Conf) ->
+    case os:getenv("TACIT_RUN") of
+        Unset when Unset =:= false; Unset =:= "" ->
+            filename:join(filename:dirname(Conf), "run");
+        Dir ->
+            Dir
+    end.
+
+reason(Text) when is_list(Text) -> Text;
+reason(Reason) -> inet:format_error(Reason).
+
+%% --- the directory and the socket --------------------------------------------------------------
+
+listen(Dir, Path) ->
+    case make_directory(Dir) of
+        {ok, Owner} ->
+            remove_dead(Dir),
+            _ = prim_file:delete(Path), % of an earlier process with our number
+            listen_as(Owner, Path);
+        {error, _} = Error ->
+            Error
+    end.
+
+%% The socket's file belongs to whom the node runs as: so must the directory.
+listen_as(Owner, Path) ->
+    case gen_tcp:listen(0, [{ifaddr, {local, Path}}, binary, {active, false},
+                            {packet, line}, {recbuf, ?REQUEST_MAX}]) of
+        {ok, Socket} ->
+            case prim_file:read_link_info(Path) of
+                {ok, #file_info{uid = Owner}} ->
+                    persistent_term:put({?MODULE, user}, Owner),
+                    {ok, Socket};
+                _ ->
+                    gen_tcp:close(Socket),
+                    {error, "expected a directory that belongs to this node's user"}
+            end;
+        {error, _} = Error ->
+            Error
+    end.
+
+%% Closed to others; made where it is not there.
+make_directory(Dir) ->
+    _ = [prim_file:write_file_info(Dir, #file_info{mode = 8#700}) ||
+            prim_file:make_dir(Dir) =:= ok],
+    case prim_file:read_link_info(Dir) of
+        {ok, #file_info{type = directory, mode = Mode, uid = Owner}}
+          when Mode band 8#077 =:= 0 ->
+            {ok, Owner};
+        {ok, _} ->
+            {error, "expected a directory that others cannot enter, mode 0700"};
+        {error, _} = Error ->
+            Error
+    end.
+
+%% What killed nodes left refuses connections.
+remove_dead(Dir) ->
+    {ok, Names} = prim_file:list_dir(Dir),
+    lists:foreach(fun(Name) -> remove_if_dead(filename:join(Dir, Name)) end,
+                  [Name || Name <- Names, filename:extension(Name) =:= ".sock"]).
+
+remove_if_dead(Path) ->
+    case gen_tcp:connect({local, Path}, 0, [], 1000) of
+        {ok, Socket} -> gen_tcp:close(Socket);
+        {error, econnrefused} -> prim_file:delete(Path);
+        {error, _} -> ok
+    end.
+
+%% --- requests ----------------------------------------------------------------------------------
+
+-spec loop(gen_tcp:socket()) -> no_return().
+loop(Socket) ->
+    case gen_tcp:accept(Socket) of
+        {ok, Connection} ->
+            case allowed(Connection) of
+                true -> hand_over(Connection);
+                false -> gen_tcp:close(Connection)
+            end;
+        {error, closed} ->
+            exit(closed);
+        {error, _} ->
+            timer:sleep(200) % descriptors ran out
+    end,
+    loop(Socket).
+
+hand_over(Connection) ->
+    Pid = spawn(?MODULE, serve, [Connection]),
+    case gen_tcp:controlling_process(Connection, Pid) of
+        ok -> Pid ! go, ok;
+        {error, _} -> exit(Pid, kill)
+    end.
+
+%% root, and the node's own user.
+allowed(Connection) ->
+    User = persistent_term:get({?MODULE, user}),
+    case inet:getopts(Connection, [?SO_PEERCRED]) of
+        {ok, [{raw, _, _, <<_Pid:32/native, Peer:32/native, _Group:32/native>>}]} ->
+            Peer =:= User orelse Peer =:= 0;
+        _ ->
+            false
+    end.
+
+-spec serve(gen_tcp:socket()) -> ok.
+serve(Connection) ->
+    receive go -> ok after ?REQUEST_WAIT -> exit(normal) end,
+    case gen_tcp:recv(Connection, 0, ?REQUEST_WAIT) of
+        {ok, Line} -> _ = gen_tcp:send(Connection, answer(Line)), ok;
+        {error, _} -> ok
+    end,
+    gen_tcp:close(Connection).
+
+answer(Line) ->
+    case binary:last(Line) of
+        $\n when byte_size(Line) =< ?REQUEST_MAX ->
+            [Command | Arguments] = binary:split(binary:part(Line, 0, byte_size(Line) - 1),
+                                                 <<"\t">>, [global]),
+            text(request(Command, Arguments));
+        _ ->
+            text({error, "expected one line of at most 4096 bytes"})
+    end.
+
+text({ok, Lines}) ->
+    unicode:characters_to_binary(["ok\n", [[lists:join($\t, Fields), $\n] || Fields <- Lines]]);
+text({error, Text}) ->
+    Line = [C || C <- unicode:characters_to_list(Text), C >= $\s],
+    unicode:characters_to_binary(["error\t", Line, $\n]).
+
+request(<<"who">>, []) ->
+    #{tacit := Version} = tacit:version(),
+    {ok, [["kind", "node"], ["name", atom_to_list(node())], ["version", Version],
+          ["pid", os:getpid()]]};
+request(<<"reload">>, []) ->
+    case tacit:reload() of
+        {ok, #{cut := Names}} -> {ok, [["cut", Name] || Name <- Names]};
+        {error, _} = Error -> Error
+    end;
+request(Command, Arguments) ->
+    {error, io_lib:format("unknown command '~ts' with ~b arguments",
+                          [Command, length(Arguments)])}.
