@@ -120,6 +120,7 @@ struct ruling {
     enum tacit_close reason; /* why not */
     char text[REASON_MAX];   /* the same for people */
     unsigned line;           /* of the configuration, that decided; 0: none */
+    uint64_t until;          /* when to ask again, in seconds since 1970 */
 };
 
 /*

@@ -4,26 +4,39 @@
 
 #include "carrier.h"
 
+/* What the peer hears; whom nothing of ours knows learns no more than that. */
+static void explain(const struct tacit_decision *d, const char *name, struct ruling *r)
+{
+    bool no_name = d->reason == TACIT_NO_LINE || d->reason == TACIT_OTHER_KEY;
+    r->reason = d->known && no_name ? TACIT_CLOSE_NAME : TACIT_CLOSE_REFUSED;
+    if (d->known && no_name)
+        snprintf(r->text, sizeof r->text, "the key is not good for the name %.200s",
+                 name);
+    else
+        snprintf(r->text, sizeof r->text, "%s",
+                 tacit_reason_text(d->known ? d->reason : TACIT_NO_LINE));
+}
+
 int rule_on_peer(const struct tacit_policy *policy, const struct tacit_claim *peer,
                  const uint8_t key[NOISE_DHLEN], const struct tacit_address *address,
                  bool inbound, struct ruling *ret_ruling)
 {
-    const struct tacit_peer *line;
-    int error = tacit_policy_decide(policy, peer->name, peer->dynamic, key, &line);
-    (void)address;
-    (void)inbound;
+    struct tacit_question question = {
+        .name = peer->name,
+        .dynamic = peer->dynamic,
+        .public_key = key,
+        .address = address,
+        .inbound = inbound,
+        .now = wall_clock(),
+    };
+    struct tacit_decision decision;
+    int error = tacit_policy_decide(policy, &question, &decision);
+    const struct tacit_rule *rule = tacit_decision_rule(&decision);
     memset(ret_ruling, 0, sizeof *ret_ruling);
-    ret_ruling->line = line != NULL ? line->line : 0;
-    if (!error)
-        return TACIT_OK;
-    /* Whom no line knows learns no more than that. */
-    bool known = tacit_policy_knows_key(policy, key);
-    ret_ruling->reason = known ? TACIT_CLOSE_NAME : TACIT_CLOSE_REFUSED;
-    if (known)
-        snprintf(ret_ruling->text, sizeof ret_ruling->text,
-                 "the key is not good for the name %.200s", peer->name);
-    else
-        snprintf(ret_ruling->text, sizeof ret_ruling->text, "no [peer] line allows it");
+    ret_ruling->line = rule != NULL ? rule->line : 0;
+    ret_ruling->until = decision.until;
+    if (error)
+        explain(&decision, peer->name, ret_ruling);
     return error;
 }
 

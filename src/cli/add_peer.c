@@ -41,7 +41,7 @@ static int check_new(struct add_peer *a)
     for (size_t i = 0; (peer = tacit_policy_peer(policy, i)) != NULL; i++) {
         if (strcmp(peer->glob, a->name) == 0)
             status = cli_fail("%s:%u: [peer %s] is there already, expected a new name",
-                              a->conf, peer->line, peer->glob);
+                              a->conf, peer->rule.line, peer->glob);
     }
     tacit_policy_free(policy);
     return status;

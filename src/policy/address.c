@@ -30,9 +30,19 @@ static int port_from_text(const char *text, uint16_t *ret_port)
     return 0;
 }
 
-static int ipv6_from_text(const char *text, struct tacit_address *ret_address)
+void policy_address_plain(struct tacit_address *address)
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    /* An IPv4 address in disguise would pass every rule about IPv4 addresses. */
+    if (address->family == 6 && memcmp(address->bytes, mapped, sizeof mapped) == 0) {
+        address->family = 4;
+        memmove(address->bytes, address->bytes + 12, 4);
+        memset(address->bytes + 4, 0, 12);
+    }
+}
+
+static int ipv6_from_text(const char *text, struct tacit_address *ret_address)
+{
     struct tacit_address a = {.family = 6};
     char ip[INET6_ADDRSTRLEN];
     const char *zone = strchr(text, '%');
@@ -50,12 +60,7 @@ static int ipv6_from_text(const char *text, struct tacit_address *ret_address)
             a.scope == 0)
             return TACIT_EFORMAT;
     }
-    /* An IPv4 address in disguise would pass every rule about IPv4 addresses. */
-    if (memcmp(a.bytes, mapped, sizeof mapped) == 0) {
-        a.family = 4;
-        memmove(a.bytes, a.bytes + 12, 4);
-        memset(a.bytes + 4, 0, 12);
-    }
+    policy_address_plain(&a);
     *ret_address = a;
     return 0;
 }

@@ -87,9 +87,9 @@ int policy_conf_read(struct policy_conf *c)
 
 void policy_conf_free(struct policy_conf *c)
 {
-    for (size_t i = 0; c->pair_paths != NULL && i < c->policy->peer_count; i++)
-        free(c->pair_paths[i]);
-    free(c->pair_paths);
+    for (size_t i = 0; i < c->pair_paths.count; i++)
+        free(c->pair_paths.at[i]);
+    free(c->pair_paths.at);
     free(c->key_file);
     free(c->identity);
     free(c->door_identity);

@@ -14,8 +14,11 @@ bool tacit_policy_may_ask(const struct tacit_policy *policy,
                           const uint8_t public_key[TACIT_KEY_BYTES])
 {
     const struct tacit_peer *peer;
+    if (policy_is_revoked(policy, public_key))
+        return false;
     for (size_t i = 0; (peer = tacit_policy_peer(policy, i)) != NULL; i++)
-        if (peer->directory && memcmp(peer->public_key, public_key, TACIT_KEY_BYTES) == 0)
+        if (peer->directory && peer->has_key &&
+            memcmp(peer->public_key, public_key, TACIT_KEY_BYTES) == 0)
             return true;
     return false;
 }
@@ -40,7 +43,9 @@ static int compare_hosts(const void *a, const void *b)
 {
     const struct tacit_peer *const *p = a, *const *q = b;
     int order = strcmp(host_of((*p)->glob), host_of((*q)->glob));
-    return order != 0 ? order : ((*p)->line > (*q)->line) - ((*p)->line < (*q)->line);
+    return order != 0 ? order
+                      : ((*p)->rule.line > (*q)->rule.line) -
+                            ((*p)->rule.line < (*q)->rule.line);
 }
 
 /* Of those sorted by host: neighbours of one host have one door. */
@@ -52,10 +57,10 @@ static int check_sorted(const struct tacit_policy *policy,
         const struct tacit_peer *a = peers[i - 1], *b = peers[i];
         if (strcmp(host_of(a->glob), host_of(b->glob)) == 0 &&
             memcmp(a->door_key, b->door_key, TACIT_KEY_BYTES) != 0)
-            return policy_fault(fault, policy->path, b->line,
+            return policy_fault(fault, policy->path, b->rule.line,
                                 "[peer %.160s] and [peer %.160s] at line %u have one "
                                 "host, expected the same door-key in both",
-                                b->glob, a->glob, a->line);
+                                b->glob, a->glob, a->rule.line);
     }
     return 0;
 }

@@ -39,15 +39,9 @@ static int add_door_user(struct policy_conf *c, const char *user, size_t user_le
     if (!tacit_glob_ok(glob))
         return policy_value_fault(c, glob,
                                   "names such as app@db1.example.net, '*' allowed");
-    if (p->door_user_count == c->door_user_cap) {
-        size_t cap = c->door_user_cap > 0 ? 2 * c->door_user_cap : 8;
-        void *users = realloc(p->door_users, cap * sizeof *p->door_users);
-        if (users == NULL)
-            return TACIT_ENOMEM;
-        p->door_users = users;
-        c->door_user_cap = cap;
-    }
-    struct tacit_door_user *entry = &p->door_users[p->door_user_count++];
+    struct tacit_door_user *entry = POLICY_ADD(&p->door_users);
+    if (entry == NULL)
+        return TACIT_ENOMEM;
     snprintf(entry->user, sizeof entry->user, "%.*s", (int)user_len, user);
     snprintf(entry->glob, sizeof entry->glob, "%s", glob);
     return 0;
@@ -96,6 +90,8 @@ int policy_add_interface(struct policy_conf *c, const char *item)
             p->interfaces[i].name[len] == '\0' && p->interfaces[i].port == endpoint.port)
             return policy_value_fault(c, item, "each interface once");
     }
+    if (p->interface_count == 0)
+        c->interface_line = c->line;
     if (p->interface_count == TACIT_LISTEN_MAX)
         return policy_value_fault(c, item, "at most 16 interfaces");
     struct tacit_interface *interface = &p->interfaces[p->interface_count++];
@@ -129,7 +125,7 @@ size_t tacit_policy_interfaces(const struct tacit_policy *policy,
 const struct tacit_door_user *tacit_policy_door_user(const struct tacit_policy *policy,
                                                      size_t i)
 {
-    return i < policy->door_user_count ? &policy->door_users[i] : NULL;
+    return i < policy->door_users.count ? &policy->door_users.at[i] : NULL;
 }
 
 bool tacit_policy_door_allows(const struct tacit_policy *policy, const char *user,
@@ -137,8 +133,8 @@ bool tacit_policy_door_allows(const struct tacit_policy *policy, const char *use
 {
     char number[16];
     snprintf(number, sizeof number, "%u", (unsigned)uid);
-    for (size_t i = 0; i < policy->door_user_count; i++) {
-        const struct tacit_door_user *entry = &policy->door_users[i];
+    for (size_t i = 0; i < policy->door_users.count; i++) {
+        const struct tacit_door_user *entry = &policy->door_users.at[i];
         bool his = strcmp(entry->user, "*") == 0 || strcmp(entry->user, number) == 0 ||
                    (*user != '\0' && strcmp(entry->user, user) == 0);
         if (his && tacit_glob_match(entry->glob, name))

@@ -101,6 +101,13 @@ static bool ends_differ(const char *a, size_t a_len, const char *b, size_t b_len
     return false;
 }
 
+bool policy_glob_is_for(const char *glob, const char *name, bool dynamic)
+{
+    if (!dynamic)
+        return tacit_glob_match(glob, name);
+    return strncmp(glob, "*@", 2) == 0 && tacit_glob_match(glob + 2, name);
+}
+
 bool policy_globs_meet(const char *a, const char *b)
 {
     size_t a_len = strlen(a), b_len = strlen(b);

@@ -1,30 +1,11 @@
 /* [peer GLOB] and its values. */
 #include "policy/policy-internal.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static struct tacit_peer *last_peer(struct policy_conf *c)
 {
-    return &c->policy->peers[c->policy->peer_count - 1];
-}
-
-static int make_room(struct policy_conf *c)
-{
-    struct tacit_policy *p = c->policy;
-    if (p->peer_count < c->peer_cap)
-        return 0;
-    size_t cap = c->peer_cap > 0 ? 2 * c->peer_cap : 8;
-    void *peers = realloc(p->peers, cap * sizeof *p->peers);
-    if (peers == NULL)
-        return TACIT_ENOMEM;
-    p->peers = peers;
-    void *paths = realloc(c->pair_paths, cap * sizeof *c->pair_paths);
-    if (paths == NULL)
-        return TACIT_ENOMEM;
-    c->pair_paths = paths;
-    c->peer_cap = cap;
-    return 0;
+    return &c->policy->peers.at[c->policy->peers.count - 1];
 }
 
 int policy_add_peer(struct policy_conf *c, const char *glob)
@@ -34,13 +15,11 @@ int policy_add_peer(struct policy_conf *c, const char *glob)
         return c->error = policy_value_fault(
                    c, glob,
                    "a node name such as app@db1.example.net or *@db1.example.net");
-    if (make_room(c) != 0)
+    struct tacit_peer *peer = POLICY_ADD(&c->policy->peers);
+    if (peer == NULL || POLICY_ADD(&c->pair_paths) == NULL)
         return c->error = TACIT_ENOMEM;
-    c->pair_paths[c->policy->peer_count++] = NULL;
-    struct tacit_peer *peer = last_peer(c);
-    memset(peer, 0, sizeof *peer);
     memcpy(peer->glob, glob, strlen(glob) + 1);
-    peer->line = c->line;
+    policy_rule_init(c, &peer->rule);
     return 0;
 }
 
@@ -58,6 +37,7 @@ static int take_key(struct policy_conf *c, const char *value,
 
 int policy_set_public_key(struct policy_conf *c, const char *value)
 {
+    last_peer(c)->has_key = true;
     return take_key(c, value, last_peer(c)->public_key);
 }
 

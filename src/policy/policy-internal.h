@@ -11,6 +11,7 @@ enum {
     POLICY_KEY_FILE_MAX = 4 << 10, /* bytes of a key file */
     POLICY_LINE_MAX = 256,         /* more than inih's own INI_MAX_LINE */
     POLICY_MESSAGE_DEFAULT = 256 << 20,
+    POLICY_GRACE_DEFAULT = 300,
 };
 
 /* In sodium_malloc memory, read-only once loaded. */
@@ -18,6 +19,42 @@ struct policy_secrets {
     struct noise_keypair identity, door_identity;
     struct tacit_secret mesh[TACIT_MESH_KEYS_MAX];
 };
+
+struct policy_name {
+    char text[TACIT_NAME_MAX + 1];
+};
+
+/* The BLAKE2b-256 of a public key. */
+struct policy_fingerprint {
+    uint8_t bytes[TACIT_FINGERPRINT_BYTES];
+};
+
+/* A block of addresses: those that have the first `bits` bits of address. */
+struct policy_network {
+    struct tacit_address address;
+    unsigned bits;
+};
+
+/* One [authority NAME] section. */
+struct policy_authority {
+    char name[TACIT_GROUP_MAX + 1];
+    unsigned line;
+    uint8_t public_key[TACIT_KEY_BYTES]; /* Ed25519 */
+    size_t globs, glob_count;            /* of policy->authority_globs */
+};
+
+/* A list that grows while a configuration is read. */
+#define POLICY_LIST(type)  \
+    struct {               \
+        type *at;          \
+        size_t count, cap; \
+    }
+
+/* Makes room for one more: its address, all zeros, or NULL where memory ran out. */
+#define POLICY_ADD(list)                                                \
+    policy_list_add((void **)&(list)->at, &(list)->count, &(list)->cap, \
+                    sizeof *(list)->at)
+void *policy_list_add(void **at, size_t *count, size_t *cap, size_t size);
 
 /* Peers in some order that makes one kind of question fast. */
 struct policy_index {
@@ -35,21 +72,25 @@ struct tacit_policy {
     size_t interface_count;
     char *door;
     bool has_identity, has_door_identity, legacy_epmd;
-    struct tacit_door_user *door_users;
-    size_t door_user_count;
     struct tacit_address source[2]; /* IPv4, IPv6; family 0 where none is set */
     unsigned suites;
     size_t max_message;
-    struct tacit_peer *peers; /* as they stand in the file */
-    size_t peer_count;
+    uint64_t clock_grace;           /* seconds */
     struct tacit_secret *pair_keys; /* locked; peers point into it */
-    char (*plain)[TACIT_NAME_MAX + 1];
-    size_t plain_count;
+    /* As they stand in the file, but for those that are sorted. */
+    POLICY_LIST(struct tacit_peer) peers;
+    POLICY_LIST(struct tacit_group) groups;
+    POLICY_LIST(struct policy_network) networks;
+    POLICY_LIST(struct policy_authority) authorities;
+    POLICY_LIST(struct policy_name) authority_globs;
+    POLICY_LIST(struct policy_name) plain;
+    POLICY_LIST(struct policy_fingerprint) revoked; /* sorted */
+    POLICY_LIST(struct tacit_door_user) door_users;
 
     struct policy_index exact; /* names without '*', by name */
-    struct policy_index hosts; /* "*@host" without another '*', by name */
+    struct policy_index hosts; /* '*' in the name part only: by host, likewise */
     struct policy_index globs; /* all others, the most specific first */
-    struct policy_index keys;  /* every peer, by public key */
+    struct policy_index keys;  /* every peer with a key, by it */
 };
 
 struct policy_section;
@@ -69,18 +110,19 @@ struct policy_conf {
 
     const struct policy_section *section; /* NULL before the first */
     unsigned section_line;
-    unsigned sections_seen; /* bit i: the i-th section of the table */
-    unsigned keys_seen;     /* bit i: the i-th key of the section */
-    const char *key;        /* the key whose value is being set */
-    const char *pending;    /* a line that inih has not yet given back as a pair */
+    unsigned sections_seen;         /* bit i: the i-th section of the table */
+    unsigned keys_seen;             /* bit i: the i-th key of the section */
+    struct tacit_rule *rule;        /* of the section, where it has one */
+    char argument[POLICY_LINE_MAX]; /* NAME of [peer NAME] */
+    const char *key;                /* the key whose value is being set */
+    const char *pending; /* a line that inih has not yet given back as a pair */
     size_t pending_len;
 
-    unsigned listen_line;
+    unsigned listen_lines[TACIT_LISTEN_MAX], interface_line; /* its first one's */
     bool listen_wildcard;
     bool for_door;                             /* whose secrets are to be read */
     char *key_file, *identity, *door_identity; /* paths as written */
-    char **pair_paths; /* for each peer: a path as written, or NULL */
-    size_t peer_cap, plain_cap, door_user_cap;
+    POLICY_LIST(char *) pair_paths; /* for each peer: a path as written, or NULL */
 };
 
 /* --- faults (text.c) -------------------------------------------------------------- */
@@ -103,6 +145,9 @@ __attribute__((format(printf, 4, 5))) int policy_fault(struct tacit_fault *fault
 /* How many characters of a glob are not '*'. */
 size_t policy_glob_literals(const char *glob);
 
+/* Whether glob is for the name, or for all dynamic names of a bare host. */
+bool policy_glob_is_for(const char *glob, const char *name, bool dynamic);
+
 /* Whether some name matches both globs. */
 bool policy_globs_meet(const char *a, const char *b);
 
@@ -111,7 +156,18 @@ bool policy_globs_meet(const char *a, const char *b);
 /* An address without a port; IPv6 with or without brackets. */
 int policy_ip_from_text(const char *text, struct tacit_address *ret_address);
 bool policy_address_is_wildcard(const struct tacit_address *address);
+/* IPv4 addresses in IPv6 form become IPv4, as they are wherever rules are asked. */
+void policy_address_plain(struct tacit_address *address);
 bool policy_address_equal(const struct tacit_address *a, const struct tacit_address *b);
+
+/* --- networks (network.c) --------------------------------------------------------- */
+
+/* "198.51.100.0/24", "2001:db8::/32", or one address. TACIT_EFORMAT. */
+int policy_network_from_text(const char *text, struct policy_network *ret_network);
+void policy_network_to_text(const struct policy_network *network,
+                            char ret_text[TACIT_NETWORK_TEXT]);
+bool policy_network_has(const struct policy_network *network,
+                        const struct tacit_address *address);
 
 /* --- reading tacit.conf (conf.c, section.c, peers.c, values.c) -------------------- */
 
@@ -141,9 +197,6 @@ void policy_conf_free(struct policy_conf *c);
 /* "PATH:LINE: KEY: got 'VALUE', expected ...", for the key being set. */
 int policy_value_fault(struct policy_conf *c, const char *value, const char *expected);
 
-/* Opens a [peer GLOB]: the values that follow are set in the last of policy->peers. */
-int policy_add_peer(struct policy_conf *c, const char *glob);
-
 /* "yes" or "no". */
 int policy_set_flag(struct policy_conf *c, const char *value, bool *ret_flag);
 
@@ -154,12 +207,60 @@ int policy_add_interface(struct policy_conf *c, const char *item);
 char *policy_path(const char *conf, const char *name);
 
 typedef int policy_set_fn(struct policy_conf *c, const char *value);
+
+/* Calls set with each item of a comma list; an empty item is an item too. */
+int policy_each_item(struct policy_conf *c, const char *value, policy_set_fn *set);
+
+/* Opens a [peer GLOB] and the like: the values that follow are set in the list's last. */
+policy_set_fn policy_add_peer, policy_add_group, policy_add_authority;
+
+/* A rule that says nothing yet. */
+void policy_rule_init(struct policy_conf *c, struct tacit_rule *rule);
+
 policy_set_fn policy_set_key_file, policy_set_suites, policy_set_identity,
     policy_set_listen, policy_set_listen_wildcard, policy_set_source,
     policy_set_max_message, policy_set_public_key, policy_set_pair_key,
-    policy_set_endpoint, policy_set_plain_node, policy_set_door, policy_set_door_identity,
-    policy_set_door_users, policy_set_legacy_epmd, policy_set_door_key,
-    policy_set_directory;
+    policy_set_endpoint, policy_set_plain_node, policy_set_from, policy_set_direction,
+    policy_set_visibility, policy_set_expires, policy_set_authority_key,
+    policy_set_authority_names, policy_set_revoked, policy_set_clock_grace,
+    policy_set_door, policy_set_door_identity, policy_set_door_users,
+    policy_set_legacy_epmd, policy_set_door_key, policy_set_directory;
+
+/* --- certificates (certificate.c) ------------------------------------------------- */
+
+bool policy_certificate_in_group(const struct tacit_certificate *certificate,
+                                 const char *group);
+bool policy_certificate_for(const struct tacit_certificate *certificate, const char *name,
+                            bool dynamic);
+const struct policy_authority *
+policy_find_authority(const struct tacit_policy *policy,
+                      const uint8_t public_key[TACIT_KEY_BYTES]);
+bool policy_authority_for(const struct tacit_policy *policy,
+                          const struct policy_authority *authority, const char *name,
+                          bool dynamic);
+
+/* --- decisions (decide.c) --------------------------------------------------------- */
+
+/* Whether the conditions of a line hold; *until is lowered to when that ends. */
+enum tacit_reason policy_rule_allows(const struct tacit_policy *policy,
+                                     const struct tacit_rule *rule,
+                                     const struct tacit_question *q, uint64_t *until);
+
+/* --- look-ups (lookup.c) ---------------------------------------------------------- */
+
+/*
+ * The [peer] that decides about a static name, or for a bare host about its dynamic ones;
+ * NULL where none matches. name may be a glob: then one that matches all of its names.
+ */
+const struct tacit_peer *policy_deciding_peer(const struct tacit_policy *policy,
+                                              const char *name, bool dynamic);
+
+/* The more specific of two lines; of equals the one of tacit.conf, then the first. */
+const struct tacit_peer *policy_more_specific(const struct tacit_peer *a,
+                                              const struct tacit_peer *b);
+bool policy_is_revoked(const struct tacit_policy *policy,
+                       const uint8_t public_key[TACIT_KEY_BYTES]);
+void policy_sort_revoked(struct tacit_policy *policy);
 
 /* --- the order of peers (index.c, conflict.c) ------------------------------------- */
 

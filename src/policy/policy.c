@@ -24,6 +24,7 @@ static struct tacit_policy *new_policy(const char *path)
     p->secrets = sodium_malloc(sizeof *p->secrets);
     p->max_message = POLICY_MESSAGE_DEFAULT;
     p->legacy_epmd = true;
+    p->clock_grace = POLICY_GRACE_DEFAULT;
     if (p->path == NULL || p->secrets == NULL) {
         tacit_policy_free(p);
         return NULL;
@@ -38,10 +39,15 @@ void tacit_policy_free(struct tacit_policy *policy)
     policy_index_free(policy);
     sodium_free(policy->secrets); /* wipes */
     sodium_free(policy->pair_keys);
-    free(policy->peers);
-    free(policy->plain);
+    free(policy->peers.at);
+    free(policy->groups.at);
+    free(policy->networks.at);
+    free(policy->authorities.at);
+    free(policy->authority_globs.at);
+    free(policy->plain.at);
+    free(policy->revoked.at);
     free(policy->door);
-    free(policy->door_users);
+    free(policy->door_users.at);
     free(policy->path);
     free(policy);
 }
@@ -93,22 +99,22 @@ static int read_pair_keys(struct policy_conf *c, const struct tacit_files *files
 {
     struct tacit_policy *p = c->policy;
     size_t total = 0, used = 0, count;
-    for (size_t i = 0; i < p->peer_count; i++)
-        total += c->pair_paths[i] != NULL;
+    for (size_t i = 0; i < p->peers.count; i++)
+        total += c->pair_paths.at[i] != NULL;
     if (total == 0)
         return 0;
     /* One piece for all: each sodium_malloc takes pages of its own. */
     p->pair_keys = sodium_allocarray(total, sizeof *p->pair_keys);
     if (p->pair_keys == NULL)
         return TACIT_ENOMEM;
-    for (size_t i = 0; i < p->peer_count; i++) {
-        if (c->pair_paths[i] == NULL)
+    for (size_t i = 0; i < p->peers.count; i++) {
+        if (c->pair_paths.at[i] == NULL)
             continue;
         struct tacit_secret *key = &p->pair_keys[used++];
-        int error = read_keys(c, files, c->pair_paths[i], 1, key, &count);
+        int error = read_keys(c, files, c->pair_paths.at[i], 1, key, &count);
         if (error != 0)
             return error;
-        p->peers[i].pair_key = key;
+        p->peers.at[i].pair_key = key;
     }
     sodium_mprotect_readonly(p->pair_keys);
     return 0;
@@ -174,6 +180,7 @@ static int load(const char *path, const struct tacit_files *files, unsigned suit
             fault, path, 0, "[host] has no door, expected 'door = PATH' for secure-epmd");
     if (error == 0)
         error = read_secrets(&c, files);
+    policy_sort_revoked(policy);
     if (error == 0)
         error = policy_index_build(policy);
     if (error == 0)
@@ -243,10 +250,24 @@ size_t tacit_policy_max_message(const struct tacit_policy *policy)
 
 const struct tacit_peer *tacit_policy_peer(const struct tacit_policy *policy, size_t i)
 {
-    return i < policy->peer_count ? &policy->peers[i] : NULL;
+    return i < policy->peers.count ? &policy->peers.at[i] : NULL;
+}
+
+const struct tacit_group *tacit_policy_group(const struct tacit_policy *policy, size_t i)
+{
+    return i < policy->groups.count ? &policy->groups.at[i] : NULL;
+}
+
+bool tacit_policy_from(const struct tacit_policy *policy, const struct tacit_rule *rule,
+                       size_t i, char ret_text[TACIT_NETWORK_TEXT])
+{
+    if (i >= rule->from_count)
+        return false;
+    policy_network_to_text(&policy->networks.at[rule->from + i], ret_text);
+    return true;
 }
 
 const char *tacit_policy_plain(const struct tacit_policy *policy, size_t i)
 {
-    return i < policy->plain_count ? policy->plain[i] : NULL;
+    return i < policy->plain.count ? policy->plain.at[i].text : NULL;
 }

@@ -13,21 +13,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/secret.h"
-#include "noise/noise.h"
-#include "tacit/error.h"
+#include "policy/rules.h"
 
 enum {
-    TACIT_NAME_MAX = 255,    /* bytes of a node name */
     TACIT_MESH_KEYS_MAX = 4, /* keys of a keyring */
     TACIT_LISTEN_MAX = 16,   /* addresses to listen on */
     TACIT_FAULT_MAX = 640,   /* bytes of a fault's text, with its zero */
     TACIT_PORT_DEFAULT = 4370,
-    TACIT_HOST_MAX = 255,
     TACIT_DOOR_PATH_MAX = 107, /* bytes of a Unix socket's path */
     TACIT_USER_MAX = 32,
     TACIT_INTERFACE_MAX = 15,
     TACIT_CONF_MAX = 8 << 20, /* bytes of a tacit.conf */
+};
+
+enum {
+    TACIT_KEY_TEXT = 45, /* base64 of 32 bytes, with its zero */
+    TACIT_FINGERPRINT_BYTES = 32,
+    TACIT_FINGERPRINT_TEXT = 44, /* of a fingerprint, with its zero */
+    TACIT_ADDRESS_TEXT = 80,
+    TACIT_NETWORK_TEXT = 48, /* an address, and how many of its bits count */
+    TACIT_TIME_TEXT = 21,    /* "2026-12-31T23:59:59Z" with its zero */
 };
 
 /* What went wrong with a configuration: "FILE:LINE: what, got what, expected what". */
@@ -46,20 +51,6 @@ struct tacit_files {
                 size_t *ret_len, struct tacit_fault *fault);
 };
 
-/* An IP address and port. family 4 or 6; IPv4 uses the first four bytes. */
-struct tacit_address {
-    uint8_t family;
-    uint8_t bytes[16];
-    uint16_t port;
-    uint32_t scope; /* IPv6 zone index, 0 for none */
-};
-
-/* Where a node is reached: a host name or a literal address, and a port. */
-struct tacit_endpoint {
-    char host[TACIT_HOST_MAX + 1];
-    uint16_t port;
-};
-
 /* An interface whose addresses are listened on, as they come and go. */
 struct tacit_interface {
     char name[TACIT_INTERFACE_MAX + 1];
@@ -70,19 +61,6 @@ struct tacit_interface {
 struct tacit_door_user {
     char user[TACIT_USER_MAX + 1]; /* a name, a number, or "*" */
     char glob[TACIT_NAME_MAX + 1];
-};
-
-/* One [peer GLOB] section. */
-struct tacit_peer {
-    char glob[TACIT_NAME_MAX + 1];
-    unsigned line; /* of the section, for messages */
-    uint8_t public_key[TACIT_KEY_BYTES];
-    const struct tacit_secret *pair_key; /* in the policy's locked memory; NULL: none */
-    bool has_endpoint;
-    struct tacit_endpoint endpoint;
-    bool directory; /* its key may ask this host's door for the names of nodes */
-    bool has_door_key;
-    uint8_t door_key[TACIT_KEY_BYTES]; /* of its own host's door */
 };
 
 struct tacit_policy;
@@ -162,17 +140,18 @@ unsigned tacit_policy_suites(const struct tacit_policy *policy);
 size_t tacit_policy_max_message(const struct tacit_policy *policy);
 
 /*
- * Whether the holder of public_key may be the node called name. The most specific [peer]
- * whose glob matches decides, alone; nothing matching: denied. ret_peer is the deciding
- * line, also where it denies (NULL where no line matches). For a dynamic name give the
- * bare host and dynamic = true: then only a line whose name part is exactly "*" decides.
+ * Whether the peer may be the node that it says it is. The most specific [peer] whose
+ * glob matches decides, alone: with a public-key it asks for that key and looks at no
+ * certificate; without one it asks for a certificate for the name. Where no [peer]
+ * matches, the [group]s of a certificate decide. Nothing matching: denied. For a dynamic
+ * name only a glob whose name part is exactly "*" matches. Always fills *ret_decision.
  * 0, TACIT_ENAME (not a valid name) or TACIT_EREFUSED.
  */
-int tacit_policy_decide(const struct tacit_policy *policy, const char *name, bool dynamic,
-                        const uint8_t public_key[TACIT_KEY_BYTES],
-                        const struct tacit_peer **ret_peer);
+int tacit_policy_decide(const struct tacit_policy *policy,
+                        const struct tacit_question *question,
+                        struct tacit_decision *ret_decision);
 
-/* Whether any line knows this public key: then a refusal may say why. */
+/* Whether any line knows this public key. */
 bool tacit_policy_knows_key(const struct tacit_policy *policy,
                             const uint8_t public_key[TACIT_KEY_BYTES]);
 
@@ -206,6 +185,13 @@ bool tacit_policy_is_plain(const struct tacit_policy *policy, const char *name);
 /* The i-th [peer] as they stand in the file, or NULL past the last. */
 const struct tacit_peer *tacit_policy_peer(const struct tacit_policy *policy, size_t i);
 
+/* Likewise the [group]s. */
+const struct tacit_group *tacit_policy_group(const struct tacit_policy *policy, size_t i);
+
+/* The i-th network of a rule's from, as text ("198.51.100.0/24"); false past the last. */
+bool tacit_policy_from(const struct tacit_policy *policy, const struct tacit_rule *rule,
+                       size_t i, char ret_text[TACIT_NETWORK_TEXT]);
+
 /* The i-th glob of [plain], or NULL past the last. */
 const char *tacit_policy_plain(const struct tacit_policy *policy, size_t i);
 
@@ -236,12 +222,6 @@ bool tacit_glob_match(const char *glob, const char *name);
 
 /* --- keys, addresses as text ------------------------------------------------------ */
 
-enum {
-    TACIT_KEY_TEXT = 45,         /* base64 of 32 bytes, with its zero */
-    TACIT_FINGERPRINT_TEXT = 44, /* of a fingerprint, with its zero */
-    TACIT_ADDRESS_TEXT = 80,
-};
-
 /* 32 bytes as base64, and back. Decoding is strict: 44 characters, canonical. */
 void tacit_key_to_text(const uint8_t key[TACIT_KEY_BYTES], char ret_text[TACIT_KEY_TEXT]);
 int tacit_key_from_text(const char *text, uint8_t ret_key[TACIT_KEY_BYTES]);
@@ -249,6 +229,12 @@ int tacit_key_from_text(const char *text, uint8_t ret_key[TACIT_KEY_BYTES]);
 /* The fingerprint of a public key: base64url, unpadded, of its BLAKE2b-256. */
 void tacit_fingerprint(const uint8_t public_key[TACIT_KEY_BYTES],
                        char ret_text[TACIT_FINGERPRINT_TEXT]);
+
+/* The same as bytes, and from text: TACIT_EFORMAT. */
+void tacit_fingerprint_bytes(const uint8_t public_key[TACIT_KEY_BYTES],
+                             uint8_t ret_hash[TACIT_FINGERPRINT_BYTES]);
+int tacit_fingerprint_from_text(const char *text,
+                                uint8_t ret_hash[TACIT_FINGERPRINT_BYTES]);
 
 /*
  * "192.0.2.1:4370", "[2001:db8::1]:4370"; without a port the default one is meant. A zone
@@ -258,6 +244,13 @@ void tacit_fingerprint(const uint8_t public_key[TACIT_KEY_BYTES],
 int tacit_address_from_text(const char *text, struct tacit_address *ret_address);
 void tacit_address_to_text(const struct tacit_address *address,
                            char ret_text[TACIT_ADDRESS_TEXT]);
+
+/*
+ * "2026-12-31T23:59:59Z", in UTC, or "2026-12-31", the day's first second; years 1970 to
+ * 9999. In seconds since 1970.
+ */
+int tacit_time_from_text(const char *text, uint64_t *ret_time);
+void tacit_time_to_text(uint64_t time, char ret_text[TACIT_TIME_TEXT]);
 
 /* "HOST", "HOST:PORT" or "[IPV6]:PORT"; the host comes out without brackets. */
 int tacit_endpoint_from_text(const char *text, struct tacit_endpoint *ret_endpoint);

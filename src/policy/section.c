@@ -4,8 +4,7 @@
 #include <string.h>
 
 enum {
-    KEYS_MAX = 9,
-    SECTION_PEER = 2,
+    KEYS_MAX = 10,
 };
 
 struct policy_key {
@@ -19,7 +18,7 @@ struct policy_section {
     const char *name;
     const char *shown; /* how it is written */
     const char *required;
-    bool repeats;
+    policy_set_fn *open; /* takes NAME of [peer NAME]; such sections repeat */
     struct policy_key keys[KEYS_MAX + 1];
 };
 
@@ -27,15 +26,17 @@ static const struct policy_section sections[] = {
     {"mesh",
      "[mesh]",
      "key-file = FILE",
-     false,
+     NULL,
      {{"key-file", policy_set_key_file, "key-file = FILE", false},
-      {"suites", policy_set_suites, NULL, false}}},
+      {"suites", policy_set_suites, NULL, false},
+      {"revoked", policy_set_revoked, NULL, true},
+      {"clock-grace", policy_set_clock_grace, NULL, false}}},
     {"host",
      "[host]",
      "identity = FILE",
-     false,
+     NULL,
      {{"identity", policy_set_identity, "identity = FILE", false},
-      {"listen", policy_set_listen, NULL, false},
+      {"listen", policy_set_listen, NULL, true},
       {"listen-wildcard", policy_set_listen_wildcard, NULL, false},
       {"source", policy_set_source, NULL, false},
       {"max-message", policy_set_max_message, NULL, false},
@@ -43,19 +44,37 @@ static const struct policy_section sections[] = {
       {"door-identity", policy_set_door_identity, NULL, false},
       {"door-users", policy_set_door_users, NULL, true},
       {"legacy-epmd", policy_set_legacy_epmd, NULL, false}}},
-    [SECTION_PEER] = {"peer",
-                      "[peer NAME]",
-                      NULL,
-                      true,
-                      {{"public-key", policy_set_public_key, "public-key = KEY", false},
-                       {"pair-key", policy_set_pair_key, NULL, false},
-                       {"endpoint", policy_set_endpoint, NULL, false},
-                       {"door-key", policy_set_door_key, NULL, false},
-                       {"directory", policy_set_directory, NULL, false}}},
+    {"peer",
+     "[peer NAME]",
+     NULL,
+     policy_add_peer,
+     {{"public-key", policy_set_public_key, NULL, false},
+      {"pair-key", policy_set_pair_key, NULL, false},
+      {"endpoint", policy_set_endpoint, NULL, false},
+      {"from", policy_set_from, NULL, true},
+      {"direction", policy_set_direction, NULL, false},
+      {"visibility", policy_set_visibility, NULL, false},
+      {"expires", policy_set_expires, NULL, false},
+      {"door-key", policy_set_door_key, NULL, false},
+      {"directory", policy_set_directory, NULL, false}}},
+    {"group",
+     "[group NAME]",
+     NULL,
+     policy_add_group,
+     {{"from", policy_set_from, NULL, true},
+      {"direction", policy_set_direction, NULL, false},
+      {"visibility", policy_set_visibility, NULL, false},
+      {"expires", policy_set_expires, NULL, false}}},
+    {"authority",
+     "[authority NAME]",
+     NULL,
+     policy_add_authority,
+     {{"public-key", policy_set_authority_key, "public-key = KEY", false},
+      {"names", policy_set_authority_names, "names = NAME", true}}},
     {"plain",
      "[plain]",
      NULL,
-     false,
+     NULL,
      {{"node", policy_set_plain_node, "node = NAME", true}}},
 };
 
@@ -78,10 +97,10 @@ static int leave_section(struct policy_conf *c)
         const char *required = c->section->keys[i].required;
         if (required == NULL || (c->keys_seen >> i & 1) != 0)
             continue;
-        if (c->section == &sections[SECTION_PEER])
-            return CONF_FAULT(c, c->section_line, "[peer %s] has no %s, expected '%s'",
-                              c->policy->peers[c->policy->peer_count - 1].glob,
-                              c->section->keys[i].name, required);
+        if (c->section->open != NULL)
+            return CONF_FAULT(c, c->section_line, "[%s %s] has no %s, expected '%s'",
+                              c->section->name, c->argument, c->section->keys[i].name,
+                              required);
         return CONF_FAULT(c, c->section_line, "%s has no %s, expected '%s'",
                           c->section->shown, c->section->keys[i].name, required);
     }
@@ -120,10 +139,33 @@ static size_t without_comment(const char *text, size_t len)
     return len;
 }
 
+/* Puts the next of a list, "a, b or c", behind those that are in out already. */
+static void name_next(char *out, size_t cap, const char *name, bool is_last)
+{
+    strncat(out, out[0] == '\0' ? "" : is_last ? " or " : ", ", cap - strlen(out) - 1);
+    strncat(out, name, cap - strlen(out) - 1);
+}
+
+static const char *section_names(char *out, size_t cap)
+{
+    out[0] = '\0';
+    for (unsigned i = 0; i < SECTIONS; i++)
+        name_next(out, cap, sections[i].shown, i + 1 == SECTIONS);
+    return out;
+}
+
+/* The keys of a section. */
+static const char *key_names(const struct policy_section *section, char *out, size_t cap)
+{
+    out[0] = '\0';
+    for (unsigned i = 0; section->keys[i].name != NULL; i++)
+        name_next(out, cap, section->keys[i].name, section->keys[i + 1].name == NULL);
+    return out;
+}
+
 /* A line that starts with '['. */
 int policy_enter_section(struct policy_conf *c, const char *text, size_t len)
 {
-    char argument[POLICY_LINE_MAX];
     if (leave_section(c) != 0)
         return c->error;
     len = without_comment(text, len);
@@ -140,37 +182,25 @@ int policy_enter_section(struct policy_conf *c, const char *text, size_t len)
     const char *rest = inner + name_len;
     size_t rest_len = inner_len - name_len;
     policy_trim(&rest, &rest_len);
-    bool takes_name = section == &sections[SECTION_PEER];
-    if (section == NULL || takes_name != (rest_len > 0))
-        return CONF_FAULT(c, c->line,
-                          "got '%s', expected [mesh], [host], [peer NAME] or [plain]",
-                          QUOTE(text, len));
+    if (section == NULL || (section->open != NULL) != (rest_len > 0)) {
+        char names[128];
+        return CONF_FAULT(c, c->line, "got '%s', expected %s", QUOTE(text, len),
+                          section_names(names, sizeof names));
+    }
 
     unsigned bit = 1u << (section - sections);
-    if (!section->repeats && (c->sections_seen & bit) != 0)
+    if (section->open == NULL && (c->sections_seen & bit) != 0)
         return CONF_FAULT(c, c->line, "a second %s, expected one", section->shown);
     c->sections_seen |= bit;
     c->section = section;
     c->section_line = c->line;
     c->keys_seen = 0;
-    if (!takes_name)
+    if (section->open == NULL)
         return 0;
-    memcpy(argument, rest, rest_len);
-    argument[rest_len] = '\0';
-    return policy_add_peer(c, argument);
-}
-
-/* "key-file or suites": the keys of a section, for a message. */
-static const char *key_names(const struct policy_section *section, char *out, size_t cap)
-{
-    const struct policy_key *keys = section->keys;
-    out[0] = '\0';
-    for (unsigned i = 0; keys[i].name != NULL; i++) {
-        const char *glue = i == 0 ? "" : keys[i + 1].name != NULL ? ", " : " or ";
-        strncat(out, glue, cap - strlen(out) - 1);
-        strncat(out, keys[i].name, cap - strlen(out) - 1);
-    }
-    return out;
+    memcpy(c->argument, rest, rest_len);
+    c->argument[rest_len] = '\0';
+    int error = section->open(c, c->argument);
+    return error != 0 ? c->error = error : 0;
 }
 
 int policy_take_pair(struct policy_conf *c, const char *name, const char *value)
@@ -192,6 +222,26 @@ int policy_take_pair(struct policy_conf *c, const char *name, const char *value)
     return keys[i].set(c, value);
 }
 
+/* A [peer] without a key asks for a certificate: then somebody must sign them. */
+static int check_keys_or_authorities(struct policy_conf *c)
+{
+    const struct tacit_policy *p = c->policy;
+    for (size_t i = 0; i < p->peers.count; i++) {
+        const struct tacit_peer *peer = &p->peers.at[i];
+        if (!peer->has_key && c->pair_paths.at[i] != NULL)
+            return CONF_FAULT(
+                c, peer->rule.line,
+                "[peer %s] has a pair-key but no public-key, expected both: "
+                "a pair key belongs to a public key",
+                peer->glob);
+        if (!peer->has_key && p->authorities.count == 0)
+            return CONF_FAULT(c, peer->rule.line,
+                              "[peer %s] has no public-key, expected 'public-key = KEY'",
+                              peer->glob);
+    }
+    return 0;
+}
+
 int policy_check_whole(struct policy_conf *c)
 {
     struct tacit_policy *p = c->policy;
@@ -203,15 +253,17 @@ int policy_check_whole(struct policy_conf *c)
             return CONF_FAULT(c, 0, "no %s, expected one with '%s'", sections[i].shown,
                               sections[i].required);
     }
+    if (check_keys_or_authorities(c) != 0)
+        return c->error;
     if (p->interface_count > 0 && p->door == NULL)
-        return CONF_FAULT(c, c->listen_line,
+        return CONF_FAULT(c, c->interface_line,
                           "listen: got '%s', expected " POLICY_AN_ADDRESS,
                           p->interfaces[0].name);
     for (size_t i = 0; i < p->listen_count && !c->listen_wildcard; i++) {
         if (!policy_address_is_wildcard(&p->listen[i]))
             continue;
         tacit_address_to_text(&p->listen[i], text);
-        return CONF_FAULT(c, c->listen_line,
+        return CONF_FAULT(c, c->listen_lines[i],
                           "listen: got '%s', expected this host's own addresses, or also "
                           "'listen-wildcard = yes'",
                           text);

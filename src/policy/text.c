@@ -26,11 +26,32 @@ int tacit_key_from_text(const char *text, uint8_t ret_key[TACIT_KEY_BYTES])
     return ok ? 0 : TACIT_EFORMAT;
 }
 
+void tacit_fingerprint_bytes(const uint8_t public_key[TACIT_KEY_BYTES],
+                             uint8_t ret_hash[TACIT_FINGERPRINT_BYTES])
+{
+    crypto_generichash(ret_hash, TACIT_FINGERPRINT_BYTES, public_key, TACIT_KEY_BYTES,
+                       NULL, 0);
+}
+
+int tacit_fingerprint_from_text(const char *text,
+                                uint8_t ret_hash[TACIT_FINGERPRINT_BYTES])
+{
+    uint8_t hash[TACIT_FINGERPRINT_BYTES];
+    size_t len = 0, text_len = strnlen(text, TACIT_FINGERPRINT_TEXT);
+    if (text_len != TACIT_FINGERPRINT_TEXT - 1 ||
+        sodium_base642bin(hash, sizeof hash, text, text_len, NULL, &len, NULL,
+                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
+        len != sizeof hash)
+        return TACIT_EFORMAT;
+    memcpy(ret_hash, hash, sizeof hash);
+    return 0;
+}
+
 void tacit_fingerprint(const uint8_t public_key[TACIT_KEY_BYTES],
                        char ret_text[TACIT_FINGERPRINT_TEXT])
 {
-    uint8_t hash[32];
-    crypto_generichash(hash, sizeof hash, public_key, TACIT_KEY_BYTES, NULL, 0);
+    uint8_t hash[TACIT_FINGERPRINT_BYTES];
+    tacit_fingerprint_bytes(public_key, hash);
     sodium_bin2base64(ret_text, TACIT_FINGERPRINT_TEXT, hash, sizeof hash,
                       sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 }

@@ -44,11 +44,10 @@ int policy_set_door_identity(struct policy_conf *c, const char *value)
 
 int policy_set_pair_key(struct policy_conf *c, const char *value)
 {
-    return set_path(c, value, &c->pair_paths[c->policy->peer_count - 1]);
+    return set_path(c, value, &c->pair_paths.at[c->pair_paths.count - 1]);
 }
 
-/* Calls set with each item of a comma list; an empty item is an item too. */
-static int each_item(struct policy_conf *c, const char *value, policy_set_fn *set)
+int policy_each_item(struct policy_conf *c, const char *value, policy_set_fn *set)
 {
     char item[256]; /* a value is shorter: inih's line is */
     int error = 0;
@@ -86,7 +85,7 @@ static int add_suite(struct policy_conf *c, const char *item)
 int policy_set_suites(struct policy_conf *c, const char *value)
 {
     c->policy->suites = 0; /* from all that there are to those that are named */
-    int error = each_item(c, value, add_suite);
+    int error = policy_each_item(c, value, add_suite);
     if (error != 0)
         return error;
     c->policy->suites &= c->suites;
@@ -110,14 +109,14 @@ static int add_listen(struct policy_conf *c, const char *item)
     }
     if (p->listen_count == TACIT_LISTEN_MAX)
         return policy_value_fault(c, item, "at most 16 addresses");
+    c->listen_lines[p->listen_count] = c->line;
     p->listen[p->listen_count++] = address;
     return 0;
 }
 
 int policy_set_listen(struct policy_conf *c, const char *value)
 {
-    c->listen_line = c->line;
-    return each_item(c, value, add_listen);
+    return policy_each_item(c, value, add_listen);
 }
 
 int policy_set_flag(struct policy_conf *c, const char *value, bool *ret_flag)
@@ -150,7 +149,7 @@ static int add_source(struct policy_conf *c, const char *item)
 
 int policy_set_source(struct policy_conf *c, const char *value)
 {
-    return each_item(c, value, add_source);
+    return policy_each_item(c, value, add_source);
 }
 
 int policy_set_max_message(struct policy_conf *c, const char *value)
@@ -172,6 +171,34 @@ int policy_set_max_message(struct policy_conf *c, const char *value)
     return 0;
 }
 
+int policy_set_clock_grace(struct policy_conf *c, const char *value)
+{
+    size_t len = strlen(value);
+    bool ok = len > 0 && len <= 5 && strspn(value, "0123456789") == len;
+    if (!ok || atoi(value) > 86400)
+        return policy_value_fault(c, value, "0 to 86400 seconds");
+    c->policy->clock_grace = (uint64_t)atoi(value);
+    return 0;
+}
+
+static int add_revoked(struct policy_conf *c, const char *item)
+{
+    struct policy_fingerprint fingerprint;
+    if (tacit_fingerprint_from_text(item, fingerprint.bytes) != 0)
+        return policy_value_fault(c, item,
+                                  "a fingerprint that 'tacit check' or a log shows");
+    struct policy_fingerprint *place = POLICY_ADD(&c->policy->revoked);
+    if (place == NULL)
+        return TACIT_ENOMEM;
+    *place = fingerprint;
+    return 0;
+}
+
+int policy_set_revoked(struct policy_conf *c, const char *value)
+{
+    return policy_each_item(c, value, add_revoked);
+}
+
 /* dist_util's list of those who are let in knows whole names and whole hosts only. */
 static bool plain_node_ok(const char *value)
 {
@@ -185,14 +212,9 @@ int policy_set_plain_node(struct policy_conf *c, const char *value)
     if (!plain_node_ok(value))
         return policy_value_fault(
             c, value, "a whole name such as app@db1.example.net, or *@db1.example.net");
-    if (p->plain_count == c->plain_cap) {
-        size_t cap = c->plain_cap > 0 ? 2 * c->plain_cap : 8;
-        void *plain = realloc(p->plain, cap * sizeof *p->plain);
-        if (plain == NULL)
-            return TACIT_ENOMEM;
-        p->plain = plain;
-        c->plain_cap = cap;
-    }
-    memcpy(p->plain[p->plain_count++], value, strlen(value) + 1);
+    struct policy_name *name = POLICY_ADD(&p->plain);
+    if (name == NULL)
+        return TACIT_ENOMEM;
+    memcpy(name->text, value, strlen(value) + 1);
     return 0;
 }
