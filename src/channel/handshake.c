@@ -139,6 +139,24 @@ static int become_door(struct tacit_handshake *hs)
     return TACIT_OK;
 }
 
+int tacit_first_open(const struct tacit_secret *mesh_keys, size_t mesh_key_count,
+                     const uint8_t msg[TACIT_MESSAGE_1], struct tacit_first *ret_first,
+                     uint8_t ret_ephemeral[NOISE_DHLEN])
+{
+    static const struct noise_keypair none; /* its turn would come with message 2 */
+    struct tacit_handshake hs = {.config = {.role = NOISE_RESPONDER,
+                                            .identity = &none,
+                                            .mesh_keys = mesh_keys,
+                                            .mesh_key_count = mesh_key_count}};
+    if (protocol() == NULL)
+        return TACIT_EINVAL;
+    int error = open_first(&hs, msg, TACIT_MESSAGE_1, ret_first);
+    if (!error)
+        memcpy(ret_ephemeral, hs.noise.re, NOISE_DHLEN);
+    noise_handshake_wipe(&hs.noise);
+    return error;
+}
+
 /* Message 1 was read: <- e, ee, s, es */
 static int take_first(struct tacit_handshake *hs, const uint8_t *msg, size_t len)
 {

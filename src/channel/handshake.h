@@ -61,6 +61,15 @@ enum tacit_handshake_state {
     TACIT_HANDSHAKE_FAILED,
 };
 
+/*
+ * The door's half of a first message: opens it under one of the mesh keys, without an
+ * identity and without any X25519. TACIT_EAUTH: under none of them. What it says is then
+ * to be judged (replay.h); whoever answers it opens it again.
+ */
+int tacit_first_open(const struct tacit_secret *mesh_keys, size_t mesh_key_count,
+                     const uint8_t msg[TACIT_MESSAGE_1], struct tacit_first *ret_first,
+                     uint8_t ret_ephemeral[NOISE_DHLEN]);
+
 /* One handshake in progress. It holds keys: finish it or wipe it. */
 struct tacit_handshake {
     struct tacit_channel_config config;

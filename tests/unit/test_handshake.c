@@ -23,6 +23,26 @@ static void assert_heard(struct side *from, struct side *to)
     assert_memory_equal(plain, words, len);
 }
 
+/* ---- The door ---------------------------------------------------------------------- */
+
+static void a_door_opens_a_first_message_with_the_mesh_key_alone(void **state)
+{
+    struct pair p;
+    uint8_t wire[WIRE_2], ephemeral[NOISE_DHLEN];
+    struct tacit_first first;
+    pair_make(&p);
+    pair_start(&p);
+    assert_int_equal(take_output(&p.i, wire), WIRE_1);
+    struct tacit_secret keys[2] = {{{1}}, p.i.mesh_keys[0]};
+    const uint8_t *msg = wire + TACIT_MESSAGE_HEADER;
+    assert_int_equal(tacit_first_open(keys, 2, msg, &first, ephemeral), 0);
+    assert_string_equal(first.wanted, p.i.wanted);
+    assert_memory_equal(ephemeral, msg, NOISE_DHLEN);
+    assert_int_equal(tacit_first_open(keys, 1, msg, &first, ephemeral), TACIT_EAUTH);
+    flip(wire, 8 * 100);
+    assert_int_equal(tacit_first_open(keys, 2, msg, &first, ephemeral), TACIT_EAUTH);
+}
+
 /* ---- What both sides know afterwards -------------------------------------------------
  */
 
@@ -325,6 +345,7 @@ static void messages_of_another_handshake_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_door_opens_a_first_message_with_the_mesh_key_alone),
         cmocka_unit_test(both_sides_learn_name_and_key_of_the_other),
         cmocka_unit_test(the_rules_are_asked_once_with_what_the_peer_proved),
         cmocka_unit_test(a_node_without_a_name_of_its_own_claims_its_host),
