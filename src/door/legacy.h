@@ -62,10 +62,14 @@ struct tacit_legacy_node {
     uint16_t port, version_max, version_min;
     uint8_t node_type, protocol;
     uint32_t creation;
-    int fd; /* of its connection, which DUMP shows */
+    int fd;      /* of its connection, which DUMP shows */
+    void *owner; /* the caller's */
     size_t name_len, extra_len;
     uint8_t bytes[]; /* the name, a zero, the extra */
 };
+
+/* The node of an entry that tacit_registry_find gave; NULL for NULL. */
+struct tacit_legacy_node *tacit_legacy_node_of(struct tacit_registry_entry *e);
 
 /* All of them. Zero it to start. */
 struct tacit_legacy {

@@ -13,11 +13,13 @@ enum {
     LINE_MAX_LEN = TACIT_LEGACY_NAME_MAX + 64,
 };
 
-static struct tacit_legacy_node *node_of(struct tacit_registry_entry *e)
+struct tacit_legacy_node *tacit_legacy_node_of(struct tacit_registry_entry *e)
 {
-    return (
-        struct tacit_legacy_node *)(void *)((char *)e -
-                                            offsetof(struct tacit_legacy_node, entry));
+    return e == NULL
+               ? NULL
+               : (struct tacit_legacy_node *)(void *)((char *)e -
+                                                      offsetof(struct tacit_legacy_node,
+                                                               entry));
 }
 
 static struct tacit_legacy_node *new_node(const struct tacit_legacy_request *request,
@@ -48,7 +50,7 @@ static struct tacit_legacy_node *new_node(const struct tacit_legacy_request *req
 static void forget(struct tacit_legacy *l, struct tacit_registry_entry *e)
 {
     tacit_registry_remove(&l->old, e);
-    free(node_of(e));
+    free(tacit_legacy_node_of(e));
 }
 
 int tacit_legacy_register(struct tacit_legacy *l,
@@ -61,7 +63,7 @@ int tacit_legacy_register(struct tacit_legacy *l,
     if (node == NULL)
         return TACIT_ENOMEM;
     struct tacit_registry_entry *old = tacit_registry_find(&l->old, request->name);
-    node->creation = (old != NULL ? node_of(old)->creation : seed) + 1;
+    node->creation = (old != NULL ? tacit_legacy_node_of(old)->creation : seed) + 1;
     if (node->creation < CREATION_MIN)
         node->creation = CREATION_MIN;
     int error = tacit_registry_add(&l->live, &node->entry);
@@ -87,7 +89,7 @@ void tacit_legacy_unregister(struct tacit_legacy *l, struct tacit_legacy_node *n
 void tacit_legacy_free(struct tacit_legacy *l)
 {
     while (l->live.oldest != NULL)
-        tacit_legacy_unregister(l, node_of(l->live.oldest));
+        tacit_legacy_unregister(l, tacit_legacy_node_of(l->live.oldest));
     while (l->old.oldest != NULL)
         forget(l, l->old.oldest);
     tacit_registry_free(&l->live);
@@ -121,7 +123,7 @@ static size_t lines(const struct tacit_legacy *l, enum tacit_legacy_type type,
             e = l->old.oldest;
             continue;
         }
-        size_t len = line(type, old, node_of(e), text);
+        size_t len = line(type, old, tacit_legacy_node_of(e), text);
         if (w != NULL)
             tacit_put_bytes(w, text, len);
         total += len;

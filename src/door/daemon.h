@@ -1,0 +1,254 @@
+/*
+ * secure-epmd, the daemon, on libuv. One thread, one loop; nothing in it blocks after the
+ * start but the reading of its configuration.
+ *
+ *     main.c        options, start, signals, end
+ *     settings.c    the configuration in force, and what changes when it is read anew
+ *     public.c      strangers on the public port, until they are passed on
+ *     interfaces.c  the addresses to listen on, as interfaces get and lose them
+ *     local.c       nodes and commands on the Unix socket
+ *     pass.c        connections on their way to a node
+ *     epmd.c        legacy epmd on loopback
+ *     metrics.c     counters for Prometheus; report.c for `tacit show`
+ *     stream.c      what local, epmd and metrics connections have in common
+ *     system.c      the manager's side: notification, sockets that it opened, the user
+ *     log.c         one line an event
+ *
+ * Calls channel, policy, files and socket, and the pure parts beside it (protocol.h,
+ * pending.h, registry.h, legacy.h). It holds no node's key and sees no node's data.
+ */
+#ifndef TACIT_DOOR_DAEMON_H
+#define TACIT_DOOR_DAEMON_H
+
+#include <uv.h>
+
+#include "channel/replay.h"
+#include "door/legacy.h"
+#include "door/pending.h"
+#include "door/protocol.h"
+#include "policy/policy.h"
+#include "socket/socket.h"
+
+enum {
+    ACCEPT_BATCH = 32,    /* sockets accepted in one callback */
+    LOCAL_NEW_MAX = 256,  /* on the Unix socket, before they said what they are */
+    LOCAL_NEW_MS = 10000, /* and how long they have for it */
+    EPMD_MAX = 1024,      /* legacy connections that are not a node's */
+    EPMD_IDLE_MS = 60000, /* as OTP's epmd has it */
+    METRICS_MAX = 32,
+    METRICS_MS = 10000,
+    PASS_QUEUE_MAX = 128, /* connections that wait for one slow node */
+    LISTS_MAX = 32 << 20, /* bytes of legacy answers that wait for their readers */
+    DRAIN_MS = 3000,      /* what the end waits for handshakes that have begun */
+    EVENTS_BURST = 50,    /* log lines that strangers cause, at once */
+    EVENT_EVERY_MS = 500, /* and one more each such time */
+    RETRY_MS = 1000,      /* an address that could not be listened on */
+};
+
+/* --- stream.c --------------------------------------------------------------------- */
+
+struct stream;
+
+/* Streams that have only so long; the oldest goes when there are too many. */
+struct stream_group {
+    struct stream *oldest, *newest;
+    size_t count, max;
+    int64_t time_ms;
+};
+
+struct stream_kind {
+    void (*readable)(struct stream *s);
+    void (*writable)(struct stream *s); /* where stream_want_room asked for it */
+    void (*closed)(struct stream *s);   /* at once, before the socket is; or NULL */
+    /* Later: frees what the stream is part of. */
+    void (*gone)(struct stream *s);
+};
+
+/* A connection of a local program. The first member of what keeps it. */
+struct stream {
+    uv_poll_t poll;
+    int fd;
+    const struct stream_kind *kind;
+    struct stream_group *group; /* NULL: it may stay */
+    struct stream *next, *previous;
+    int64_t opened;
+    uint8_t *out; /* on its way; NULL: nothing */
+    size_t out_len, out_at;
+    bool closing; /* once that is sent */
+};
+
+/* Takes fd over. On an error fd is closed and gone() is not called. */
+int stream_open(struct stream *s, int fd, const struct stream_kind *kind,
+                struct stream_group *group);
+/* Whether to be told when it takes more bytes. */
+void stream_want_room(struct stream *s, bool on);
+/* From now on it may stay. */
+void stream_keep(struct stream *s);
+/* Sends bytes, which are freed afterwards, and then closes. s may be gone afterwards. */
+void stream_finish(struct stream *s, uint8_t *bytes, size_t len);
+void stream_close(struct stream *s);
+/* Reads at most cap bytes: how many; 0: nothing now. -1: the stream's end, or an error.
+ */
+ssize_t stream_read(struct stream *s, void *buf, size_t cap);
+/* Ends those whose time is over. */
+void stream_group_tick(struct stream_group *group);
+
+/* A listening socket of any kind. */
+struct listening {
+    uv_poll_t poll;
+    int fd;
+    struct tacit_address address; /* of a TCP socket */
+    void (*accept)(struct listening *l);
+    struct listening *next; /* of its owner's */
+    struct listening *all_next, *all_previous;
+    bool wanted, resting;
+};
+
+/* Takes fd over; NULL: no memory, and fd is closed. */
+struct listening *listening_new(int fd, void (*accept)(struct listening *l));
+void listening_free(struct listening *l);
+/* Accepting goes on after a rest. */
+void listening_wake_all(void);
+
+/* --- public.c, interfaces.c, pass.c ----------------------------------------------- */
+
+/* Listens where the policy says, and nowhere else. first: a failure is one for good. */
+int public_apply(bool first, struct tacit_fault *fault);
+void public_tick(void);
+/* Stops listening; strangers that have shown nothing go. */
+void public_stop(void);
+void public_close(void);
+/* The addresses listened on, as text; how many. */
+size_t public_listening(char (*ret_texts)[TACIT_ADDRESS_TEXT], size_t max);
+/* Ends the pending connection that the design says must go; false: there is none. */
+bool public_evict(void);
+
+/* The addresses of the policy and of its interfaces, with their ports. */
+size_t interfaces_addresses(struct tacit_address *ret, size_t max);
+/* Calls public_apply whenever an interface's addresses change. */
+void interfaces_watch(void);
+void interfaces_stop(void);
+
+/* A connection that waits for a slow node. */
+struct passing {
+    struct passing *next;
+    int fd;
+    int64_t accepted;
+    size_t len, sent; /* of bytes */
+    uint8_t bytes[];
+};
+
+/* --- local.c ---------------------------------------------------------------------- */
+
+/* A registered node: one connection on the Unix socket. */
+struct node {
+    struct stream stream;
+    struct tacit_registry_entry entry; /* name NULL: not registered */
+    struct tacit_door_input *input;    /* until it is */
+    uid_t uid;
+    pid_t pid;
+    uint32_t creation;
+    char *release;
+    uint64_t since; /* seconds since 1970 */
+    uint64_t passed;
+    struct passing *first, *last; /* waiting */
+    size_t waiting;
+};
+
+/* Gives a connection, and the first message that was read of it, to the node. Takes fd.
+ */
+void pass(struct node *n, int fd, const struct tacit_door_pass *pass);
+/* Goes on where a slow node has room again. */
+void pass_writable(struct node *n);
+void pass_drop_all(struct node *n);
+
+/* The socket at the policy's path; the one before is closed. */
+int local_apply(struct tacit_fault *fault);
+struct node *local_find(const char *name);
+struct node *local_node_of(struct tacit_registry_entry *e);
+/* Ends registrations that the policy no longer allows. */
+void local_recheck(void);
+void local_tick(void);
+void local_close(void);
+/* Whether connections to nodes are still on their way. */
+bool local_busy(void);
+
+/* --- epmd.c, metrics.c, report.c -------------------------------------------------- */
+
+int epmd_apply(struct tacit_fault *fault);
+void epmd_tick(void);
+void epmd_close(void);
+
+int metrics_start(const char *address, struct tacit_fault *fault);
+void metrics_tick(void);
+void metrics_close(void);
+
+/* The text of `tacit show`, or of Prometheus. NULL: no memory; the caller frees it. */
+char *report_show(void);
+char *report_metrics(void);
+
+/* --- log.c ------------------------------------------------------------------------ */
+
+/* "event=EVENT " and what format says: KEY=VALUE, separated by blanks. */
+__attribute__((format(printf, 2, 3))) void log_event(const char *event,
+                                                     const char *format, ...);
+/* The same for what strangers cause: a bounded number of lines. */
+__attribute__((format(printf, 2, 3))) void log_stranger(const char *event,
+                                                        const char *format, ...);
+/* Free text as a value: in quotes, without any. */
+const char *log_quote(char out[TACIT_FAULT_MAX], const char *text);
+
+/* --- system.c --------------------------------------------------------------------- */
+
+/* Tells the service manager, if there is one: "READY=1". */
+void system_notify(const char *state);
+/* Becomes that user, for good. */
+int system_become(const char *user, struct tacit_fault *fault);
+void system_harden(void);
+/* Looks at the sockets that a service manager has opened (LISTEN_FDS). */
+void system_take_sockets(void);
+/* The one of them that is bound there, or -1; it is then the caller's. */
+int system_socket(const struct tacit_address *address, const char *path);
+/* Closes those that nobody wanted. */
+void system_close_sockets(void);
+
+/* --- settings.c, main.c ----------------------------------------------------------- */
+
+/* Loads the configuration and applies the difference; what changed goes to the log. */
+int settings_load(bool first, struct tacit_fault *fault);
+/* Whether this user may register that name. */
+bool settings_allow(uid_t uid, const char *name);
+
+struct counters {
+    uint64_t accepted, strangers, evicted, garbage, replays, clocks, unknown, passed,
+        late, slow, starved, registrations, refused[TACIT_DOOR_REASON_LAST + 1],
+        epmd_requests, epmd_bad, reloads, reload_failures;
+};
+
+/* There is one door a process. */
+struct door {
+    uv_loop_t loop;
+    const char *conf;
+    struct tacit_policy *policy;
+    struct tacit_replay replay;
+    struct counters counters;
+    struct tacit_pending pending;
+    struct tacit_registry nodes;
+    struct tacit_legacy legacy;
+    uint16_t epmd_port;
+    bool epmd_relaxed; /* KILL and STOP are obeyed */
+    uint64_t started;  /* seconds since 1970 */
+    bool ending;
+};
+extern struct door door;
+
+int64_t now_ms(void); /* CLOCK_MONOTONIC, as in the frames */
+uint64_t wall_clock(void);
+/* The end: stops listening, lets what has begun come to its end, then leaves. */
+void door_end(const char *why);
+/* Descriptors ran out: strangers go, and accepting rests for a moment. */
+void door_starved(void);
+/* Whether accepting rests now. */
+bool door_rests(void);
+
+#endif

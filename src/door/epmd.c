@@ -1,0 +1,257 @@
+/* Legacy epmd, on 127.0.0.1 and ::1 and nowhere else: what OTP's own does, bounded. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "door/daemon.h"
+
+/* A connection: of a plain node, for as long as it is registered, or with a request. */
+struct client {
+    struct stream stream;
+    struct tacit_legacy_input *input; /* until the request is there */
+    struct tacit_legacy_node *node;
+    size_t list_len; /* of the list on its way */
+};
+
+static struct listening *listeners;
+static struct stream_group clients = {.max = EPMD_MAX, .time_ms = EPMD_IDLE_MS};
+static size_t lists; /* bytes of lists on their way to all clients */
+
+/* Sends len bytes, then closes. */
+static void answer(struct client *c, const void *bytes, size_t len)
+{
+    uint8_t *copy = malloc(len);
+    if (copy != NULL)
+        memcpy(copy, bytes, len);
+    stream_finish(&c->stream, copy, len);
+}
+
+static void answer_alive(struct client *c, const struct tacit_legacy_request *request)
+{
+    uint8_t reply[6];
+    int error = tacit_legacy_register(&door.legacy, request, c->stream.fd,
+                                      (uint32_t)wall_clock(), &c->node);
+    if (error)
+        c->node = NULL;
+    else
+        c->node->owner = &c->stream;
+    size_t len = tacit_legacy_alive_reply(request, c->node, reply);
+    free(c->input);
+    c->input = NULL;
+    if (send(c->stream.fd, reply, len, MSG_NOSIGNAL) != (ssize_t)len) {
+        stream_close(&c->stream);
+        return;
+    }
+    if (c->node != NULL) {
+        stream_keep(&c->stream);
+        log_event("epmd_registered", "name=%s port=%u", request->name, request->port);
+    } /* else it stays until it goes or its time is over: epmd does not close, either */
+}
+
+static void answer_list(struct client *c, enum tacit_legacy_type type)
+{
+    size_t len = 0;
+    uint8_t *list = tacit_legacy_list(&door.legacy, type, door.epmd_port, &len);
+    if (list != NULL && lists + len > LISTS_MAX) {
+        free(list); /* too many that ask and do not listen */
+        list = NULL;
+    }
+    if (list != NULL) {
+        c->list_len = len;
+        lists += len;
+    }
+    stream_finish(&c->stream, list, len);
+}
+
+static void answer_stop(struct client *c, const char *name)
+{
+    struct tacit_registry_entry *e = tacit_registry_find(&door.legacy.live, name);
+    if (!door.epmd_relaxed) {
+        stream_close(&c->stream);
+        return;
+    }
+    if (e == NULL) {
+        answer(c, "NOEXISTSTOPPED", 14); /* both: so does epmd */
+        return;
+    }
+    stream_close(tacit_legacy_node_of(e)->owner);
+    answer(c, "STOPPED", 7);
+}
+
+static void answer_kill(struct client *c)
+{
+    answer(c, door.epmd_relaxed ? "OK" : "NO", 2);
+    if (door.epmd_relaxed)
+        door_end("killed over the epmd protocol");
+}
+
+static void obey(struct client *c)
+{
+    struct tacit_legacy_request request;
+    uint8_t reply[TACIT_LEGACY_REPLY_MAX];
+    struct tacit_registry_entry *e;
+    if (tacit_legacy_read(c->input, &request) != TACIT_OK) {
+        door.counters.epmd_bad++;
+        stream_close(&c->stream);
+        return;
+    }
+    door.counters.epmd_requests++;
+    switch (request.type) {
+    case TACIT_LEGACY_ALIVE:
+        answer_alive(c, &request);
+        break;
+    case TACIT_LEGACY_PORT:
+        e = tacit_registry_find(&door.legacy.live, request.name);
+        answer(c, reply, tacit_legacy_port_reply(tacit_legacy_node_of(e), reply));
+        break;
+    case TACIT_LEGACY_NAMES:
+    case TACIT_LEGACY_DUMP:
+        answer_list(c, request.type);
+        break;
+    case TACIT_LEGACY_KILL:
+        answer_kill(c);
+        break;
+    case TACIT_LEGACY_STOP:
+        answer_stop(c, request.name);
+        break;
+    }
+}
+
+static void readable(struct stream *s)
+{
+    struct client *c = (struct client *)s;
+    uint8_t byte;
+    bool whole;
+    if (c->input == NULL) { /* registered, or refused: any byte ends it */
+        if (stream_read(s, &byte, 1) != 0)
+            stream_close(s);
+        return;
+    }
+    ssize_t got =
+        stream_read(s, c->input->bytes + c->input->got, tacit_legacy_wants(c->input));
+    if (got == 0)
+        return;
+    if (got < 0 || tacit_legacy_took(c->input, (size_t)got, &whole) != TACIT_OK) {
+        door.counters.epmd_bad++;
+        stream_close(s);
+    } else if (whole) {
+        obey(c);
+    }
+}
+
+static void closed(struct stream *s)
+{
+    struct client *c = (struct client *)s;
+    lists -= c->list_len;
+    c->list_len = 0;
+    if (c->node == NULL)
+        return;
+    log_event("epmd_unregistered", "name=%s port=%u", c->node->entry.name, c->node->port);
+    tacit_legacy_unregister(&door.legacy, c->node);
+    c->node = NULL;
+}
+
+static void gone(struct stream *s)
+{
+    struct client *c = (struct client *)s;
+    free(c->input);
+    free(c);
+}
+
+static const struct stream_kind kind = {
+    .readable = readable, .closed = closed, .gone = gone};
+
+static void accept_client(struct listening *l)
+{
+    for (int i = 0; i < ACCEPT_BATCH; i++) {
+        struct tacit_address peer;
+        int fd = socket_accept(l->fd, &peer);
+        if (fd < 0) {
+            if (errno == EMFILE || errno == ENFILE)
+                door_starved();
+            return;
+        }
+        struct client *c = calloc(1, sizeof *c);
+        if (c != NULL)
+            c->input = calloc(1, sizeof *c->input);
+        if (c == NULL || c->input == NULL) {
+            if (c != NULL)
+                gone(&c->stream);
+            close(fd);
+        } else if (stream_open(&c->stream, fd, &kind, &clients) != TACIT_OK) {
+            gone(&c->stream);
+        }
+    }
+}
+
+/* Loopback is not the configuration's to choose. */
+static int open_one(const char *text, struct tacit_fault *fault)
+{
+    struct tacit_address address;
+    tacit_address_from_text(text, &address);
+    address.port = door.epmd_port;
+    int fd = system_socket(&address, NULL);
+    if (fd < 0)
+        fd = socket_listen(&address);
+    if (fd < 0 && address.family == 6 &&
+        (errno == EADDRNOTAVAIL || errno == EAFNOSUPPORT))
+        return TACIT_OK; /* a host without IPv6 */
+    struct listening *l = fd < 0 ? NULL : listening_new(fd, accept_client);
+    if (l == NULL) {
+        snprintf(fault->text, sizeof fault->text, "legacy epmd on %s port %u: %s%s", text,
+                 door.epmd_port, strerror(errno),
+                 errno == EADDRINUSE
+                     ? "; if it is OTP's epmd, stop it (epmd -kill), or set "
+                       "'legacy-epmd = no'"
+                     : "");
+        return TACIT_ESYSTEM;
+    }
+    l->address = address;
+    l->next = listeners;
+    listeners = l;
+    return TACIT_OK;
+}
+
+static void stop_listening(void)
+{
+    while (listeners != NULL) {
+        struct listening *l = listeners;
+        listeners = l->next;
+        listening_free(l);
+    }
+}
+
+int epmd_apply(struct tacit_fault *fault)
+{
+    bool wanted = tacit_policy_legacy_epmd(door.policy);
+    if (!wanted && listeners != NULL) {
+        epmd_close();
+        log_event("epmd_off", "port=%u", door.epmd_port);
+    }
+    if (!wanted || listeners != NULL)
+        return TACIT_OK;
+    int error = open_one("127.0.0.1", fault);
+    if (error == TACIT_OK)
+        error = open_one("[::1]", fault);
+    if (error != TACIT_OK)
+        stop_listening();
+    else
+        log_event("epmd_on", "port=%u", door.epmd_port);
+    return error;
+}
+
+void epmd_tick(void)
+{
+    stream_group_tick(&clients);
+}
+
+void epmd_close(void)
+{
+    stop_listening();
+    while (clients.oldest != NULL)
+        stream_close(clients.oldest);
+    while (door.legacy.live.oldest != NULL)
+        stream_close(tacit_legacy_node_of(door.legacy.live.oldest)->owner);
+}

@@ -1,0 +1,399 @@
+/* The Unix socket: nodes register and stay; commands ask and go. PROTOCOL.md. */
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "door/daemon.h"
+#include "door/version.h"
+
+static struct listening *listener;
+static char listener_path[TACIT_DOOR_PATH_MAX + 1];
+static struct stream_group newcomers = {.max = LOCAL_NEW_MAX, .time_ms = LOCAL_NEW_MS};
+
+struct node *local_node_of(struct tacit_registry_entry *e)
+{
+    return (struct node *)(void *)((char *)e - offsetof(struct node, entry));
+}
+
+struct node *local_find(const char *name)
+{
+    struct tacit_registry_entry *e = tacit_registry_find(&door.nodes, name);
+    return e == NULL ? NULL : local_node_of(e);
+}
+
+/* The name is free at once for the next. */
+static void unregister(struct node *n)
+{
+    if (n->entry.name == NULL)
+        return;
+    tacit_registry_remove(&door.nodes, &n->entry);
+    log_event("unregistered", "name=%s uid=%ju pid=%jd passed=%ju", n->entry.name,
+              (uintmax_t)n->uid, (intmax_t)n->pid, (uintmax_t)n->passed);
+    free((void *)(uintptr_t)n->entry.name);
+    n->entry.name = NULL;
+}
+
+/* --- answers ---------------------------------------------------------------------- */
+
+/* Room for one frame, on the heap: stream_finish frees it. */
+static uint8_t *encode(const struct tacit_door_frame *frame, size_t *ret_len)
+{
+    uint8_t *bytes = malloc(TACIT_DOOR_FRAME_MAX);
+    if (bytes != NULL && tacit_door_write(frame, bytes, ret_len) != TACIT_OK) {
+        free(bytes);
+        return NULL;
+    }
+    return bytes;
+}
+
+static void refuse(struct node *n, enum tacit_door_reason reason, const char *name,
+                   const char *text)
+{
+    struct tacit_door_frame frame = {.type = TACIT_DOOR_REFUSED,
+                                     .refused = {.reason = (uint8_t)reason}};
+    size_t len = 0;
+    char quoted[TACIT_FAULT_MAX];
+    snprintf(frame.refused.text, sizeof frame.refused.text, "%.*s", TACIT_DOOR_TEXT_MAX,
+             text);
+    door.counters.refused[reason]++;
+    log_stranger("refused", "reason=%s name=%s uid=%ju pid=%jd text=%s",
+                 tacit_door_reason_name((uint8_t)reason), *name == '\0' ? "-" : name,
+                 (uintmax_t)n->uid, (intmax_t)n->pid, log_quote(quoted, text));
+    pass_drop_all(n);
+    unregister(n);
+    uint8_t *bytes = encode(&frame, &len);
+    stream_finish(&n->stream, bytes, len);
+}
+
+/* Text as report frames, and the end. NULL: memory ran out. */
+static uint8_t *report_frames(const char *text, size_t *ret_len)
+{
+    size_t left = strlen(text), used = 0, len;
+    size_t frames = left / TACIT_DOOR_REPORT_MAX + 2;
+    uint8_t *out = malloc((frames + 1) * TACIT_DOOR_FRAME_MAX);
+    struct tacit_door_frame frame = {.type = TACIT_DOOR_REPORT};
+    while (out != NULL && left > 0) {
+        frame.report.len = left < TACIT_DOOR_REPORT_MAX ? left : TACIT_DOOR_REPORT_MAX;
+        memcpy(frame.report.bytes, text, frame.report.len);
+        text += frame.report.len;
+        left -= frame.report.len;
+        if (tacit_door_write(&frame, out + used, &len) == TACIT_OK)
+            used += len;
+    }
+    frame.type = TACIT_DOOR_END;
+    if (out != NULL && tacit_door_write(&frame, out + used, &len) == TACIT_OK)
+        used += len;
+    *ret_len = used;
+    return out;
+}
+
+static void report(struct node *n, const char *text)
+{
+    size_t len = 0;
+    uint8_t *bytes = text == NULL ? NULL : report_frames(text, &len);
+    stream_finish(&n->stream, bytes, len);
+}
+
+static void reload(struct node *n)
+{
+    struct tacit_fault fault = {{0}};
+    if (n->uid != 0 && n->uid != geteuid())
+        refuse(n, TACIT_DOOR_NOT_ALLOWED, "", "only root and the door's own user may");
+    else if (settings_load(false, &fault) != TACIT_OK)
+        refuse(n, TACIT_DOOR_BAD_CONF, "", fault.text);
+    else
+        report(n, "configuration\tloaded\n");
+}
+
+/* --- nodes ------------------------------------------------------------------------ */
+
+/* Ours where the node brings none: never 0, and not the small ones of old protocols. */
+static uint32_t new_creation(void)
+{
+    return 4 + randombytes_uniform(UINT32_MAX - 4);
+}
+
+static void welcome(struct node *n)
+{
+    struct tacit_door_frame frame = {.type = TACIT_DOOR_REGISTERED,
+                                     .registered = {.version = TACIT_DOOR_VERSION,
+                                                    .creation = n->creation,
+                                                    .release = DOOR_RELEASE}};
+    uint8_t bytes[TACIT_DOOR_FRAME_MAX];
+    char quoted[TACIT_FAULT_MAX];
+    size_t len;
+    if (tacit_door_write(&frame, bytes, &len) != TACIT_OK ||
+        send(n->stream.fd, bytes, len, MSG_NOSIGNAL) != (ssize_t)len) {
+        stream_close(&n->stream); /* nothing was sent before: there is room, or nobody */
+        return;
+    }
+    stream_keep(&n->stream);
+    door.counters.registrations++;
+    log_event("registered", "name=%s uid=%ju pid=%jd release=%s", n->entry.name,
+              (uintmax_t)n->uid, (intmax_t)n->pid, log_quote(quoted, n->release));
+}
+
+/* What keeps a node from registering; 0: nothing. */
+static int judge(const struct node *n, const struct tacit_door_register *reg,
+                 char text[TACIT_DOOR_TEXT_MAX + 1])
+{
+    const struct node *other;
+    if (reg->version_min > TACIT_DOOR_VERSION || reg->version_max < TACIT_DOOR_VERSION) {
+        snprintf(text, TACIT_DOOR_TEXT_MAX, "got version %u to %u, expected %u",
+                 reg->version_min, reg->version_max, TACIT_DOOR_VERSION);
+        return TACIT_DOOR_BAD_VERSION;
+    }
+    if (!tacit_name_ok(reg->name)) {
+        snprintf(text, TACIT_DOOR_TEXT_MAX,
+                 "got '%.150s', expected a name such as app@db1.example.net", reg->name);
+        return TACIT_DOOR_BAD_NAME;
+    }
+    if (!settings_allow(n->uid, reg->name)) {
+        snprintf(text, TACIT_DOOR_TEXT_MAX,
+                 "no line of [host] door-users lets user %ju be %.150s",
+                 (uintmax_t)n->uid, reg->name);
+        return TACIT_DOOR_NOT_ALLOWED;
+    }
+    other = local_find(reg->name);
+    if (other == NULL)
+        return 0;
+    snprintf(text, TACIT_DOOR_TEXT_MAX, "%.150s is taken by process %jd of user %ju",
+             reg->name, (intmax_t)other->pid, (uintmax_t)other->uid);
+    return TACIT_DOOR_NAME_TAKEN;
+}
+
+static void enroll(struct node *n, const struct tacit_door_register *reg)
+{
+    char text[TACIT_DOOR_TEXT_MAX + 1] = "memory ran out";
+    int reason = door.ending ? TACIT_DOOR_LIMIT : judge(n, reg, text);
+    if (reason) {
+        refuse(n, (enum tacit_door_reason)reason, reg->name,
+               door.ending ? "the door is being closed" : text);
+        return;
+    }
+    char *name = strdup(reg->name);
+    n->release = strdup(reg->release);
+    n->creation = reg->creation != 0 ? reg->creation : new_creation();
+    n->since = wall_clock();
+    n->entry.name = name;
+    if (name == NULL || n->release == NULL ||
+        tacit_registry_add(&door.nodes, &n->entry) != TACIT_OK) {
+        n->entry.name = NULL;
+        free(name);
+        refuse(n, TACIT_DOOR_LIMIT, reg->name, text);
+        return;
+    }
+    free(n->input); /* it has said all that it may */
+    n->input = NULL;
+    welcome(n);
+}
+
+/* --- what comes in ---------------------------------------------------------------- */
+
+static void obey(struct node *n, const struct tacit_door_frame *frame)
+{
+    switch (frame->type) {
+    case TACIT_DOOR_REGISTER:
+        enroll(n, &frame->reg);
+        break;
+    case TACIT_DOOR_SHOW: {
+        char *text = report_show();
+        report(n, text);
+        free(text);
+        break;
+    }
+    case TACIT_DOOR_RELOAD:
+        reload(n);
+        break;
+    default:
+        refuse(n, TACIT_DOOR_BAD_FRAME, "", "not a frame that opens a connection");
+    }
+}
+
+static void readable(struct stream *s)
+{
+    struct node *n = (struct node *)s;
+    uint8_t byte;
+    bool bad = false;
+    if (n->input == NULL) { /* registered: whatever comes, it ends */
+        ssize_t got = stream_read(s, &byte, 1);
+        if (got > 0)
+            refuse(n, TACIT_DOOR_BAD_FRAME, n->entry.name, "a node says nothing more");
+        else if (got < 0)
+            stream_close(s);
+        return;
+    }
+    size_t wants = tacit_door_wants(n->input, &bad);
+    ssize_t got = stream_read(s, n->input->bytes + n->input->len, wants);
+    if (got < 0) {
+        stream_close(s);
+        return;
+    }
+    n->input->len += (size_t)got;
+    struct tacit_door_frame frame;
+    if (tacit_door_wants(n->input, &bad) > 0)
+        return;
+    if (bad || tacit_door_read(n->input->bytes, n->input->len, &frame) != TACIT_OK)
+        refuse(n, TACIT_DOOR_BAD_FRAME, "", "not a frame of this protocol");
+    else
+        obey(n, &frame);
+}
+
+static void writable(struct stream *s)
+{
+    pass_writable((struct node *)s);
+}
+
+static void gone(struct stream *s)
+{
+    struct node *n = (struct node *)s;
+    free(n->input);
+    free(n->release);
+    free(n);
+}
+
+static void closed(struct stream *s)
+{
+    struct node *n = (struct node *)s;
+    pass_drop_all(n);
+    unregister(n);
+}
+
+static const struct stream_kind kind = {
+    .readable = readable, .writable = writable, .closed = closed, .gone = gone};
+
+static void accept_local(struct listening *l)
+{
+    for (int i = 0; i < ACCEPT_BATCH; i++) {
+        struct ucred peer = {0};
+        socklen_t len = sizeof peer;
+        int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0) {
+            if (errno == EMFILE || errno == ENFILE)
+                door_starved();
+            return;
+        }
+        struct node *n = calloc(1, sizeof *n);
+        if (n != NULL)
+            n->input = calloc(1, sizeof *n->input);
+        if (n == NULL || n->input == NULL ||
+            getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0) {
+            if (n != NULL)
+                gone(&n->stream);
+            close(fd);
+            continue;
+        }
+        n->uid = peer.uid;
+        n->pid = peer.pid;
+        if (stream_open(&n->stream, fd, &kind, &newcomers) != TACIT_OK)
+            gone(&n->stream);
+    }
+}
+
+/* --- the socket ------------------------------------------------------------------- */
+
+/* Whether somebody answers there; if not, what is there is a dead daemon's. */
+static bool somebody_answers(const struct sockaddr_un *address)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool answers =
+        fd >= 0 && (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 ||
+                    errno == EAGAIN);
+    if (fd >= 0)
+        close(fd);
+    return answers;
+}
+
+static int bind_path(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct stat st;
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    if (somebody_answers(&address)) {
+        errno = EADDRINUSE;
+        return -1;
+    }
+    if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
+        unlink(path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -1;
+    mode_t mask = umask(0); /* who may come in is asked of the kernel, not of the mode */
+    int error = bind(fd, (struct sockaddr *)&address, sizeof address);
+    int saved = errno;
+    umask(mask);
+    if (error == 0 && listen(fd, 512) == 0)
+        return fd;
+    errno = error != 0 ? saved : errno;
+    close(fd);
+    return -1;
+}
+
+int local_apply(struct tacit_fault *fault)
+{
+    const char *path = tacit_policy_door(door.policy);
+    if (listener != NULL && strcmp(path, listener_path) == 0)
+        return TACIT_OK;
+    int fd = system_socket(NULL, path);
+    if (fd < 0)
+        fd = bind_path(path);
+    struct listening *l = fd < 0 ? NULL : listening_new(fd, accept_local);
+    if (l == NULL) {
+        snprintf(fault->text, sizeof fault->text, "%s: [host] door = %s: %s",
+                 tacit_policy_path(door.policy), path,
+                 errno == EADDRINUSE ? "another secure-epmd is there" : strerror(errno));
+        return TACIT_ESYSTEM;
+    }
+    if (listener != NULL) {
+        unlink(listener_path);
+        listening_free(listener);
+    }
+    listener = l;
+    snprintf(listener_path, sizeof listener_path, "%s", path);
+    log_event("door", "path=%s", path);
+    return TACIT_OK;
+}
+
+void local_recheck(void)
+{
+    struct tacit_registry_entry *next;
+    for (struct tacit_registry_entry *e = door.nodes.oldest; e != NULL; e = next) {
+        struct node *n = local_node_of(e);
+        next = e->newer;
+        if (!settings_allow(n->uid, e->name))
+            refuse(n, TACIT_DOOR_NOT_ALLOWED, e->name,
+                   "the configuration no longer allows it");
+    }
+}
+
+bool local_busy(void)
+{
+    for (struct tacit_registry_entry *e = door.nodes.oldest; e != NULL; e = e->newer)
+        if (local_node_of(e)->first != NULL)
+            return true;
+    return false;
+}
+
+void local_tick(void)
+{
+    stream_group_tick(&newcomers);
+}
+
+void local_close(void)
+{
+    if (listener != NULL) {
+        unlink(listener_path);
+        listening_free(listener);
+        listener = NULL;
+    }
+    while (newcomers.oldest != NULL)
+        stream_close(newcomers.oldest);
+    while (door.nodes.oldest != NULL)
+        stream_close(&local_node_of(door.nodes.oldest)->stream);
+}

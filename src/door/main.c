@@ -1,0 +1,301 @@
+/* secure-epmd: one door a host. */
+#include <getopt.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "channel/suite.h"
+#include "door/daemon.h"
+#include "door/version.h"
+#include "files/files.h"
+
+enum {
+    EXIT_USAGE = 2,
+    TICK_MS = 250,
+    EPMD_PORT = 4369,
+};
+
+struct door door;
+
+static uv_timer_t tick;
+static uv_signal_t signals[3];
+static int64_t rests_until, ends_at;
+static uint64_t strangers_told;
+static int64_t strangers_told_at;
+
+int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+uint64_t wall_clock(void)
+{
+    return (uint64_t)time(NULL);
+}
+
+/* --- descriptors ------------------------------------------------------------------ */
+
+void door_starved(void)
+{
+    int64_t now = now_ms();
+    if (!door_rests()) {
+        door.counters.starved++;
+        log_stranger("starved", "pending=%zu nodes=%zu", door.pending.count,
+                     door.nodes.count);
+    }
+    public_evict();
+    tacit_pending_starve(&door.pending, now);
+    rests_until = now + TACIT_PENDING_PAUSE_MS;
+}
+
+bool door_rests(void)
+{
+    return now_ms() < rests_until;
+}
+
+/* --- the end ---------------------------------------------------------------------- */
+
+static void close_all(void)
+{
+    public_close();
+    interfaces_stop();
+    epmd_close();
+    metrics_close();
+    local_close();
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
+        uv_close((uv_handle_t *)&signals[i], NULL);
+    uv_close((uv_handle_t *)&tick, NULL);
+}
+
+void door_end(const char *why)
+{
+    char text[TACIT_FAULT_MAX];
+    if (door.ending)
+        return;
+    door.ending = true;
+    ends_at = now_ms() + DRAIN_MS;
+    system_notify("STOPPING=1");
+    log_event("ending", "text=%s", log_quote(text, why));
+    public_stop();
+    interfaces_stop();
+}
+
+/* --- as time goes by -------------------------------------------------------------- */
+
+/* Strangers in their thousands make one line a minute. */
+static void tell_strangers(void)
+{
+    int64_t now = now_ms();
+    uint64_t met = door.counters.strangers;
+    if (met == strangers_told || now < strangers_told_at + 60000)
+        return;
+    log_event("strangers", "met=%ju evicted=%ju pending=%zu",
+              (uintmax_t)(met - strangers_told), (uintmax_t)door.counters.evicted,
+              door.pending.count);
+    strangers_told = met;
+    strangers_told_at = now;
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    (void)timer;
+    if (!door_rests())
+        listening_wake_all();
+    public_tick();
+    local_tick();
+    epmd_tick();
+    metrics_tick();
+    tell_strangers();
+    if (door.ending &&
+        ((door.pending.count == 0 && !local_busy()) || now_ms() >= ends_at))
+        close_all();
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct tacit_fault fault;
+    char state[64];
+    (void)handle;
+    if (number != SIGHUP) {
+        door_end(number == SIGTERM ? "SIGTERM" : "SIGINT");
+        return;
+    }
+    snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%jd",
+             (intmax_t)now_ms() * 1000);
+    system_notify(state);
+    settings_load(false, &fault);
+    system_notify("READY=1");
+}
+
+/* --- the start -------------------------------------------------------------------- */
+
+struct options {
+    const char *conf, *user, *metrics;
+    uint16_t epmd_port;
+    bool check, relaxed;
+};
+
+static void usage(FILE *to)
+{
+    fputs(
+        "usage: secure-epmd [--conf FILE] [--check] [--user USER] [--metrics ADDR:PORT]\n"
+        "                   [--epmd-port PORT] [--relaxed-command-check] [--version]\n",
+        to);
+}
+
+static int bad_usage(const char *value, const char *what)
+{
+    fprintf(stderr, "secure-epmd: '%s': %s\n", value, what);
+    usage(stderr);
+    return EXIT_USAGE;
+}
+
+static int take_port(const char *text, uint16_t *ret_port)
+{
+    char *end;
+    unsigned long port = strtoul(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end != '\0' || port == 0 || port > 65535)
+        return bad_usage(text, "expected a port, 1 to 65535");
+    *ret_port = (uint16_t)port;
+    return 0;
+}
+
+/* -1: go on; else the exit status. */
+static int take_options(int argc, char **argv, struct options *o)
+{
+    static const struct option options[] = {
+        {"conf", required_argument, NULL, 'c'},
+        {"check", no_argument, NULL, 'k'},
+        {"user", required_argument, NULL, 'u'},
+        {"metrics", required_argument, NULL, 'm'},
+        {"epmd-port", required_argument, NULL, 'p'},
+        {"relaxed-command-check", no_argument, NULL, 'r'},
+        {"version", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0}};
+    const char *port = getenv("ERL_EPMD_PORT");
+    int c;
+    opterr = 0; /* its own messages look otherwise than ours */
+    while ((c = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+        switch (c) {
+        case 'c':
+            o->conf = optarg;
+            break;
+        case 'k':
+            o->check = true;
+            break;
+        case 'u':
+            o->user = optarg;
+            break;
+        case 'm':
+            o->metrics = optarg;
+            break;
+        case 'p':
+            port = optarg;
+            break;
+        case 'r':
+            o->relaxed = true;
+            break;
+        case 'v':
+            puts("secure-epmd " DOOR_RELEASE);
+            return EXIT_SUCCESS;
+        case 'h':
+            usage(stdout);
+            return EXIT_SUCCESS;
+        default:
+            return bad_usage(argv[optind - 1],
+                             c == ':' ? "needs a value" : "unknown option");
+        }
+    }
+    if (optind < argc)
+        return bad_usage(argv[optind], "expected options only");
+    if (port != NULL && *port != '\0' && take_port(port, &o->epmd_port) != 0)
+        return EXIT_USAGE;
+    return -1;
+}
+
+static int fail(const struct tacit_fault *fault)
+{
+    fprintf(stderr, "secure-epmd: %s\n", fault->text);
+    return EXIT_FAILURE;
+}
+
+static int check(const struct options *o)
+{
+    struct tacit_fault fault;
+    struct tacit_policy *policy;
+    struct tacit_files files = tacit_files_real();
+    if (tacit_policy_load_door(o->conf, &files, tacit_suites_available(), &policy,
+                               &fault) != TACIT_OK)
+        return fail(&fault);
+    printf("%s: no fault\n", o->conf);
+    tacit_policy_free(policy);
+    return EXIT_SUCCESS;
+}
+
+static void start_signals(void)
+{
+    static const int numbers[] = {SIGHUP, SIGTERM, SIGINT};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        uv_signal_init(&door.loop, &signals[i]);
+        uv_signal_start(&signals[i], on_signal, numbers[i]);
+    }
+    uv_timer_init(&door.loop, &tick);
+    uv_timer_start(&tick, on_tick, TICK_MS, TICK_MS);
+}
+
+static int run(const struct options *o)
+{
+    struct tacit_fault fault = {{0}};
+    door.conf = o->conf;
+    door.epmd_port = o->epmd_port;
+    door.epmd_relaxed = o->relaxed;
+    door.started = wall_clock();
+    strangers_told_at = now_ms() - 60000;
+    if (uv_loop_init(&door.loop) != 0)
+        return EXIT_FAILURE;
+    start_signals();
+    if (settings_load(true, &fault) != TACIT_OK)
+        return fail(&fault);
+    if (o->metrics != NULL && metrics_start(o->metrics, &fault) != TACIT_OK)
+        return fail(&fault);
+    system_close_sockets();
+    log_event("ready", "release=%s conf=%s", DOOR_RELEASE, o->conf);
+    system_notify("READY=1");
+    uv_run(&door.loop, UV_RUN_DEFAULT);
+    uv_loop_close(&door.loop);
+    tacit_policy_free(door.policy);
+    tacit_replay_free(&door.replay);
+    tacit_registry_free(&door.nodes);
+    tacit_legacy_free(&door.legacy);
+    return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+    const char *conf = getenv("TACIT_CONF");
+    struct options o = {.conf = conf != NULL && *conf != '\0' ? conf
+                                                              : "/etc/tacit/tacit.conf",
+                        .epmd_port = EPMD_PORT};
+    struct tacit_fault fault = {{0}};
+    int status = take_options(argc, argv, &o);
+    if (status >= 0)
+        return status;
+    signal(SIGPIPE, SIG_IGN);
+    setvbuf(stderr, NULL, _IOLBF, 2048); /* a line is one write */
+    system_take_sockets();
+    /* Before anything is read: what it can read now, it can read at every reload. */
+    if (o.user != NULL && system_become(o.user, &fault) != TACIT_OK)
+        return fail(&fault);
+    if (sodium_init() < 0) {
+        fputs("secure-epmd: libsodium did not start\n", stderr);
+        return EXIT_FAILURE;
+    }
+    system_harden();
+    return o.check ? check(&o) : run(&o);
+}

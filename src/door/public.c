@@ -1,0 +1,336 @@
+/* The public port: strangers, until one shows a first message and is passed on. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "channel/handshake.h"
+#include "door/daemon.h"
+
+/* A connection whose first message is not there yet, or is nobody's. */
+struct stranger {
+    uv_poll_t poll;
+    struct tacit_pending_entry pending;
+    int fd;
+    bool silent; /* read and forget until the deadline */
+    struct tacit_address peer;
+    size_t got;
+    uint8_t bytes[TACIT_DOOR_FIRST];
+};
+
+static struct listening *listeners;
+
+static struct stranger *stranger_of(struct tacit_pending_entry *e)
+{
+    return (struct stranger *)(void *)((char *)e - offsetof(struct stranger, pending));
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+/* Takes the socket back: afterwards libuv, and so epoll, knows nothing of it. */
+static int release(struct stranger *s)
+{
+    int fd = s->fd;
+    tacit_pending_remove(&door.pending, &s->pending);
+    uv_poll_stop(&s->poll);
+    uv_close((uv_handle_t *)&s->poll, on_closed);
+    return fd;
+}
+
+/* Ends a connection without a word. */
+static void drop(struct stranger *s)
+{
+    if (!s->pending.first_seen)
+        door.counters.strangers++;
+    close(release(s));
+}
+
+bool public_evict(void)
+{
+    struct tacit_pending_entry *victim = tacit_pending_victim(&door.pending);
+    if (victim == NULL)
+        return false;
+    door.counters.evicted++;
+    drop(stranger_of(victim));
+    return true;
+}
+
+/* --- a first message -------------------------------------------------------------- */
+
+/* It opened. Is it new, and of this time? The node looks again, under its own clock. */
+static bool fresh(const struct stranger *s, const struct tacit_first *first,
+                  const uint8_t ephemeral[NOISE_DHLEN])
+{
+    uint64_t now = wall_clock();
+    char peer[TACIT_ADDRESS_TEXT];
+    int error = tacit_replay_check(&door.replay, ephemeral, first->time, now);
+    if (error == TACIT_OK)
+        return true;
+    tacit_address_to_text(&s->peer, peer);
+    if (error == TACIT_ETIME) {
+        bool ahead = first->time > now;
+        door.counters.clocks++;
+        log_stranger("clock", "peer=%s seconds=%s%ju", peer, ahead ? "+" : "-",
+                     (uintmax_t)(ahead ? first->time - now : now - first->time));
+    } else {
+        door.counters.replays++;
+        log_stranger("replay", "peer=%s", peer);
+    }
+    return false;
+}
+
+static void pass_on(struct stranger *s, struct node *n)
+{
+    struct tacit_door_pass frame = {.accepted = (uint64_t)s->pending.accepted,
+                                    .peer = s->peer};
+    memcpy(frame.first, s->bytes, sizeof frame.first);
+    pass(n, release(s), &frame);
+}
+
+static void take_first(struct stranger *s)
+{
+    struct tacit_first first;
+    uint8_t ephemeral[NOISE_DHLEN];
+    const struct tacit_secret *keys;
+    size_t count = tacit_policy_mesh_keys(door.policy, &keys);
+    if (tacit_first_open(keys, count, s->bytes + TACIT_MESSAGE_HEADER, &first,
+                         ephemeral) != TACIT_OK) {
+        door.counters.garbage++;
+        s->silent = true;
+        return;
+    }
+    if (!fresh(s, &first, ephemeral)) {
+        s->silent = true; /* a replayed message is a stranger's */
+        return;
+    }
+    s->pending.first_seen = true;
+    struct node *n = tacit_name_ok(first.wanted) ? local_find(first.wanted) : NULL;
+    if (n != NULL) {
+        pass_on(s, n);
+        return;
+    }
+    char peer[TACIT_ADDRESS_TEXT];
+    tacit_address_to_text(&s->peer, peer);
+    door.counters.unknown++;
+    log_stranger("unknown_name", "name=%s peer=%s", first.wanted, peer);
+    drop(s); /* who holds the mesh key need not wait to learn that it is not here */
+}
+
+static void discard(struct stranger *s)
+{
+    uint8_t waste[4096];
+    ssize_t n = recv(s->fd, waste, sizeof waste, 0);
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
+        drop(s);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    struct stranger *s = poll->data;
+    (void)events;
+    if (status < 0) {
+        drop(s);
+        return;
+    }
+    if (s->silent) {
+        discard(s);
+        return;
+    }
+    ssize_t n = recv(s->fd, s->bytes + s->got, sizeof s->bytes - s->got, 0);
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+        return;
+    if (n <= 0) {
+        drop(s);
+        return;
+    }
+    s->got += (size_t)n;
+    if (s->got >= TACIT_MESSAGE_HEADER &&
+        ((size_t)s->bytes[0] << 8 | s->bytes[1]) != TACIT_MESSAGE_1) {
+        door.counters.garbage++;
+        s->silent = true;
+    } else if (s->got == sizeof s->bytes) {
+        take_first(s);
+    }
+}
+
+/* --- accepting -------------------------------------------------------------------- */
+
+static void take_socket(int fd, const struct tacit_address *peer)
+{
+    if (door.pending.count >= TACIT_PENDING_MAX)
+        public_evict();
+    struct stranger *s = calloc(1, sizeof *s);
+    if (s == NULL || uv_poll_init(&door.loop, &s->poll, fd) != 0) {
+        free(s);
+        close(fd);
+        return;
+    }
+    door.counters.accepted++;
+    s->fd = fd;
+    s->peer = *peer;
+    s->poll.data = s;
+    tacit_pending_add(&door.pending, &s->pending, peer, now_ms());
+    uv_poll_start(&s->poll, UV_READABLE, on_readable);
+}
+
+static void accept_some(struct listening *l)
+{
+    for (int i = 0; i < ACCEPT_BATCH; i++) {
+        struct tacit_address peer;
+        int fd = socket_accept(l->fd, &peer);
+        if (fd >= 0) {
+            take_socket(fd, &peer);
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+                   errno == ENOMEM) {
+            door_starved();
+            return;
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            return;
+        }
+    }
+}
+
+void public_tick(void)
+{
+    int64_t now = now_ms();
+    struct tacit_pending_entry *next;
+    for (struct tacit_pending_entry *e = door.pending.oldest; e != NULL; e = next) {
+        next = e->next;
+        if (tacit_pending_deadline(&door.pending, e, now) <= now)
+            drop(stranger_of(e));
+    }
+}
+
+/* --- where to listen -------------------------------------------------------------- */
+
+static bool same_address(const struct tacit_address *a, const struct tacit_address *b)
+{
+    return a->family == b->family && a->port == b->port && a->scope == b->scope &&
+           memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+}
+
+static struct listening *find(const struct tacit_address *address)
+{
+    struct listening *l = listeners;
+    while (l != NULL && !same_address(&l->address, address))
+        l = l->next;
+    return l;
+}
+
+static int open_one(const struct tacit_address *address, struct tacit_fault *fault)
+{
+    char text[TACIT_ADDRESS_TEXT];
+    int fd = system_socket(address, NULL);
+    if (fd < 0)
+        fd = socket_listen(address);
+    struct listening *l = fd < 0 ? NULL : listening_new(fd, accept_some);
+    tacit_address_to_text(address, text);
+    if (l == NULL) {
+        snprintf(fault->text, sizeof fault->text, "%s: [host] listen = %s: %s",
+                 tacit_policy_path(door.policy), text, strerror(errno));
+        return TACIT_ESYSTEM;
+    }
+    l->address = *address;
+    l->next = listeners;
+    listeners = l;
+    l->wanted = true;
+    log_event("listening", "address=%s", text);
+    return TACIT_OK;
+}
+
+static void close_unwanted(void)
+{
+    for (struct listening **at = &listeners; *at != NULL;) {
+        struct listening *l = *at;
+        char text[TACIT_ADDRESS_TEXT];
+        if (l->wanted) {
+            at = &l->next;
+            continue;
+        }
+        *at = l->next;
+        tacit_address_to_text(&l->address, text);
+        log_event("not_listening", "address=%s", text);
+        listening_free(l);
+    }
+}
+
+/* Each address that could not be listened on is tried again, and told of once. */
+static uv_timer_t retry;
+static bool retry_made, retry_told;
+
+static void on_retry(uv_timer_t *timer)
+{
+    struct tacit_fault fault;
+    (void)timer;
+    public_apply(false, &fault);
+}
+
+static void retry_later(const struct tacit_fault *fault)
+{
+    char text[TACIT_FAULT_MAX];
+    if (!retry_made)
+        uv_timer_init(&door.loop, &retry);
+    retry_made = true;
+    if (!retry_told)
+        log_event("listen_failed", "text=%s", log_quote(text, fault->text));
+    retry_told = true;
+    uv_timer_start(&retry, on_retry, RETRY_MS, 0);
+}
+
+int public_apply(bool first, struct tacit_fault *fault)
+{
+    struct tacit_address addresses[256];
+    size_t count = interfaces_addresses(addresses, 256);
+    int error = TACIT_OK;
+    for (struct listening *l = listeners; l != NULL; l = l->next)
+        l->wanted = false;
+    for (size_t i = 0; i < count; i++) {
+        struct listening *l = find(&addresses[i]);
+        if (l != NULL)
+            l->wanted = true;
+        else if (open_one(&addresses[i], fault) != TACIT_OK)
+            error = TACIT_ESYSTEM;
+    }
+    close_unwanted();
+    if (error && !first)
+        retry_later(fault);
+    else
+        retry_told = false;
+    return error;
+}
+
+size_t public_listening(char (*ret_texts)[TACIT_ADDRESS_TEXT], size_t max)
+{
+    size_t count = 0;
+    for (struct listening *l = listeners; l != NULL && count < max; l = l->next)
+        tacit_address_to_text(&l->address, ret_texts[count++]);
+    return count;
+}
+
+void public_stop(void)
+{
+    struct tacit_pending_entry *next;
+    if (retry_made)
+        uv_timer_stop(&retry);
+    for (struct listening *l = listeners; l != NULL; l = l->next)
+        l->wanted = false;
+    close_unwanted();
+    for (struct tacit_pending_entry *e = door.pending.oldest; e != NULL; e = next) {
+        next = e->next;
+        if (!e->first_seen)
+            drop(stranger_of(e));
+    }
+}
+
+void public_close(void)
+{
+    public_stop();
+    while (door.pending.oldest != NULL)
+        drop(stranger_of(door.pending.oldest));
+    if (retry_made)
+        uv_close((uv_handle_t *)&retry, NULL);
+}

@@ -1,0 +1,124 @@
+/* What the door counts, as `tacit show` reads it and as Prometheus does. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "door/daemon.h"
+
+enum {
+    LISTENING_MAX = 64,
+};
+
+struct figure {
+    const char *name, *help;
+    bool gauge;
+    uint64_t value;
+};
+
+/* Everything that is one number. Returns how many. */
+static size_t figures(struct figure ret[32])
+{
+    const struct counters *c = &door.counters;
+    const struct figure all[] = {
+        {"uptime", "Seconds since the start", true, wall_clock() - door.started},
+        {"nodes", "Registered nodes", true, door.nodes.count},
+        {"pending", "Connections without a first message yet", true, door.pending.count},
+        {"accepted", "Connections accepted", false, c->accepted},
+        {"passed", "Connections passed to nodes", false, c->passed},
+        {"strangers", "Connections that never showed a valid first message", false,
+         c->strangers},
+        {"evicted", "Connections ended to make room", false, c->evicted},
+        {"garbage", "First messages that do not open", false, c->garbage},
+        {"replays", "First messages seen before", false, c->replays},
+        {"clock", "First messages out of time", false, c->clocks},
+        {"unknown_name", "Valid first messages for a node that is not here", false,
+         c->unknown},
+        {"slow_node", "Connections ended because a node did not take them", false,
+         c->slow},
+        {"late", "Connections whose time ran out on the way to a node", false, c->late},
+        {"starved", "Times that descriptors ran out", false, c->starved},
+        {"registrations", "Registrations of nodes", false, c->registrations},
+        {"epmd_nodes", "Nodes registered over the legacy protocol", true,
+         door.legacy.live.count},
+        {"epmd_requests", "Requests of the legacy protocol", false, c->epmd_requests},
+        {"epmd_bad", "Broken requests of the legacy protocol", false, c->epmd_bad},
+        {"reloads", "Configurations loaded after the first", false, c->reloads},
+        {"reload_failures", "Configurations that did not load", false,
+         c->reload_failures},
+    };
+    size_t count = sizeof all / sizeof all[0];
+    for (size_t i = 0; i < count; i++)
+        ret[i] = all[i];
+    return count;
+}
+
+/* A text that grows; NULL once memory ran out. */
+struct text {
+    FILE *file;
+    char *bytes;
+    size_t len;
+};
+
+static bool text_open(struct text *t)
+{
+    t->file = open_memstream(&t->bytes, &t->len);
+    return t->file != NULL;
+}
+
+static char *text_close(struct text *t)
+{
+    bool bad = ferror(t->file) != 0;
+    if (fclose(t->file) == 0 && !bad)
+        return t->bytes;
+    free(t->bytes);
+    return NULL;
+}
+
+char *report_show(void)
+{
+    struct text t = {0};
+    struct figure all[32];
+    char listening[LISTENING_MAX][TACIT_ADDRESS_TEXT];
+    if (!text_open(&t))
+        return NULL;
+    size_t count = figures(all);
+    for (size_t i = 0; i < count; i++)
+        fprintf(t.file, "counter\t%s\t%ju\n", all[i].name, (uintmax_t)all[i].value);
+    for (uint8_t i = 1; i <= TACIT_DOOR_REASON_LAST; i++)
+        fprintf(t.file, "counter\trefused_%s\t%ju\n", tacit_door_reason_name(i),
+                (uintmax_t)door.counters.refused[i]);
+    count = public_listening(listening, LISTENING_MAX);
+    for (size_t i = 0; i < count; i++)
+        fprintf(t.file, "listen\t%s\n", listening[i]);
+    for (struct tacit_registry_entry *e = door.nodes.oldest; e != NULL; e = e->newer) {
+        const struct node *n = local_node_of(e);
+        fprintf(t.file, "node\t%s\t%jd\t%ju\t%s\t%u\t%ju\t%ju\n", e->name,
+                (intmax_t)n->pid, (uintmax_t)n->uid, n->release, (unsigned)n->creation,
+                (uintmax_t)n->since, (uintmax_t)n->passed);
+    }
+    return text_close(&t);
+}
+
+char *report_metrics(void)
+{
+    struct text t = {0};
+    struct figure all[32];
+    if (!text_open(&t))
+        return NULL;
+    size_t count = figures(all);
+    for (size_t i = 0; i < count; i++) {
+        const char *suffix = all[i].gauge ? "" : "_total";
+        fprintf(t.file, "# HELP secure_epmd_%s%s %s.\n# TYPE secure_epmd_%s%s %s\n",
+                all[i].name, suffix, all[i].help, all[i].name, suffix,
+                all[i].gauge ? "gauge" : "counter");
+        fprintf(t.file, "secure_epmd_%s%s %ju\n", all[i].name, suffix,
+                (uintmax_t)all[i].value);
+    }
+    fputs("# HELP secure_epmd_refused_total Local requests refused.\n"
+          "# TYPE secure_epmd_refused_total counter\n",
+          t.file);
+    for (uint8_t i = 1; i <= TACIT_DOOR_REASON_LAST; i++)
+        fprintf(t.file, "secure_epmd_refused_total{reason=\"%s\"} %ju\n",
+                tacit_door_reason_name(i), (uintmax_t)door.counters.refused[i]);
+    return text_close(&t);
+}

@@ -1,0 +1,96 @@
+/* The configuration in force, and what follows when another takes its place. */
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "channel/suite.h"
+#include "door/daemon.h"
+#include "files/files.h"
+
+/* Users of door-users by number: looked up at load, since a look-up may take its time. */
+static struct known {
+    uid_t uid;
+    char name[TACIT_USER_MAX + 1];
+} * known;
+static size_t known_count;
+
+static void know_users(const struct tacit_policy *policy)
+{
+    const struct tacit_door_user *user;
+    size_t count = 0, used = 0;
+    while (tacit_policy_door_user(policy, count) != NULL)
+        count++;
+    struct known *all = count == 0 ? NULL : calloc(count, sizeof *all);
+    for (size_t i = 0; all != NULL && (user = tacit_policy_door_user(policy, i)); i++) {
+        const struct passwd *entry = getpwnam(user->user);
+        if (entry != NULL) {
+            all[used].uid = entry->pw_uid;
+            memcpy(all[used++].name, user->user, sizeof user->user);
+        } else if (strspn(user->user, "0123456789*") != strlen(user->user)) {
+            log_event("unknown_user", "user=%s", user->user);
+        }
+    }
+    free(known);
+    known = all;
+    known_count = used;
+}
+
+bool settings_allow(uid_t uid, const char *name)
+{
+    if (uid == 0 || uid == geteuid())
+        return true;
+    for (size_t i = 0; i < known_count; i++)
+        if (known[i].uid == uid &&
+            tacit_policy_door_allows(door.policy, known[i].name, uid, name))
+            return true;
+    return tacit_policy_door_allows(door.policy, "", uid, name);
+}
+
+static int apply(bool first, struct tacit_fault *fault)
+{
+    int error = local_apply(fault);
+    if (error == TACIT_OK)
+        error = epmd_apply(fault);
+    if (error == TACIT_OK) {
+        error = public_apply(first, fault);
+        if (!first)
+            error = TACIT_OK; /* it is tried again */
+    }
+    return error;
+}
+
+/* The new one is in force only when all of it could be applied. */
+int settings_load(bool first, struct tacit_fault *fault)
+{
+    struct tacit_files files = tacit_files_real();
+    struct tacit_policy *policy, *before = door.policy;
+    int error = tacit_policy_load_door(door.conf, &files, tacit_suites_available(),
+                                       &policy, fault);
+    if (error == TACIT_OK) {
+        door.policy = policy;
+        error = apply(first, fault);
+    }
+    if (error != TACIT_OK && !first) {
+        char text[TACIT_FAULT_MAX];
+        struct tacit_fault again;
+        if (door.policy != before) {
+            door.policy = before;
+            tacit_policy_free(policy);
+            apply(false, &again);
+        }
+        door.counters.reload_failures++;
+        log_event("reload_failed", "text=%s", log_quote(text, fault->text));
+    }
+    if (error != TACIT_OK)
+        return error;
+    tacit_policy_free(before);
+    know_users(policy);
+    interfaces_watch();
+    if (first)
+        return TACIT_OK;
+    local_recheck();
+    door.counters.reloads++;
+    log_event("reloaded", "conf=%s", door.conf);
+    return TACIT_OK;
+}
