@@ -261,6 +261,7 @@ enum link_fate {
 struct link_input {
     uint8_t *buffer;   /* bytes as read; NULL while there are none */
     size_t start, end; /* the part of it not yet opened */
+    unsigned exact;    /* so many more records are read one by one */
     uint8_t *plain;    /* an opened record's data not yet consumed, in buffer */
     size_t plain_len;
     uint8_t header[4]; /* a message's length, as it comes in */
@@ -270,8 +271,8 @@ struct link_input {
 };
 
 struct link_output {
-    ErlDrvBinary *record; /* data of the next record, behind room for its header */
-    size_t data_len;
+    ErlDrvBinary *batch; /* sealed records; behind them room for a header, then data */
+    size_t sealed, data_len;
 };
 
 struct link {
@@ -303,6 +304,7 @@ struct link {
     uint64_t received_records;                 /* that opened: the only sign of life */
     uint64_t received_bytes, sent_bytes;       /* on the wire */
     uint64_t received_messages, sent_messages; /* ticks included */
+    ErlDrvTime last_output;                    /* us */
     struct link_input input;
     struct link_output output;
 };

@@ -15,6 +15,8 @@ enum {
     READ_BUDGET = 1024 * 1024, /* bytes a callback reads; the poll comes back for more */
     SMALL_MESSAGE = 4096,      /* below this a copy costs less than a binary of its own */
     FIRST_GROWTH = 128 * 1024, /* a message's buffer grows with what arrives */
+    LARGE_RECORD = 8 * 1024,   /* one that is better not moved */
+    EXACT_AFTER_LARGE = 3,     /* records: a message's end and the next one's start */
     HANDSHAKE_MESSAGE_MAX = 65535,
 };
 
@@ -93,17 +95,17 @@ static enum link_fate deliver_long(struct link *l)
 
 /* --- from the records' data to messages --------------------------------------------- */
 
-/* Room for `more` bytes of the long message, and a byte to spare for a record's type. */
+/* Room for `more` bytes of the long message. */
 static bool grow(struct link *l, size_t more)
 {
     struct link_input *in = &l->input;
-    size_t need = in->message_got + more + 1 + 32; /* and for a tag, opened in place */
+    size_t need = in->message_got + more;
     size_t have = in->message == NULL ? 0 : (size_t)in->message->orig_size;
     if (need <= have)
         return true;
     size_t size = have * 2 < FIRST_GROWTH ? FIRST_GROWTH : have * 2;
-    if (size > in->message_len + 1 + 32)
-        size = in->message_len + 1 + 32;
+    if (size > in->message_len)
+        size = in->message_len;
     if (size < need)
         size = need;
     ErlDrvBinary *grown = in->message == NULL ? driver_alloc_binary(size)
@@ -154,7 +156,7 @@ static enum link_fate consume(struct link *l)
             return LINK_LIVES;
         in->message_got +=
             take(in, (uint8_t *)in->message->orig_bytes + in->message_got, n);
-        return in->message_got == in->message_len ? deliver_long(l) : LINK_LIVES;
+        return LINK_LIVES;
     }
     in->header_len += take(in, in->header + in->header_len, 4 - in->header_len);
     if (in->header_len < 4)
@@ -202,23 +204,28 @@ static void open_record(struct link *l, size_t size)
     struct link_input *in = &l->input;
     uint8_t *record = in->buffer + in->start;
     uint8_t *to = record + TACIT_RECORD_HEADER;
-    size_t body = size - TACIT_RECORD_HEADER, len;
+    size_t tag = tacit_suite_tag(l->channel->suite), len;
+    size_t most = size < TACIT_RECORD_HEADER + tag ? 0 : size - TACIT_RECORD_HEADER - tag;
     bool direct = in->message != NULL && l->state == LINK_ACTIVE &&
-                  body <= in->message_len - in->message_got;
+                  most <= in->message_len - in->message_got;
     if (direct) {
-        if (!grow(l, body))
+        if (!grow(l, most))
             return;
         to = (uint8_t *)in->message->orig_bytes + in->message_got;
     }
     enum tacit_record_type type;
     int error = tacit_channel_open(l->channel, record, size, to, &len, &type);
     in->start += size;
+    if (size >= LARGE_RECORD)
+        in->exact = EXACT_AFTER_LARGE;
+    else if (in->exact > 0)
+        in->exact--;
     if (error) {
         link_doom(l, error, tacit_error_name(error), "a record that does not open");
     } else if (type == TACIT_RECORD_CLOSE) {
         take_close(l, to, len);
     } else if (direct) {
-        in->message_got += len; /* cannot complete it: body is longer than len */
+        in->message_got += len;
     } else {
         in->plain = to;
         in->plain_len = len;
@@ -240,6 +247,11 @@ static enum link_fate deliver_buffered(struct link *l)
 {
     struct link_input *in = &l->input;
     while (may_deliver(l)) {
+        if (in->message != NULL && in->message_got == in->message_len) {
+            if (deliver_long(l) == LINK_GONE)
+                return LINK_GONE;
+            continue;
+        }
         if (in->plain_len > 0) {
             if (consume(l) == LINK_GONE)
                 return LINK_GONE;
@@ -292,16 +304,32 @@ static void cut(struct link *l, int error)
         link_doom(l, TACIT_ECUT, "cut", tacit_error_text(TACIT_ECUT));
 }
 
-/* Reads once; false: there is nothing to read now, or the link is doomed. */
+/*
+ * How much to read: as much as there is room for, or, where large records come, to the
+ * end of the present one and the next one's length, so that nothing of another has to be
+ * moved to the front.
+ */
+static size_t to_read(const struct link_input *in)
+{
+    size_t have = in->end - in->start;
+    size_t size = tacit_record_size(in->buffer + in->start, have);
+    size_t room = BUFFER_SIZE - in->end;
+    if (size < LARGE_RECORD && (size <= have || in->exact == 0))
+        return room;
+    return size - have + TACIT_RECORD_HEADER < room ? size - have + TACIT_RECORD_HEADER
+                                                    : room;
+}
+
+/* Reads once; false: there is nothing more to read now, or the link is doomed. */
 static bool read_once(struct link *l, size_t *budget)
 {
     struct link_input *in = &l->input;
     if (!have_buffer(l))
         return false;
-    size_t room = BUFFER_SIZE - in->end;
+    size_t wanted = to_read(in);
     ssize_t n;
     do {
-        n = read(l->fd, in->buffer + in->end, room);
+        n = read(l->fd, in->buffer + in->end, wanted);
     } while (n < 0 && errno == EINTR);
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         return false;
@@ -312,7 +340,7 @@ static bool read_once(struct link *l, size_t *budget)
     in->end += (size_t)n;
     l->received_bytes += (size_t)n;
     *budget -= (size_t)n < *budget ? (size_t)n : *budget;
-    return (size_t)n == room || *budget > 0;
+    return (size_t)n == wanted;
 }
 
 enum link_fate link_read(struct link *l)

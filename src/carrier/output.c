@@ -1,9 +1,13 @@
 /*
  * Messages from the emulator -> records -> socket.
  *
- * A lone message goes out at once. While more keep coming they are gathered: a zero timer
- * runs as long as each of its turns finds something to send, so that small messages share
- * a record and a system call, and none waits longer than one turn of the scheduler.
+ * A lone message goes out at once. While more come, at most GATHER_US after each other,
+ * they are gathered: a zero timer runs as long as each of its turns finds something to
+ * send, so that small messages share a record and records share a system call, and none
+ * waits longer than one turn of the scheduler.
+ *
+ * Large pieces are sealed straight from the emulator's binaries; small ones are copied
+ * together first.
  */
 #include <errno.h>
 #include <string.h>
@@ -13,14 +17,21 @@
 #include "carrier.h"
 
 enum {
-    COPY_MAX =
-        16 * 1024, /* a smaller rest is queued as a copy, not by its whole record */
+    BATCH_SIZE = 3 * TACIT_RECORD_MAX, /* records that wait for one write */
+    SEND_AT = 64 * 1024, /* sealed bytes that are worth a write of their own */
+    LARGE_PIECE = 8192,  /* from here on sealing in place beats copying */
+    CHUNK = 65472,       /* of a large piece a record: a multiple of the cache's lines */
+    LONE_MAX = 2048,     /* a message that, alone, is content with a small batch */
+    GATHER_US = 40,      /* less than a round trip: a lone caller is never held up */
+    RECORD_OVERHEAD = TACIT_RECORD_HEADER + TACIT_TAG_MAX,
+    SMALL_BATCH = RECORD_OVERHEAD + 4 + LONE_MAX,
+    COPY_MAX = 16 * 1024, /* a smaller rest is queued as a copy, not by its whole batch */
     WRITE_VECTORS = 64,
 };
 
 size_t link_pending(const struct link *l)
 {
-    return driver_sizeq(l->port) + l->output.data_len;
+    return driver_sizeq(l->port) + l->output.sealed + l->output.data_len;
 }
 
 static void check_busy(struct link *l)
@@ -59,73 +70,146 @@ static ssize_t write_some(struct link *l, const void *bytes, size_t len)
     return n;
 }
 
-/* Queues what the socket did not take. Gives the record's binary away if it is large. */
+static void out_of_memory(struct link *l)
+{
+    link_doom(l, TACIT_ENOMEM, "no_memory", "memory ran out");
+}
+
+/* Queues what the socket did not take. Gives the batch away if that is large. */
 static void enqueue(struct link *l, size_t offset, size_t len)
 {
     struct link_output *o = &l->output;
     int failed;
     if (len <= COPY_MAX) {
-        failed = driver_enq(l->port, o->record->orig_bytes + offset, len);
+        failed = driver_enq(l->port, o->batch->orig_bytes + offset, len);
     } else {
-        failed = driver_enq_bin(l->port, o->record, offset, len);
-        driver_free_binary(o->record); /* the queue keeps its own reference */
-        o->record = NULL;
+        failed = driver_enq_bin(l->port, o->batch, offset, len);
+        driver_free_binary(o->batch); /* the queue keeps its own reference */
+        o->batch = NULL;
     }
     if (failed)
-        link_doom(l, TACIT_ENOMEM, "no_memory", "memory ran out");
+        out_of_memory(l);
     else
         link_select(l, l->selected_read, true);
 }
 
-/* Seals the gathered data where it lies and sends it. */
-static void send_record(struct link *l)
+/* Sends the records of the batch; nothing may be gathered behind them. */
+static void send_batch(struct link *l)
 {
     struct link_output *o = &l->output;
-    uint8_t *record = (uint8_t *)o->record->orig_bytes;
-    struct iovec iov = {.iov_base = record + TACIT_RECORD_HEADER, .iov_len = o->data_len};
-    size_t len;
-    int error = tacit_channel_seal(l->channel, TACIT_RECORD_DATA, &iov, 1, record,
-                                   TACIT_RECORD_MAX, &len);
-    o->data_len = 0;
-    if (error) {
-        link_doom(l, error, error == TACIT_ELIMIT ? "keys_worn" : tacit_error_name(error),
-                  tacit_error_text(error));
+    size_t len = o->sealed;
+    o->sealed = 0;
+    if (len == 0)
         return;
-    }
-    ssize_t sent = driver_sizeq(l->port) > 0 ? 0 : write_some(l, record, len);
+    ssize_t sent =
+        driver_sizeq(l->port) > 0 ? 0 : write_some(l, o->batch->orig_bytes, len);
     if (sent >= 0 && (size_t)sent < len)
         enqueue(l, (size_t)sent, len - (size_t)sent);
 }
 
-static void put(struct link *l, const void *bytes, size_t len)
+/* Seals one record into the batch, which has room for it. */
+static void seal_record(struct link *l, const void *bytes, size_t len)
+{
+    struct link_output *o = &l->output;
+    struct iovec iov = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = len};
+    uint8_t *record = (uint8_t *)o->batch->orig_bytes + o->sealed;
+    size_t size;
+    int error = tacit_channel_seal(l->channel, TACIT_RECORD_DATA, &iov, 1, record,
+                                   (size_t)o->batch->orig_size - o->sealed, &size);
+    if (error)
+        link_doom(l, error, error == TACIT_ELIMIT ? "keys_worn" : tacit_error_name(error),
+                  tacit_error_text(error));
+    else
+        o->sealed += size;
+}
+
+/* Seals what was gathered, where it lies. */
+static void seal_gathered(struct link *l)
+{
+    struct link_output *o = &l->output;
+    size_t len = o->data_len;
+    o->data_len = 0;
+    if (len > 0)
+        seal_record(l, o->batch->orig_bytes + o->sealed + TACIT_RECORD_HEADER, len);
+}
+
+/* How much data the batch's next record can have. */
+static size_t room(const struct link_output *o)
+{
+    size_t left = o->batch == NULL ? 0 : (size_t)o->batch->orig_size - o->sealed;
+    left = left < RECORD_OVERHEAD ? 0 : left - RECORD_OVERHEAD;
+    return left < TACIT_RECORD_DATA_MAX ? left : TACIT_RECORD_DATA_MAX;
+}
+
+static bool new_batch(struct link *l, size_t size)
+{
+    l->output.batch = driver_alloc_binary(size);
+    if (l->output.batch == NULL)
+        out_of_memory(l);
+    return l->output.batch != NULL;
+}
+
+/* Makes room for at least len bytes of data, which fit an empty batch. */
+static bool make_room(struct link *l, size_t len)
+{
+    struct link_output *o = &l->output;
+    if (o->batch != NULL && room(o) < len)
+        send_batch(l);
+    return !l->doomed && (o->batch != NULL || new_batch(l, BATCH_SIZE));
+}
+
+static void put_small(struct link *l, const void *bytes, size_t len)
 {
     struct link_output *o = &l->output;
     const char *from = bytes;
     while (len > 0 && !l->doomed) {
-        if (o->record == NULL)
-            o->record = driver_alloc_binary(TACIT_RECORD_MAX);
-        if (o->record == NULL) {
-            link_doom(l, TACIT_ENOMEM, "no_memory", "memory ran out");
+        if (o->data_len == 0 && !make_room(l, 1024))
             return;
-        }
-        size_t take = TACIT_RECORD_DATA_MAX - o->data_len;
+        size_t take = room(o) - o->data_len;
         if (take > len)
             take = len;
-        memcpy(o->record->orig_bytes + TACIT_RECORD_HEADER + o->data_len, from, take);
+        memcpy(o->batch->orig_bytes + o->sealed + TACIT_RECORD_HEADER + o->data_len, from,
+               take);
         o->data_len += take;
         from += take;
         len -= take;
-        if (o->data_len == TACIT_RECORD_DATA_MAX)
-            send_record(l);
+        if (o->data_len == room(o))
+            seal_gathered(l);
     }
+}
+
+static void put(struct link *l, const void *bytes, size_t len)
+{
+    const char *from = bytes;
+    if (len >= LARGE_PIECE)
+        seal_gathered(l);
+    while (len >= LARGE_PIECE && !l->doomed) {
+        size_t take = len < CHUNK ? len : CHUNK;
+        if (!make_room(l, take))
+            return;
+        seal_record(l, from, take);
+        from += take;
+        len -= take;
+    }
+    put_small(l, from, len);
+}
+
+static void write_length(uint8_t header[4], size_t size)
+{
+    header[0] = (uint8_t)(size >> 24);
+    header[1] = (uint8_t)(size >> 16);
+    header[2] = (uint8_t)(size >> 8);
+    header[3] = (uint8_t)size;
 }
 
 static void put_message(struct link *l, const ErlIOVec *message)
 {
-    uint32_t size = (uint32_t)message->size;
-    uint8_t header[4] = {(uint8_t)(size >> 24), (uint8_t)(size >> 16),
-                         (uint8_t)(size >> 8), (uint8_t)size};
-    put(l, header, sizeof header);
+    uint8_t header[4];
+    bool alone = !l->gathering && message->size <= LONE_MAX;
+    if (l->output.batch == NULL && !new_batch(l, alone ? SMALL_BATCH : BATCH_SIZE))
+        return;
+    write_length(header, message->size);
+    put_small(l, header, sizeof header);
     for (int i = 0; i < message->vsize; i++)
         put(l, message->iov[i].iov_base, message->iov[i].iov_len);
     l->sent_messages++;
@@ -133,23 +217,37 @@ static void put_message(struct link *l, const ErlIOVec *message)
 
 void link_flush_output(struct link *l)
 {
-    if (l->output.data_len > 0 && !l->doomed)
-        send_record(l);
+    if (!l->doomed)
+        seal_gathered(l);
+    if (!l->doomed)
+        send_batch(l);
     check_busy(l);
+}
+
+/* Whether this message follows the one before so closely that more may come. */
+static bool follows_closely(struct link *l)
+{
+    ErlDrvTime now = erl_drv_monotonic_time(ERL_DRV_USEC);
+    bool close = now - l->last_output < GATHER_US;
+    l->last_output = now;
+    return close;
 }
 
 void link_output(struct link *l, const ErlIOVec *message)
 {
     if (l->doomed || l->channel == NULL)
         return;
-    put_message(l, message);
-    if (l->gathering) {
-        check_busy(l); /* its timer runs already */
-    } else {
-        link_flush_output(l);
-        l->gathering = l->state == LINK_ACTIVE;
+    if (follows_closely(l) && l->state == LINK_ACTIVE && !l->gathering) {
+        l->gathering = true;
         link_arm(l);
     }
+    put_message(l, message);
+    if (!l->gathering || l->output.sealed >= SEND_AT)
+        link_flush_output(l);
+    if (!l->gathering)
+        link_free_output(l);
+    if (l->doomed)
+        link_arm(l);
 }
 
 void link_tick(struct link *l)
@@ -157,15 +255,18 @@ void link_tick(struct link *l)
     static const uint8_t tick[4] = {0};
     if (l->doomed || l->channel == NULL)
         return;
-    put(l, tick, sizeof tick);
+    if (l->output.batch != NULL || new_batch(l, SMALL_BATCH))
+        put_small(l, tick, sizeof tick);
     l->sent_messages++;
     link_flush_output(l);
+    if (!l->gathering)
+        link_free_output(l);
     link_arm(l);
 }
 
 void link_gather_timeout(struct link *l)
 {
-    if (l->output.data_len > 0) {
+    if (l->output.sealed + l->output.data_len > 0) {
         link_flush_output(l);
         return; /* more may come: another turn */
     }
@@ -198,7 +299,7 @@ void link_send_queue(struct link *l)
 
 void link_free_output(struct link *l)
 {
-    if (l->output.record != NULL)
-        driver_free_binary(l->output.record);
+    if (l->output.batch != NULL)
+        driver_free_binary(l->output.batch);
     l->output = (struct link_output){0};
 }

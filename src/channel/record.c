@@ -73,6 +73,32 @@ static bool worn(const struct tacit_direction *d, size_t more)
     return d->counter >= RECORDS_MAX || d->bytes + more > BYTES_MAX;
 }
 
+enum {
+    AD_BYTES = TACIT_RECORD_HEADER + 1,
+};
+
+/* What a seal covers beside the data: the length, and the type, which is not sent. */
+static void make_ad(uint8_t ad[AD_BYTES], size_t body, enum tacit_record_type type)
+{
+    ad[0] = (uint8_t)(body >> 8);
+    ad[1] = (uint8_t)body;
+    ad[2] = (uint8_t)type;
+}
+
+/* The data in one piece: where it lies if it is one already, else put together at out. */
+static const uint8_t *in_one_piece(const struct iovec *iov, int iov_count, uint8_t *out)
+{
+    if (iov_count == 1)
+        return iov[0].iov_base;
+    uint8_t *at = out;
+    for (int i = 0; i < iov_count; i++) {
+        if (iov[i].iov_base != at && iov[i].iov_len > 0)
+            memcpy(at, iov[i].iov_base, iov[i].iov_len);
+        at += iov[i].iov_len;
+    }
+    return out;
+}
+
 int tacit_channel_seal(struct tacit_channel *ch, enum tacit_record_type type,
                        const struct iovec *iov, int iov_count, uint8_t *out,
                        size_t out_cap, size_t *ret_len)
@@ -85,24 +111,19 @@ int tacit_channel_seal(struct tacit_channel *ch, enum tacit_record_type type,
             return TACIT_ELIMIT;
         data += iov[i].iov_len;
     }
-    size_t body = data + 1 + tag;
+    size_t body = data + tag;
+    if (type != TACIT_RECORD_DATA && data > TACIT_CONTROL_MAX)
+        return TACIT_ELIMIT;
     if (worn(&ch->send, body))
         return TACIT_ELIMIT;
     if (out_cap < TACIT_RECORD_HEADER + body)
         return TACIT_ESPACE;
 
-    uint8_t *at = out + TACIT_RECORD_HEADER;
-    for (int i = 0; i < iov_count; i++) {
-        if (iov[i].iov_base != at && iov[i].iov_len > 0)
-            memcpy(at, iov[i].iov_base, iov[i].iov_len);
-        at += iov[i].iov_len;
-    }
-    *at = (uint8_t)type;
-    out[0] = (uint8_t)(body >> 8);
-    out[1] = (uint8_t)body;
-    uint8_t *plain = out + TACIT_RECORD_HEADER;
-    tacit_seal(&ch->send.key, ch->send.counter, out, TACIT_RECORD_HEADER, plain, data + 1,
-               plain);
+    uint8_t ad[AD_BYTES], *sealed = out + TACIT_RECORD_HEADER;
+    const uint8_t *plain = in_one_piece(iov, iov_count, sealed);
+    make_ad(ad, body, type);
+    memcpy(out, ad, TACIT_RECORD_HEADER);
+    tacit_seal(&ch->send.key, ch->send.counter, ad, sizeof ad, plain, data, sealed);
     ch->send.counter++;
     ch->send.bytes += body;
     *ret_len = TACIT_RECORD_HEADER + body;
@@ -116,29 +137,46 @@ size_t tacit_record_size(const uint8_t *bytes, size_t len)
     return TACIT_RECORD_HEADER + ((size_t)bytes[0] << 8 | bytes[1]);
 }
 
+/*
+ * Opens a body as data, or else as a close if it is small enough: a failed attempt may
+ * have spoilt the body where it is opened in place, so that a copy is kept.
+ */
+static int open_as(const struct tacit_direction *d, const uint8_t *body, size_t size,
+                   size_t tag, uint8_t *out, enum tacit_record_type *ret_type)
+{
+    uint8_t ad[AD_BYTES], copy[TACIT_CONTROL_MAX + TACIT_TAG_MAX];
+    bool may_be_control = size <= TACIT_CONTROL_MAX + tag;
+    if (may_be_control)
+        memcpy(copy, body, size);
+    *ret_type = TACIT_RECORD_DATA;
+    make_ad(ad, size, *ret_type);
+    int error = tacit_unseal(&d->key, d->counter, ad, sizeof ad, body, size, out);
+    if (error && may_be_control) {
+        *ret_type = TACIT_RECORD_CLOSE;
+        make_ad(ad, size, *ret_type);
+        error = tacit_unseal(&d->key, d->counter, ad, sizeof ad, copy, size, out);
+    }
+    return error;
+}
+
 int tacit_channel_open(struct tacit_channel *ch, const uint8_t *record, size_t size,
                        uint8_t *out, size_t *ret_len, enum tacit_record_type *ret_type)
 {
     if (ch->failed)
         return TACIT_ESTATE;
     size_t tag = tacit_suite_tag(ch->suite);
-    if (size < TACIT_RECORD_HEADER + 1 + tag || size != tacit_record_size(record, size))
+    if (size < TACIT_RECORD_HEADER + tag || size != tacit_record_size(record, size))
         return fail(ch, TACIT_EFORMAT);
     size_t body = size - TACIT_RECORD_HEADER;
     if (worn(&ch->receive, body))
         return fail(ch, TACIT_ELIMIT);
     int error =
-        tacit_unseal(&ch->receive.key, ch->receive.counter, record, TACIT_RECORD_HEADER,
-                     record + TACIT_RECORD_HEADER, body, out);
+        open_as(&ch->receive, record + TACIT_RECORD_HEADER, body, tag, out, ret_type);
     if (error)
         return fail(ch, error);
-    uint8_t type = out[body - tag - 1];
-    if (type != TACIT_RECORD_DATA && type != TACIT_RECORD_CLOSE)
-        return fail(ch, TACIT_EFORMAT);
     ch->receive.counter++;
     ch->receive.bytes += body;
-    *ret_len = body - tag - 1;
-    *ret_type = (enum tacit_record_type)type;
+    *ret_len = body - tag;
     return TACIT_OK;
 }
 

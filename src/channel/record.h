@@ -19,12 +19,14 @@ enum {
     TACIT_RECORD_HEADER = 2,
     TACIT_RECORD_BODY_MAX = 65535,
     TACIT_RECORD_MAX = TACIT_RECORD_HEADER + TACIT_RECORD_BODY_MAX,
-    /* The most data that fits a record whatever the suite: body less type, less tag. */
-    TACIT_RECORD_DATA_MAX = TACIT_RECORD_BODY_MAX - 1 - 32,
+    TACIT_TAG_MAX = 32,
+    /* The most data that fits a record whatever the suite: body less tag. */
+    TACIT_RECORD_DATA_MAX = TACIT_RECORD_BODY_MAX - TACIT_TAG_MAX,
     TACIT_CLOSE_TEXT_MAX = 200,
+    TACIT_CONTROL_MAX = 256, /* data of a record that is not of type data */
 };
 
-/* What a record carries: the last byte inside its seal. */
+/* What a record carries: sealed with it, and never sent. */
 enum tacit_record_type {
     TACIT_RECORD_DATA = 1,
     TACIT_RECORD_REKEY = 2, /* reserved: fresh keys */
@@ -66,9 +68,10 @@ void tacit_channel_init(struct tacit_channel *ch, enum noise_role role,
                         const uint8_t h[NOISE_HASHLEN]);
 
 /*
- * Seals one record of the type from the iovec's pieces into out. A first piece that lies
- * at out + TACIT_RECORD_HEADER already is sealed where it is. TACIT_ESPACE: out_cap is
- * too small; TACIT_ELIMIT: too much for a record, or the key is worn out.
+ * Seals one record of the type into out. A single piece is sealed straight from where it
+ * lies (out + TACIT_RECORD_HEADER, or anywhere else that does not overlap out); several
+ * are put together in out first. TACIT_ESPACE: out_cap is too small; TACIT_ELIMIT: too
+ * much for a record of the type, or the key is worn out.
  */
 int tacit_channel_seal(struct tacit_channel *ch, enum tacit_record_type type,
                        const struct iovec *iov, int iov_count, uint8_t *out,
@@ -81,9 +84,9 @@ int tacit_channel_seal(struct tacit_channel *ch, enum tacit_record_type type,
 size_t tacit_record_size(const uint8_t *bytes, size_t len);
 
 /*
- * Opens the complete record of size bytes. Its plaintext goes to out, which may be
+ * Opens the complete record of size bytes. Its data goes to out, which may be
  * record + TACIT_RECORD_HEADER (in place) or size - TACIT_RECORD_HEADER - tag bytes of
- * the caller's; *ret_len leaves out the type, which stands behind the data in out.
+ * the caller's.
  * After any error the channel has failed: nothing of the record may be used.
  */
 int tacit_channel_open(struct tacit_channel *ch, const uint8_t *record, size_t size,

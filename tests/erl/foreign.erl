@@ -211,8 +211,8 @@ cipher(#{peer := #{suite := _}}) -> chacha20_poly1305.
 -spec seal(atom() | byte(), iodata(), channel()) -> {binary(), channel()}.
 seal(Type, Data, #{send := {Key, Counter}} = Channel) ->
     Number = case lists:keyfind(Type, 2, ?TYPES) of {N, _} -> N; false -> Type end,
-    Length = <<(iolist_size(Data) + 1 + 16):16>>,
-    Body = tacit_noise:seal(cipher(Channel), Key, Counter, Length, [Data, Number]),
+    Length = <<(iolist_size(Data) + 16):16>>,
+    Body = tacit_noise:seal(cipher(Channel), Key, Counter, <<Length/binary, Number>>, Data),
     {<<Length/binary, Body/binary>>, Channel#{send => {Key, Counter + 1}}}.
 
 -spec send_record(atom() | byte(), iodata(), channel()) -> channel().
@@ -227,21 +227,22 @@ send_record(Type, Data, #{socket := Socket, options := Options} = Channel) ->
 recv_record(#{socket := Socket, recv := {Key, Counter}, options := Options} = Channel) ->
     case read_frame(Socket, maps:get(timeout, Options)) of
         {ok, Body} ->
-            Length = <<(byte_size(Body)):16>>,
-            Plain = tacit_noise:open(cipher(Channel), Key, Counter, Length, Body),
-            opened(Plain, Channel#{recv => {Key, Counter + 1}});
+            Open = fun(Type) ->
+                           tacit_noise:open(cipher(Channel), Key, Counter,
+                                            <<(byte_size(Body)):16, Type>>, Body)
+                   end,
+            opened(Open(1), Open(3), Channel#{recv => {Key, Counter + 1}});
         {error, _} = Error ->
             Error
     end.
 
-opened(error, _Channel) ->
+%% The type is not sent: what opens says it.
+opened(error, error, _Channel) ->
     {error, auth};
-opened(Plain, Channel) ->
-    Size = byte_size(Plain) - 1,
-    case Plain of
-        <<Data:Size/binary, 1>> -> {data, Data, Channel};
-        <<Reason, Text:(Size - 1)/binary, 3>> -> {close, {Reason, binary_to_list(Text)}, Channel}
-    end.
+opened(error, <<Reason, Text/binary>>, Channel) ->
+    {close, {Reason, binary_to_list(Text)}, Channel};
+opened(Data, error, Channel) ->
+    {data, Data, Channel}.
 
 %% ---- distribution messages --------------------------------------------------------------
 

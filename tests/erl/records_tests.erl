@@ -31,7 +31,7 @@ cases(#{tag := Tag}) ->
             [{"a record's length", 0, 128, [auth]},
              {"the first byte of a record", 2, 1, [auth]},
              {"the middle of a record", 1500, 64, [auth]},
-             {"a record's type", -Tag - 1, 1, [auth]},
+             {"the last byte of a record's data", -Tag - 1, 1, [auth]},
              {"a record's tag", -Tag, 128, [auth]},
              {"the last byte of a record", -1, 1, [auth]}]] ++
     [{"a record that says it is a byte longer", {marked, large(), longer(1), [before], [auth]}},
@@ -70,7 +70,7 @@ large() -> fun(Frame) -> byte_size(Frame) > ?MARKED andalso byte_size(Frame) < 2
 
 huge() -> fun(Frame) -> byte_size(Frame) > 10 * ?MARKED end.
 
-sized(Data, Tag) -> fun(Frame) -> byte_size(Frame) =:= 2 + Data + 1 + Tag end.
+sized(Data, Tag) -> fun(Frame) -> byte_size(Frame) =:= 2 + Data + Tag end.
 
 with(Bytes) -> fun(_) -> {replace, Bytes} end.
 
