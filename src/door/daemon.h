@@ -7,6 +7,7 @@
  *     public.c      strangers on the public port, until they are passed on
  *     interfaces.c  the addresses to listen on, as interfaces get and lose them
  *     local.c       nodes and commands on the Unix socket
+ *     directory.c   those who want the door itself: its names
  *     pass.c        connections on their way to a node
  *     epmd.c        legacy epmd on loopback
  *     metrics.c     counters for Prometheus; report.c for `tacit show`
@@ -30,11 +31,14 @@
 #include "socket/socket.h"
 
 enum {
-    ACCEPT_BATCH = 32,    /* sockets accepted in one callback */
-    LOCAL_NEW_MAX = 256,  /* on the Unix socket, before they said what they are */
-    LOCAL_NEW_MS = 10000, /* and how long they have for it */
-    EPMD_MAX = 1024,      /* legacy connections that are not a node's */
-    EPMD_IDLE_MS = 60000, /* as OTP's epmd has it */
+    ACCEPT_BATCH = 32,      /* sockets accepted in one callback */
+    LOCAL_NEW_MAX = 256,    /* on the Unix socket, before they said what they are */
+    LOCAL_NEW_MS = 10000,   /* and how long they have for it */
+    EPMD_MAX = 1024,        /* legacy connections that are not a node's */
+    EPMD_IDLE_MS = 60000,   /* as OTP's epmd has it */
+    ASKERS_MAX = 64,        /* of the directory, at once */
+    ASKERS_A_SECOND = 50,   /* X25519 is computed for them */
+    ANSWERS_MAX = 16 << 20, /* bytes of answers that wait for their readers */
     METRICS_MAX = 32,
     METRICS_MS = 10000,
     PASS_QUEUE_MAX = 128, /* connections that wait for one slow node */
@@ -74,7 +78,8 @@ struct stream {
     int64_t opened;
     uint8_t *out; /* on its way; NULL: nothing */
     size_t out_len, out_at;
-    bool closing; /* once that is sent */
+    bool closing;   /* once that is sent */
+    bool lingering; /* it is; the peer is to close first, lest it lose the end */
 };
 
 /* Takes fd over. On an error fd is closed and gone() is not called. */
@@ -84,7 +89,10 @@ int stream_open(struct stream *s, int fd, const struct stream_kind *kind,
 void stream_want_room(struct stream *s, bool on);
 /* From now on it may stay. */
 void stream_keep(struct stream *s);
-/* Sends bytes, which are freed afterwards, and then closes. s may be gone afterwards. */
+/*
+ * Sends bytes, which are freed afterwards, and then closes. What still comes in is read
+ * and forgotten. s may be gone afterwards.
+ */
 void stream_finish(struct stream *s, uint8_t *bytes, size_t len);
 void stream_close(struct stream *s);
 /* Reads at most cap bytes: how many; 0: nothing now. -1: the stream's end, or an error.
@@ -122,6 +130,13 @@ void public_close(void);
 size_t public_listening(char (*ret_texts)[TACIT_ADDRESS_TEXT], size_t max);
 /* Ends the pending connection that the design says must go; false: there is none. */
 bool public_evict(void);
+
+/* Answers a first message that wants the door itself. Takes fd in any case. */
+void directory_take(int fd, const struct tacit_address *peer,
+                    const uint8_t first[TACIT_DOOR_FIRST]);
+void directory_tick(void);
+/* Ends all of them: their keys are the policy's. */
+void directory_close(void);
 
 /* The addresses of the policy and of its interfaces, with their ports. */
 size_t interfaces_addresses(struct tacit_address *ret, size_t max);
@@ -222,7 +237,7 @@ bool settings_allow(uid_t uid, const char *name);
 struct counters {
     uint64_t accepted, strangers, evicted, garbage, replays, clocks, unknown, passed,
         late, slow, starved, registrations, refused[TACIT_DOOR_REASON_LAST + 1],
-        epmd_requests, epmd_bad, reloads, reload_failures;
+        directory, directory_refused, epmd_requests, epmd_bad, reloads, reload_failures;
 };
 
 /* There is one door a process. */

@@ -63,6 +63,7 @@ bool door_rests(void)
 static void close_all(void)
 {
     public_close();
+    directory_close();
     interfaces_stop();
     epmd_close();
     metrics_close();
@@ -108,6 +109,7 @@ static void on_tick(uv_timer_t *timer)
         listening_wake_all();
     public_tick();
     local_tick();
+    directory_tick();
     epmd_tick();
     metrics_tick();
     tell_strangers();

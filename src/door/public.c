@@ -91,6 +91,19 @@ static void pass_on(struct stranger *s, struct node *n)
     pass(n, release(s), &frame);
 }
 
+/* Without an identity of its own the door is nobody to talk to. */
+static void ask_door(struct stranger *s)
+{
+    uint8_t first[TACIT_DOOR_FIRST];
+    struct tacit_address peer = s->peer;
+    if (tacit_policy_door_identity(door.policy) == NULL) {
+        s->silent = true;
+        return;
+    }
+    memcpy(first, s->bytes, sizeof first);
+    directory_take(release(s), &peer, first);
+}
+
 static void take_first(struct stranger *s)
 {
     struct tacit_first first;
@@ -108,6 +121,10 @@ static void take_first(struct stranger *s)
         return;
     }
     s->pending.first_seen = true;
+    if (first.wanted[0] == '\0') {
+        ask_door(s);
+        return;
+    }
     struct node *n = tacit_name_ok(first.wanted) ? local_find(first.wanted) : NULL;
     if (n != NULL) {
         pass_on(s, n);

@@ -37,6 +37,8 @@ static size_t figures(struct figure ret[32])
          c->slow},
         {"late", "Connections whose time ran out on the way to a node", false, c->late},
         {"starved", "Times that descriptors ran out", false, c->starved},
+        {"directory", "Directory questions answered", false, c->directory},
+        {"directory_refused", "Directory questions refused", false, c->directory_refused},
         {"registrations", "Registrations of nodes", false, c->registrations},
         {"epmd_nodes", "Nodes registered over the legacy protocol", true,
          door.legacy.live.count},

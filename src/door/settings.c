@@ -84,6 +84,7 @@ int settings_load(bool first, struct tacit_fault *fault)
     }
     if (error != TACIT_OK)
         return error;
+    directory_close();
     tacit_policy_free(before);
     know_users(policy);
     interfaces_watch();

@@ -79,6 +79,17 @@ void stream_close(struct stream *s)
     uv_close((uv_handle_t *)&s->poll, on_closed);
 }
 
+ssize_t stream_read(struct stream *s, void *buf, size_t cap)
+{
+    ssize_t n;
+    do
+        n = recv(s->fd, buf, cap, 0);
+    while (n < 0 && errno == EINTR);
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        return 0;
+    return n > 0 ? n : -1;
+}
+
 static void send_some(struct stream *s)
 {
     while (s->out_at < s->out_len) {
@@ -93,7 +104,20 @@ static void send_some(struct stream *s)
             break;
         s->out_at += (size_t)n;
     }
-    stream_close(s);
+    /* A close with bytes unread would be a reset, which takes back what was sent. */
+    if (s->out_at < s->out_len || s->group == NULL || shutdown(s->fd, SHUT_WR) != 0) {
+        stream_close(s);
+        return;
+    }
+    s->lingering = true;
+    uv_poll_start(&s->poll, UV_READABLE, on_poll);
+}
+
+static void linger(struct stream *s)
+{
+    uint8_t waste[4096];
+    if (stream_read(s, waste, sizeof waste) < 0)
+        stream_close(s);
 }
 
 void stream_finish(struct stream *s, uint8_t *bytes, size_t len)
@@ -102,7 +126,10 @@ void stream_finish(struct stream *s, uint8_t *bytes, size_t len)
     s->out_len = bytes == NULL ? 0 : len;
     s->out_at = 0;
     s->closing = true;
-    send_some(s);
+    if (bytes == NULL)
+        stream_close(s); /* memory ran out */
+    else
+        send_some(s);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -110,23 +137,14 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     struct stream *s = poll->data;
     if (status < 0)
         stream_close(s);
+    else if (s->lingering)
+        linger(s);
     else if (s->closing)
         send_some(s);
     else if ((events & UV_WRITABLE) != 0)
         s->kind->writable(s);
     else
         s->kind->readable(s);
-}
-
-ssize_t stream_read(struct stream *s, void *buf, size_t cap)
-{
-    ssize_t n;
-    do
-        n = recv(s->fd, buf, cap, 0);
-    while (n < 0 && errno == EINTR);
-    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-        return 0;
-    return n > 0 ? n : -1;
 }
 
 void stream_group_tick(struct stream_group *group)
