@@ -1,0 +1,481 @@
+%% secure-epmd, the daemon, in real sockets: who may register, what is passed on, what a
+%% stranger sees, and how it is run.
+-module(door_tests).
+
+-include_lib("eunit/include/eunit.hrl").
+
+-define(NAME_TAKEN, 1).
+-define(NOT_ALLOWED, 2).
+-define(BAD_NAME, 3).
+-define(BAD_VERSION, 4).
+-define(BAD_FRAME, 6).
+-define(BAD_CONF, 7).
+
+one_door_test_() ->
+    {setup, fun start/0, fun(#{door := Door}) -> 0 = door:stop(Door) end,
+     fun(World) -> [{Title, {timeout, 120, fun() -> Test(World) end}} || {Title, Test} <- tests()]
+     end}.
+
+tests() ->
+    [{"a name is its node's for as long as that lives, and free at once when it ends",
+      fun name_is_taken/1},
+     {"a node keeps its creation; one that has none is given one", fun creation/1},
+     {"what is no name, or another version, is refused with the reason", fun bad_names/1},
+     {"a connection goes to the node that its first message names, with all that was read",
+      fun is_passed/1},
+     {"a first message that comes in pieces is passed as a whole", fun pieces/1},
+     {"a first message for a name that is not here is closed at once, and told in the log",
+      fun unknown_name/1},
+     {"a replayed first message, garbage, half a message and, without door-identity, a question "
+      "to the door itself meet silence", fun silence/1},
+     {"a node that takes nothing holds up nobody but itself", fun slow_node/1},
+     {"whatever comes in on the Unix socket, the door stays up and says what is wrong",
+      fun bad_frames/1},
+     {"a registered node that says a word is out", fun talkative/1},
+     {"tacit show's facts: nodes, what is listened on, counters", fun shown/1},
+     {"Prometheus reads the same counters; nothing else is served", fun metrics/1},
+     {"the log holds no line of whoever did nothing", fun quiet_log/1}].
+
+start() ->
+    Host = door:host("127.0.0.1"),
+    Metrics = mesh:free_port("127.0.0.1"),
+    Address = "127.0.0.1:" ++ integer_to_list(Metrics),
+    Door = door:start(Host, #{args => ["--metrics", Address]}),
+    #{door => Door, metrics => Metrics,
+      options => #{mesh_key => foreign:mesh_key(Host), identity => foreign:identity(),
+                   name => "f@127.0.0.9"}}.
+
+first(#{options := Options}, Wanted) ->
+    {Bytes, _} = foreign:first(Options#{wanted => Wanted}),
+    Bytes.
+
+dial(#{door := Door}) ->
+    {Ip, Port} = door:address(Door),
+    {ok, Socket} = gen_tcp:connect(Ip, Port, [binary, {active, false}]),
+    Socket.
+
+dial(World, Bytes) ->
+    Socket = dial(World),
+    ok = gen_tcp:send(Socket, Bytes),
+    Socket.
+
+count(#{door := Door}, Counter) -> door:counter(Door, Counter).
+
+%% --- names ---------------------------------------------------------------------------------
+
+name_is_taken(#{door := Door}) ->
+    {ok, Socket, _} = door:register(Door, "taken@127.0.0.1"),
+    {refused, ?NAME_TAKEN, Text} = door:register(Door, "taken@127.0.0.1"),
+    ?assertEqual("taken@127.0.0.1 is taken by process " ++ os:getpid() ++ " of user " ++
+                     string:trim(os:cmd("id -u")), Text),
+    ok = socket:close(Socket),
+    mesh:wait_until(fun() -> [] =/= door:events(Door, "unregistered") end),
+    {ok, Again, _} = door:register(Door, "taken@127.0.0.1"),
+    ok = socket:close(Again).
+
+creation(#{door := Door}) ->
+    {ok, S1, 7} = door:register(Door, "old@127.0.0.1", 7),
+    {ok, S2, Given} = door:register(Door, "new@127.0.0.1", 0),
+    ?assert(Given > 3),
+    [ok = socket:close(S) || S <- [S1, S2]].
+
+bad_names(#{door := Door}) ->
+    [?assertMatch({refused, ?BAD_NAME, "got '" ++ _}, door:register(Door, Name))
+     || Name <- ["app", "a@B", "a@b@c", "*@b", "@", "a/b@c", lists:duplicate(254, $x) ++ "@"]],
+    Socket = door:open(Door),
+    door:send(Socket, door:frame(1, [2, 9, 0, 0, 0, 0, 3, "a@b", 0, 0, 0])),
+    ?assertMatch({3, <<?BAD_VERSION, _, "got version 2 to 9, expected 1">>}, door:recv(Socket)),
+    closed = door:recv(Socket),
+    ok = socket:close(Socket).
+
+%% --- passing -------------------------------------------------------------------------------
+
+is_passed(#{door := Door} = World) ->
+    {ok, A, _} = door:register(Door, "a@127.0.0.1"),
+    {ok, B, _} = door:register(Door, "b@127.0.0.1"),
+    FirstB = first(World, "b@127.0.0.1"),
+    FirstA = first(World, "a@127.0.0.1"),
+    ClientB = dial(World, FirstB),
+    ClientA = dial(World, FirstA),
+    #{socket := PassedB, first := GotB, ip := Ip, port := Port} = Pass = door:passed(B),
+    #{socket := PassedA, first := GotA} = door:passed(A),
+    ?assertEqual({FirstA, FirstB}, {GotA, GotB}),
+    ?assertEqual({ok, {Ip, Port}}, inet:sockname(ClientB)),
+    ?assert(maps:get(accepted, Pass) > 0),
+    %% From here on the door is out of it: both talk to each other.
+    ok = socket:send(PassedB, <<"from b">>),
+    {ok, <<"from b">>} = gen_tcp:recv(ClientB, 6, 30000),
+    ok = gen_tcp:send(ClientA, <<"to a">>),
+    {ok, <<"to a">>} = socket:recv(PassedA, 4, 30000),
+    %% The door has kept no copy of it: the end arrives.
+    ok = socket:shutdown(PassedA, write),
+    {error, closed} = gen_tcp:recv(ClientA, 0, 30000),
+    [ok = socket:close(S) || S <- [A, B, PassedA, PassedB]].
+
+pieces(#{door := Door} = World) ->
+    {ok, Node, _} = door:register(Door, "pieces@127.0.0.1"),
+    First = first(World, "pieces@127.0.0.1"),
+    Client = dial(World),
+    ok = inet:setopts(Client, [{nodelay, true}]),
+    [ok = gen_tcp:send(Client, <<Byte>>) || <<Byte>> <= First],
+    %% What came before it was passed is the node's: the door reads to its end and no further.
+    ok = gen_tcp:send(Client, <<"message 3">>),
+    #{socket := Passed, first := First} = door:passed(Node),
+    {ok, <<"message 3">>} = socket:recv(Passed, 9, 30000),
+    [ok = socket:close(S) || S <- [Node, Passed]].
+
+unknown_name(#{door := Door} = World) ->
+    Client = dial(World, first(World, "nobody@127.0.0.1")),
+    {error, closed} = gen_tcp:recv(Client, 0, 30000),
+    mesh:wait_until(fun() -> [] =/= door:events(Door, "unknown_name") end),
+    [Line] = door:events(Door, "unknown_name"),
+    ?assertMatch("event=unknown_name name=nobody@127.0.0.1 peer=127.0.0.1:" ++ _, Line).
+
+%% Nothing comes back, and none is closed before one that says nothing at all.
+silence(#{door := Door} = World) ->
+    {ok, Node, _} = door:register(Door, "quiet@127.0.0.1"),
+    First = first(World, "quiet@127.0.0.1"),
+    Friend = dial(World, First),
+    #{first := First, socket := Passed} = door:passed(Node),
+    Silent = dial(World),
+    {Short, _} = foreign:first((maps:get(options, World))#{wanted => "quiet@127.0.0.1",
+                                                           time => 1000000}),
+    {Other, _} = foreign:first((maps:get(options, World))#{wanted => "quiet@127.0.0.1",
+                                                           mesh_key => <<1:256>>}),
+    Others = [dial(World, Bytes) || Bytes <- [First, Short, Other, first(World, ""), binary:part(First, 0, 200),
+                                              <<"GET / HTTP/1.1\r\n\r\n">>,
+                                              <<0, 6, $z, "quiet">>, <<384:16, 0:(8 * 384)>>]],
+    [?assertEqual({error, closed}, gen_tcp:recv(S, 0, 60000)) || S <- [Silent | Others]],
+    ?assert(count(World, "replays") >= 1),
+    ?assert(count(World, "clock") >= 1),
+    ?assert(count(World, "garbage") >= 4),
+    ?assertMatch([_ | _], door:events(Door, "clock")),
+    ok = gen_tcp:close(Friend),
+    [ok = socket:close(S) || S <- [Node, Passed]].
+
+slow_node(#{door := Door} = World) ->
+    {ok, Slow, _} = door:register(Door, "slow@127.0.0.1"),
+    {ok, Quick, _} = door:register(Door, "quick@127.0.0.1"),
+    Before = count(World, "slow_node"),
+    Clients = [dial(World, first(World, "slow@127.0.0.1")) || _ <- lists:seq(1, 500)],
+    mesh:wait_until(fun() -> count(World, "slow_node") > Before end),
+    First = first(World, "quick@127.0.0.1"),
+    Client = dial(World, First),
+    #{first := First, socket := Passed} = door:passed(Quick),
+    [gen_tcp:close(S) || S <- [Client | Clients]],
+    [ok = socket:close(S) || S <- [Slow, Quick, Passed]],
+    mesh:wait_until(fun() -> count(World, "nodes") =:= 0 end).
+
+%% --- bad input -----------------------------------------------------------------------------
+
+bad_frames(#{door := Door} = World) ->
+    Good = door:registered("good@127.0.0.1", 1),
+    Refused = [<<1:16, 0>>, <<1:16, 9>>, <<0:16>>, <<1023:16>>, <<16#ffff:16>>,
+               door:frame(2, ""), door:frame(4, ""), door:frame(7, "x"), door:frame(8, ""),
+               door:frame(5, "x"), door:frame(1, ""), door:frame(1, binary:copy(<<0>>, 1000)),
+               door:frame(1, [1, 1, 0, 0, 0, 0, 3, "a\n@", 0, 0, 0]),
+               door:frame(1, [binary:part(Good, 3, byte_size(Good) - 3), 0])],
+    lists:foreach(fun(Bytes) ->
+                          Socket = door:open(Door),
+                          door:send(Socket, Bytes),
+                          ?assertMatch({3, <<?BAD_FRAME, _/binary>>}, door:recv(Socket)),
+                          closed = door:recv(Socket),
+                          ok = socket:close(Socket)
+                  end, Refused),
+    %% Half a frame, and gone.
+    lists:foreach(fun(Size) ->
+                          Socket = door:open(Door),
+                          door:send(Socket, binary:part(Good, 0, Size)),
+                          ok = socket:close(Socket)
+                  end, lists:seq(0, byte_size(Good) - 1)),
+    ?assertEqual(0, count(World, "nodes")),
+    {ok, Socket, 1} = door:register(Door, "good@127.0.0.1", 1),
+    ok = socket:close(Socket).
+
+talkative(#{door := Door}) ->
+    {ok, Socket, _} = door:register(Door, "talk@127.0.0.1"),
+    door:send(Socket, <<1:16, 5>>),
+    {3, <<?BAD_FRAME, _/binary>>} = door:recv(Socket),
+    closed = door:recv(Socket),
+    ok = socket:close(Socket),
+    {ok, Again, _} = door:register(Door, "talk@127.0.0.1"),
+    ok = socket:close(Again).
+
+%% --- what it tells -------------------------------------------------------------------------
+
+shown(#{door := #{host := #{port := Port}} = Door} = World) ->
+    mesh:wait_until(fun() -> count(World, "nodes") =:= 0 end),
+    {ok, Socket, _} = door:register(Door, "shown@127.0.0.1", 77),
+    First = first(World, "shown@127.0.0.1"),
+    Client = dial(World, First),
+    #{socket := Passed} = door:passed(Socket),
+    Facts = door:show(Door),
+    Listen = "127.0.0.1:" ++ integer_to_list(Port),
+    ?assertMatch([["listen", Listen]], [F || ["listen" | _] = F <- Facts]),
+    [["node", "shown@127.0.0.1", Pid, Uid, "0.0.0", "77", Since, "1"]] =
+        [F || ["node" | _] = F <- Facts],
+    ?assertEqual({os:getpid(), string:trim(os:cmd("id -u"))}, {Pid, Uid}),
+    ?assert(abs(list_to_integer(Since) - os:system_time(second)) < 600),
+    ok = gen_tcp:close(Client),
+    [ok = socket:close(S) || S <- [Socket, Passed]].
+
+http(Port, Request) ->
+    {ok, Socket} = gen_tcp:connect({127, 0, 0, 1}, Port, [list, {active, false}]),
+    ok = gen_tcp:send(Socket, Request),
+    Answer = all(Socket, []),
+    ok = gen_tcp:close(Socket),
+    Answer.
+
+all(Socket, Text) ->
+    case gen_tcp:recv(Socket, 0, 30000) of
+        {ok, More} -> all(Socket, Text ++ More);
+        {error, closed} -> Text
+    end.
+
+metrics(#{metrics := Port}) ->
+    "HTTP/1.1 200 OK\r\n" ++ _ = Page = http(Port, "GET /metrics HTTP/1.1\r\n\r\n"),
+    {match, _} = re:run(Page, "\nsecure_epmd_passed_total [1-9][0-9]*\n"),
+    {match, _} = re:run(Page, "\nsecure_epmd_refused_total{reason=\"name_taken\"} [1-9]"),
+    {match, _} = re:run(Page, "\n# TYPE secure_epmd_nodes gauge\n"),
+    [?assertMatch("HTTP/1.1 404" ++ _, http(Port, Request))
+     || Request <- ["GET / HTTP/1.0\r\n\r\n", "POST /metrics HTTP/1.1\r\n\r\n",
+                    "GET /metricsx HTTP/1.1\r\n\r\n"]],
+    ?assertMatch("HTTP/1.1 400" ++ _, http(Port, lists:duplicate(4096, $x))),
+    ?assertMatch("HTTP/1.1 400" ++ _, http(Port, "GET \0\r\n\r\n")).
+
+quiet_log(#{door := Door} = World) ->
+    mesh:wait_until(fun() -> count(World, "nodes") =:= 0 end),
+    Before = length(door:log(Door)),
+    Sockets = [dial(World) || _ <- lists:seq(1, 50)],
+    [ok = gen_tcp:close(S) || S <- Sockets],
+    mesh:wait_until(fun() -> count(World, "pending") =:= 0 end),
+    %% One line a minute at most is about strangers.
+    ?assert(length(door:log(Door)) - Before =< 1).
+
+%% --- its life ------------------------------------------------------------------------------
+
+life_test_() ->
+    [{Title, {timeout, 120, Test}}
+     || {Title, Test} <-
+            [{"killed and started again, it is in nobody's way", fun killed/0},
+             {"a second one for the same host does not start, and says why", fun second/0},
+             {"a configuration that is wrong is told, and nothing starts", fun bad_conf/0},
+             {"--check reads the configuration, and neither listens nor needs a node's key",
+              fun check/0},
+             {"a reload applies the difference; one that is wrong changes nothing",
+              fun reloads/0},
+             {"a service manager is told what goes on", fun notifies/0},
+             {"sockets that a service manager opened are used", fun activated/0},
+             {"a user may take the names that door-users gives him, and no others",
+              fun users/0},
+             {"with --user it is that user from the start, and root no more", fun user/0},
+             {"an interface's addresses are followed as they come and go", fun interface/0}]].
+
+killed() ->
+    Host = door:host("127.0.0.1"),
+    Door = door:start(Host),
+    {ok, Socket, _} = door:register(Door, "a@127.0.0.1"),
+    _ = door:kill(Door),
+    closed = door:recv(Socket),
+    ok = socket:close(Socket),
+    Again = door:start(Host),
+    {ok, Socket2, _} = door:register(Again, "a@127.0.0.1"),
+    0 = door:stop(Again),
+    ok = socket:close(Socket2),
+    ?assertEqual({error, enoent}, file:read_link_info(maps:get(socket, Again))).
+
+second() ->
+    Host = door:host("127.0.0.1"),
+    Door = door:start(Host),
+    {exit, 1, Lines} = door:start(Host, #{ready => false}),
+    ?assertMatch("secure-epmd: " ++ _, lists:last(Lines)),
+    {match, _} = re:run(lists:last(Lines), "door.sock: another secure-epmd is there$"),
+    {ok, Socket, _} = door:register(Door, "a@127.0.0.1"), % the first one is as it was
+    ok = socket:close(Socket),
+    0 = door:stop(Door).
+
+bad_conf() ->
+    Host = door:host("127.0.0.1", #{conf => "door-users = nobody\n"}),
+    {exit, 1, [Line]} = door:start(Host, #{ready => false}),
+    {match, _} = re:run(Line, "tacit.conf:[0-9]+: door-users: got 'nobody', expected a user"),
+    {exit, 1, [NoDoor]} = door:start(mesh:host("127.0.0.1"), #{ready => false}),
+    {match, _} = re:run(NoDoor, "has no door, expected 'door = PATH' for secure-epmd$"),
+    {exit, 2, ["secure-epmd: '--what': unknown option" | _]} =
+        door:start(Host, #{ready => false, args => ["--what"]}),
+    {exit, 1, Wildcard} = door:start(door:host("127.0.0.1"),
+                                     #{ready => false, args => ["--metrics", "0.0.0.0:9"]}),
+    {match, _} = re:run(lists:last(Wildcard), "--metrics: got '0.0.0.0:9', expected this host").
+
+check() ->
+    #{dir := Dir} = Host = door:host("127.0.0.1"),
+    ok = file:delete(filename:join(Dir, "identity.key")), % it is the nodes'
+    {exit, 0, [Line]} = door:start(Host, #{ready => false, args => ["--check"]}),
+    ?assertEqual(maps:get(conf, Host) ++ ": no fault", Line),
+    Door = door:start(Host),
+    0 = door:stop(Door).
+
+reloads() ->
+    #{conf := Conf} = Host = door:host("127.0.0.1"),
+    {ok, Text} = file:read_file(Conf),
+    #{epmd := Epmd} = Door = door:start(Host),
+    {ok, Socket, _} = door:register(Door, "a@127.0.0.1"),
+    More = mesh:free_port("127.0.0.1"),
+    ok = file:write_file(Conf, [re:replace(Text, "listen = .*",
+                                           io_lib:format("&, 127.0.0.1:~b", [More])),
+                                "legacy-epmd = no\n"]),
+    door:signal(Door, "HUP"),
+    mesh:wait_until(fun() -> [] =/= door:events(Door, "reloaded") end),
+    {ok, Client} = gen_tcp:connect({127, 0, 0, 1}, More, []),
+    {error, econnrefused} = gen_tcp:connect({127, 0, 0, 1}, Epmd, []),
+    ok = gen_tcp:close(Client),
+    ok = file:write_file(Conf, [Text, "nonsense\n"]),
+    ?assertMatch({refused, ?BAD_CONF, _}, door:command(Door, 6)),
+    {ok, Client2} = gen_tcp:connect({127, 0, 0, 1}, More, []),
+    ok = gen_tcp:close(Client2),
+    ok = file:write_file(Conf, Text),
+    ?assertMatch({ok, _}, door:command(Door, 6)),
+    {error, econnrefused} = gen_tcp:connect({127, 0, 0, 1}, More, []),
+    {refused, ?NAME_TAKEN, _} = door:register(Door, "a@127.0.0.1"), % all the while
+    ok = socket:close(Socket),
+    0 = door:stop(Door).
+
+notifies() ->
+    #{dir := Dir} = Host = door:host("127.0.0.1"),
+    Path = filename:join(Dir, "notify"),
+    {ok, Manager} = gen_udp:open(0, [local, {ifaddr, {local, Path}}, {active, false}]),
+    Told = fun() ->
+                   {ok, {_, _, Text}} = gen_udp:recv(Manager, 0, 60000),
+                   lists:flatten(string:replace(Text, "\n", " ", all))
+           end,
+    Door = door:start(Host, #{env => [{"NOTIFY_SOCKET", Path}]}),
+    ?assertEqual("READY=1", Told()),
+    door:signal(Door, "HUP"),
+    ?assertMatch("RELOADING=1 MONOTONIC_USEC=" ++ _, Told()),
+    ?assertEqual("READY=1", Told()),
+    0 = door:stop(Door),
+    ?assertEqual("STOPPING=1", Told()),
+    ok = gen_udp:close(Manager).
+
+%% Sockets of the manager's: one public, and the door's own.
+activated() ->
+    #{dir := Dir, port := Port} = Host = door:host("127.0.0.1"),
+    Path = filename:join(Dir, "door.sock"),
+    Script = "import os, socket, sys\n"
+        "a = socket.socket()\n"
+        "a.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)\n"
+        "a.bind(('127.0.0.1', int(sys.argv[2])))\n"
+        "b = socket.socket(socket.AF_UNIX)\n"
+        "b.bind(sys.argv[1])\n"
+        "a.listen(5), b.listen(5)\n"
+        "os.dup2(a.fileno(), 13), os.dup2(b.fileno(), 14)\n"
+        "os.dup2(13, 3), os.dup2(14, 4)\n"
+        "os.closerange(5, 20)\n"
+        "os.environ['LISTEN_FDS'] = '2'\n"
+        "os.environ['LISTEN_PID'] = str(os.getpid())\n"
+        "os.execv(sys.argv[3], sys.argv[3:])\n",
+    Door = door:start(Host, #{exec => ["python3", "-c", Script, Path, integer_to_list(Port)]}),
+    ?assertEqual([], door:events(Door, "unused_socket")),
+    {ok, Socket, _} = door:register(Door, "a@127.0.0.1"),
+    {ok, Client} = gen_tcp:connect({127, 0, 0, 1}, Port, []),
+    mesh:wait_until(fun() -> door:counter(Door, "accepted") =:= 1 end),
+    ok = gen_tcp:close(Client),
+    ok = socket:close(Socket),
+    0 = door:stop(Door).
+
+%% --- users ---------------------------------------------------------------------------------
+
+root_only() ->
+    string:trim(os:cmd("id -u")) =:= "0" orelse throw({skip, "not root"}).
+
+%% Somewhere that others can reach.
+open_dir() ->
+    Dir = string:trim(os:cmd("mktemp -d /tmp/tacit-door.XXXXXX")),
+    ok = file:change_mode(Dir, 8#755),
+    Dir.
+
+%% What the user 65534 is answered, as hexadecimal digits.
+as_nobody(Path, Bytes) ->
+    Script = "use Socket; socket(S, PF_UNIX, SOCK_STREAM, 0) || die; "
+        "connect(S, sockaddr_un(\"" ++ Path ++ "\")) || die; "
+        "syswrite(S, pack(\"H*\", \"" ++ binary_to_list(binary:encode_hex(Bytes)) ++ "\")); "
+        "sysread(S, $b, 1000); print unpack(\"H*\", $b);",
+    Hex = os:cmd("setpriv --reuid 65534 --regid 65534 --clear-groups perl -e '" ++ Script ++ "'"),
+    binary:decode_hex(list_to_binary(Hex)).
+
+users() ->
+    root_only(),
+    Dir = open_dir(),
+    Path = filename:join(Dir, "door.sock"),
+    Host = mesh:host("127.0.0.1", #{conf => ["door = ", Path, "\n",
+                                             "door-users = nobody: web@*, job-*@127.0.0.1\n"
+                                             "door-users = no-such-user: root@*\n"]}),
+    Door = door:start(Host, #{socket => Path}),
+    ?assertMatch([_], door:events(Door, "unknown_user")),
+    ?assertMatch(<<_:16, 2, 1, _/binary>>, as_nobody(Path, door:registered("web@h", 0))),
+    ?assertMatch(<<_:16, 2, 1, _/binary>>, as_nobody(Path, door:registered("job-1@127.0.0.1", 0))),
+    <<_:16, 3, ?NOT_ALLOWED, _, Text/binary>> =
+        as_nobody(Path, door:registered("root@127.0.0.1", 0)),
+    ?assertEqual(<<"no line of [host] door-users lets user 65534 be root@127.0.0.1">>, Text),
+    <<_:16, 3, ?NOT_ALLOWED, _/binary>> = as_nobody(Path, door:frame(6, "")), % reload
+    <<_:16, 7, _/binary>> = as_nobody(Path, door:frame(5, "")), % show
+    0 = door:stop(Door),
+    ok = file:del_dir_r(Dir).
+
+user() ->
+    root_only(),
+    Dir = open_dir(),
+    #{conf := Conf, dir := HostDir} = Host = mesh:host("127.0.0.1"),
+    ok = file:write_file(filename:join(Dir, "tacit.conf"),
+                         [element(2, file:read_file(Conf)), "door = door.sock\n"]),
+    {ok, _} = file:copy(filename:join(HostDir, "mesh.key"), filename:join(Dir, "mesh.key")),
+    ok = file:change_mode(filename:join(Dir, "mesh.key"), 8#600),
+    "" = os:cmd("chown -R 65534:65534 " ++ Dir),
+    Exe = filename:join(Dir, "secure-epmd"), % the build may be where he cannot go
+    {ok, _} = file:copy(filename:join(os:getenv("TACIT_BUILD", "build"), "secure-epmd"), Exe),
+    ok = file:change_mode(Exe, 8#755),
+    Door = door:start(Host#{conf := filename:join(Dir, "tacit.conf")},
+                      #{args => ["--user", "nobody"], socket => filename:join(Dir, "door.sock")}),
+    #{os_pid := OsPid} = Door,
+    {ok, Status} = file:read_file("/proc/" ++ OsPid ++ "/status"),
+    ?assertMatch({match, _}, re:run(Status, "\nUid:\t65534\t65534\t65534\t65534\n")),
+    ?assertMatch({match, _}, re:run(Status, "\nNoNewPrivs:\t1\n")),
+    {ok, Socket, _} = door:register(Door, "a@127.0.0.1"), % root may, as ever
+    door:signal(Door, "HUP"),
+    mesh:wait_until(fun() -> [] =/= door:events(Door, "reloaded") end),
+    ok = socket:close(Socket),
+    0 = door:stop(Door),
+    ok = file:del_dir_r(Dir).
+
+%% --- interfaces ----------------------------------------------------------------------------
+
+%% In a network of its own, where only it changes anything.
+interface() ->
+    Name = "tacit-d" ++ os:getpid(),
+    Ip = fun(Command) -> os:cmd("ip -n " ++ Name ++ " " ++ Command) end,
+    os:cmd("ip netns add " ++ Name ++ " && echo made") =:= "made\n"
+        orelse throw({skip, "no network namespaces here"}),
+    try
+        "" = Ip("link add port0 type veth peer name port1"),
+        "" = Ip("link set port0 up"),
+        "" = Ip("link set lo up"),
+        "" = Ip("addr add 192.0.2.1/24 dev port0"),
+        #{conf := Conf} = Host = door:host("127.0.0.1"),
+        {ok, Text} = file:read_file(Conf),
+        ok = file:write_file(Conf, re:replace(Text, "listen = .*", "listen = port0:77")),
+        Door = door:start(Host, #{exec => ["ip", "netns", "exec", Name]}),
+        Listens = fun() -> lists:sort([A || ["listen", A] <- door:show(Door),
+                                            hd(A) =/= $[]) end,
+        ?assertEqual(["192.0.2.1:77"], Listens()),
+        "" = Ip("addr add 192.0.2.2/24 dev port0"),
+        mesh:wait_until(fun() -> Listens() =:= ["192.0.2.1:77", "192.0.2.2:77"] end),
+        "" = Ip("addr add 2001:db8::1/64 dev port0 nodad"),
+        mesh:wait_until(fun() -> [ok || ["listen", "[2001:db8::1]:77"] <- door:show(Door)] =:= [ok]
+                        end),
+        "" = Ip("addr del 192.0.2.2/24 dev port0"),
+        mesh:wait_until(fun() -> Listens() =:= ["192.0.2.1:77"] end),
+        "" = Ip("link set port0 down"),
+        mesh:wait_until(fun() -> Listens() =:= [] end),
+        0 = door:stop(Door)
+    after
+        os:cmd("ip netns del " ++ Name)
+    end.
