@@ -8,7 +8,7 @@ install_test_() ->
      fun(Root) ->
              [{"meson install puts the application into Erlang's library folder, whole",
                fun() -> application_is_whole(Root) end},
-              {"an installed node starts, and the command is installed with it",
+              {"an installed node starts; command, door, service and manual are installed with it",
                {timeout, 60, fun() -> node_starts(Root) end}}]
      end}.
 
@@ -38,6 +38,9 @@ application_is_whole({_, Printed} = Installed) ->
 %% erl finds the application in its own folder; this one is below Root, so it is named.
 node_starts({Root, _} = Installed) ->
     [_] = filelib:wildcard(Root ++ "/**/bin/tacit"),
+    [[_] = filelib:wildcard(Root ++ "/**/" ++ File)
+     || File <- ["sbin/secure-epmd", "man8/secure-epmd.8", "man5/tacit.conf.5",
+                 "systemd/system/secure-epmd.service", "sysusers.d/secure-epmd.conf"]],
     A = mesh:start("a", mesh:host("127.0.0.1"), #{env => [{"ERL_LIBS", library(Installed)}]}),
     try
         Which = mesh:call(A, code, which, [tacit_dist]),

@@ -1,0 +1,55 @@
+#!/bin/sh
+# The promises of the manual pages and of the service, in TAP. Arguments: the source's root,
+# secure-epmd.
+program=$(cd "$(dirname "$2")" && pwd)/$(basename "$2") # meson may give a relative one
+cd "$1/src" || exit 1
+count=0
+
+told() { # told STATUS PROMISE WHY
+    count=$((count + 1))
+    if [ "$1" -eq 0 ]; then
+        echo "ok $count - $2"
+    else
+        echo "not ok $count - $2"
+    fi
+    [ -z "$3" ] || echo "$3" | sed 's/^/# /'
+}
+
+skipped() {
+    count=$((count + 1))
+    echo "ok $count - $1 # skip $2"
+}
+
+for page in */*.[1-8]; do
+    # What `man --warnings` runs.
+    warnings=$(LC_ALL=C groff -man -Tutf8 -ww -rF0 -z "$page" 2>&1)
+    [ -z "$warnings" ]
+    told $? "the manual page ${page#*/} formats without a warning" "$warnings"
+done
+
+missing=
+options=$("$program" --help | grep -o -e '--[a-z-]*')
+for option in ${options:-none}; do
+    escaped=$(echo "$option" | sed 's/-/\\\\-/g')
+    grep -q -e "$escaped" door/secure-epmd.8 || [ "$option" = --version ] ||
+        missing="$missing $option"
+done
+[ -z "$missing" ]
+told $? "secure-epmd.8 has every option of the program" "${missing:+missing:$missing}"
+
+score=
+if command -v systemd-analyze >/dev/null; then
+    dir=$(mktemp -d)
+    sed "s|@sbindir@|$dir|" door/secure-epmd.service.in >"$dir/secure-epmd.service"
+    score=$(systemd-analyze security --offline=true --no-pager "$dir/secure-epmd.service" |
+        sed -n 's/.*Overall exposure level for.*: \([0-9.]*\) .*/\1/p')
+    rm -rf "$dir"
+fi
+exposed="the service's exposure, as systemd-analyze sees it, is below 1.5"
+if [ -n "$score" ]; then
+    [ "$(echo "$score" | tr -d .)" -lt 15 ]
+    told $? "$exposed" "$score"
+else
+    skipped "$exposed" "no systemd-analyze that can tell"
+fi
+echo "1..$count"
