@@ -22,7 +22,8 @@ enum {
 
 /* A subcommand: argv[0] is its name. CLI_USAGE makes main print how it is called. */
 typedef int cli_run_fn(int argc, char **argv);
-cli_run_fn cli_add_peer, cli_check, cli_init, cli_keygen, cli_psk, cli_pubkey, cli_reload;
+cli_run_fn cli_add_peer, cli_authority, cli_cert, cli_check, cli_init, cli_keygen,
+    cli_psk, cli_pubkey, cli_reload;
 
 /* Prints "tacit: ..." to stderr and returns CLI_FAILED. */
 __attribute__((format(printf, 1, 2))) int cli_fail(const char *format, ...);
@@ -34,6 +35,21 @@ __attribute__((format(printf, 1, 2))) int cli_fail(const char *format, ...);
  */
 int cli_options(int argc, char **argv, const struct option *options, const char **values,
                 int args);
+
+/* A command of several: "tacit cert sign". The list ends with a NULL. */
+struct cli_verb {
+    const char *name;
+    cli_run_fn *run;
+};
+int cli_run_verb(int argc, char **argv, const struct cli_verb *verbs);
+
+/* Loads the configuration that is meant; prints what is wrong with it. */
+int cli_load(const char *option, struct tacit_policy **ret_policy);
+
+/* An authority's secret; wipe it. A certificate whose signature holds. */
+int cli_read_authority(const char *path, struct tacit_secret *ret_seed);
+int cli_read_certificate(const char *path, char text[TACIT_CERTIFICATE_MAX],
+                         size_t *ret_len, struct tacit_certificate *ret_certificate);
 
 /* Which tacit.conf is meant: the option's value, else $TACIT_CONF, else the usual one. */
 const char *cli_conf_path(const char *option);

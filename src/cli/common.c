@@ -49,6 +49,25 @@ const char *cli_conf_path(const char *option)
                                                        : "/etc/tacit/tacit.conf";
 }
 
+int cli_run_verb(int argc, char **argv, const struct cli_verb *verbs)
+{
+    for (size_t i = 0; argc > 1 && verbs[i].name != NULL; i++) {
+        if (strcmp(argv[1], verbs[i].name) == 0)
+            return verbs[i].run(argc - 1, argv + 1);
+    }
+    return CLI_USAGE;
+}
+
+int cli_load(const char *option, struct tacit_policy **ret_policy)
+{
+    struct tacit_files files = tacit_files_real();
+    struct tacit_fault fault;
+    if (tacit_policy_load(cli_conf_path(option), &files, tacit_suites_available(),
+                          ret_policy, &fault) != 0)
+        return cli_fail("%s", fault.text);
+    return CLI_OK;
+}
+
 int cli_write_key(const char *path, const struct tacit_secret *key)
 {
     struct tacit_fault fault;

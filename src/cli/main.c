@@ -17,6 +17,13 @@ static const struct {
     {"check", "[--conf FILE]", "load a configuration and say what is in it", cli_check},
     {"reload", "[--conf FILE]", "have this host's nodes read the configuration anew",
      cli_reload},
+    {"authority", "new|show FILE",
+     "make an authority, which signs certificates; print its public key", cli_authority},
+    {"cert",
+     "sign --authority FILE --public-key KEY --name NAME[,...] [--group GROUP[,...]] "
+     "--not-after DAYSd|TIME [--not-before TIME] FILE | show FILE | verify [--conf FILE] "
+     "FILE",
+     "make, print or check a certificate, which stands for a [peer] line", cli_cert},
     {"keygen", "FILE", "make an identity; print its public key", cli_keygen},
     {"pubkey", "FILE", "print the public key of an identity", cli_pubkey},
     {"psk", "FILE", "make a mesh key or a pair key", cli_psk},

@@ -67,3 +67,50 @@ bool policy_authority_for(const struct tacit_policy *policy,
     }
     return false;
 }
+
+void policy_lower(uint64_t *until, uint64_t time)
+{
+    if (time < *until)
+        *until = time;
+}
+
+enum tacit_reason policy_valid_now(const struct tacit_policy *policy,
+                                   const struct tacit_certificate *certificate,
+                                   uint64_t now, uint64_t *until)
+{
+    uint64_t grace = policy->clock_grace;
+    uint64_t from = certificate->not_before, to = certificate->not_after + grace;
+    from -= from < grace ? from : grace;
+    if (now < from) {
+        policy_lower(until, from);
+        return TACIT_NOT_YET;
+    }
+    if (now >= to)
+        return TACIT_RUN_OUT;
+    policy_lower(until, to);
+    return TACIT_ALLOWED;
+}
+
+enum tacit_reason tacit_policy_judge(const struct tacit_policy *policy,
+                                     const struct tacit_certificate *certificate,
+                                     uint64_t now, const char **ret_name,
+                                     const char **ret_authority)
+{
+    uint64_t until = TACIT_NEVER;
+    const struct policy_authority *authority =
+        policy_find_authority(policy, certificate->authority);
+    *ret_name = NULL;
+    if (authority == NULL)
+        return TACIT_NO_AUTHORITY;
+    for (size_t i = 0; i < certificate->name_count; i++) {
+        /* A glob as a name: an authority's '*' matches the bytes of its '*'s, too. */
+        *ret_name = tacit_certificate_name(certificate, i);
+        if (!policy_authority_for(policy, authority, *ret_name, false))
+            return TACIT_NO_AUTHORITY;
+    }
+    *ret_name = NULL;
+    *ret_authority = authority->name;
+    return policy_is_revoked(policy, certificate->public_key)
+               ? TACIT_REVOKED
+               : policy_valid_now(policy, certificate, now, &until);
+}

@@ -14,8 +14,7 @@ void policy_rule_init(struct policy_conf *c, struct tacit_rule *rule)
     c->rule = rule;
 }
 
-/* A name of a group or an authority. */
-static bool label_ok(const char *text)
+bool policy_label_ok(const char *text)
 {
     static const char allowed[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.";
@@ -26,7 +25,7 @@ static bool label_ok(const char *text)
 int policy_add_group(struct policy_conf *c, const char *name)
 {
     c->key = "[group]";
-    if (strcmp(name, "*") != 0 && !label_ok(name))
+    if (strcmp(name, "*") != 0 && !policy_label_ok(name))
         return c->error = policy_value_fault(
                    c, name,
                    "a group's name (letters, digits, '-', '_', '.'), or * for the holder "
@@ -48,7 +47,7 @@ int policy_add_group(struct policy_conf *c, const char *name)
 int policy_add_authority(struct policy_conf *c, const char *name)
 {
     c->key = "[authority]";
-    if (!label_ok(name))
+    if (!policy_label_ok(name))
         return c->error = policy_value_fault(c, name,
                                              "a name of letters, digits, '-', '_', '.'");
     for (size_t i = 0; i < c->policy->authorities.count; i++) {

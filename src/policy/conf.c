@@ -93,4 +93,5 @@ void policy_conf_free(struct policy_conf *c)
     free(c->key_file);
     free(c->identity);
     free(c->door_identity);
+    free(c->certificate);
 }

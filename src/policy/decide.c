@@ -39,12 +39,6 @@ const char *tacit_reason_text(enum tacit_reason reason)
     return (unsigned)reason < TACIT_REASON_COUNT ? reasons[reason].text : "unknown";
 }
 
-static void lower(uint64_t *until, uint64_t time)
-{
-    if (time < *until)
-        *until = time;
-}
-
 static bool from_allows(const struct tacit_policy *policy, const struct tacit_rule *rule,
                         const struct tacit_address *address)
 {
@@ -73,7 +67,7 @@ enum tacit_reason policy_rule_allows(const struct tacit_policy *policy,
         return TACIT_WRONG_ADDRESS;
     if (q->now >= rule->expires)
         return TACIT_EXPIRED;
-    lower(until, rule->expires);
+    policy_lower(until, rule->expires);
     return TACIT_ALLOWED;
 }
 
@@ -122,17 +116,7 @@ static enum tacit_reason ask_certificate(const struct tacit_policy *policy,
         return TACIT_OTHER_NAME;
     if (!policy_authority_for(policy, authority, q->name, q->dynamic))
         return TACIT_NO_AUTHORITY;
-    uint64_t grace = policy->clock_grace;
-    uint64_t from = certificate->not_before, to = certificate->not_after + grace;
-    from -= from < grace ? from : grace;
-    if (q->now < from) {
-        lower(&d->until, from);
-        return TACIT_NOT_YET;
-    }
-    if (q->now >= to)
-        return TACIT_RUN_OUT;
-    lower(&d->until, to);
-    return TACIT_ALLOWED;
+    return policy_valid_now(policy, certificate, q->now, &d->until);
 }
 
 static enum tacit_reason decide(const struct tacit_policy *policy,

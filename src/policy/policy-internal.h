@@ -6,6 +6,7 @@
 #define TACIT_POLICY_INTERNAL_H
 
 #include "policy/policy.h"
+#include "policy/signed.h"
 
 enum {
     POLICY_KEY_FILE_MAX = 4 << 10, /* bytes of a key file */
@@ -70,6 +71,8 @@ struct tacit_policy {
     size_t listen_count;
     struct tacit_interface interfaces[TACIT_LISTEN_MAX];
     size_t interface_count;
+    char certificate[TACIT_CERTIFICATE_MAX];
+    size_t certificate_len; /* 0: none */
     char *door;
     bool has_identity, has_door_identity, legacy_epmd;
     struct tacit_address source[2]; /* IPv4, IPv6; family 0 where none is set */
@@ -120,8 +123,8 @@ struct policy_conf {
 
     unsigned listen_lines[TACIT_LISTEN_MAX], interface_line; /* its first one's */
     bool listen_wildcard;
-    bool for_door;                             /* whose secrets are to be read */
-    char *key_file, *identity, *door_identity; /* paths as written */
+    bool for_door; /* whose secrets are to be read */
+    char *key_file, *identity, *door_identity, *certificate; /* paths as written */
     POLICY_LIST(char *) pair_paths; /* for each peer: a path as written, or NULL */
 };
 
@@ -218,15 +221,29 @@ policy_set_fn policy_add_peer, policy_add_group, policy_add_authority;
 void policy_rule_init(struct policy_conf *c, struct tacit_rule *rule);
 
 policy_set_fn policy_set_key_file, policy_set_suites, policy_set_identity,
-    policy_set_listen, policy_set_listen_wildcard, policy_set_source,
-    policy_set_max_message, policy_set_public_key, policy_set_pair_key,
+    policy_set_certificate, policy_set_listen, policy_set_listen_wildcard,
+    policy_set_source, policy_set_max_message, policy_set_public_key, policy_set_pair_key,
     policy_set_endpoint, policy_set_plain_node, policy_set_from, policy_set_direction,
     policy_set_visibility, policy_set_expires, policy_set_authority_key,
     policy_set_authority_names, policy_set_revoked, policy_set_clock_grace,
     policy_set_door, policy_set_door_identity, policy_set_door_users,
     policy_set_legacy_epmd, policy_set_door_key, policy_set_directory;
 
-/* --- certificates (certificate.c) ------------------------------------------------- */
+/* --- what an authority signs (signed.c, certificate.c) ---------------------------- */
+
+/* An envelope taken apart; nothing of it is true yet. */
+struct policy_envelope {
+    uint8_t authority[TACIT_KEY_BYTES];
+    uint8_t signature[64];
+    const char *body;
+    size_t len;
+};
+
+int policy_envelope_read(enum tacit_signed_kind kind, const char *text, size_t len,
+                         struct policy_envelope *ret_envelope);
+
+/* Whether text may be the name of a group or an authority. */
+bool policy_label_ok(const char *text);
 
 bool policy_certificate_in_group(const struct tacit_certificate *certificate,
                                  const char *group);
@@ -238,6 +255,13 @@ policy_find_authority(const struct tacit_policy *policy,
 bool policy_authority_for(const struct tacit_policy *policy,
                           const struct policy_authority *authority, const char *name,
                           bool dynamic);
+
+/* Whether a certificate is valid, the clocks' grace added; *until: when that may change.
+ */
+enum tacit_reason policy_valid_now(const struct tacit_policy *policy,
+                                   const struct tacit_certificate *certificate,
+                                   uint64_t now, uint64_t *until);
+void policy_lower(uint64_t *until, uint64_t time);
 
 /* --- decisions (decide.c) --------------------------------------------------------- */
 

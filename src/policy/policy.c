@@ -145,6 +145,32 @@ static int read_identities(struct policy_conf *c, const struct tacit_files *file
     return error;
 }
 
+/* The host's own: whether its authority counts is for the others to say. */
+static int read_certificate(struct policy_conf *c, const struct tacit_files *files)
+{
+    struct tacit_policy *p = c->policy;
+    struct tacit_certificate certificate;
+    if (c->certificate == NULL || c->for_door)
+        return 0;
+    char *path = policy_path(p->path, c->certificate);
+    if (path == NULL)
+        return TACIT_ENOMEM;
+    int error = files->read(files->context, path, false, p->certificate,
+                            sizeof p->certificate, &p->certificate_len, c->fault);
+    if (error == 0 &&
+        tacit_certificate_read(p->certificate, p->certificate_len, &certificate) != 0)
+        error = policy_fault(c->fault, path, 0,
+                             "not a certificate, or one that was altered, expected what "
+                             "'tacit cert sign' wrote");
+    if (error == 0 && memcmp(certificate.public_key, p->secrets->identity.public_key,
+                             TACIT_KEY_BYTES) != 0)
+        error = policy_fault(c->fault, path, 0,
+                             "a certificate for another key, expected one for %s",
+                             c->identity);
+    free(path);
+    return error;
+}
+
 static int read_secrets(struct policy_conf *c, const struct tacit_files *files)
 {
     struct tacit_policy *p = c->policy;
@@ -155,6 +181,8 @@ static int read_secrets(struct policy_conf *c, const struct tacit_files *files)
         error = read_identities(c, files);
     if (error == 0 && !c->for_door)
         error = read_pair_keys(c, files);
+    if (error == 0)
+        error = read_certificate(c, files);
     if (error == 0)
         sodium_mprotect_readonly(s);
     return error;
@@ -215,6 +243,13 @@ const char *tacit_policy_path(const struct tacit_policy *policy)
 const struct noise_keypair *tacit_policy_identity(const struct tacit_policy *policy)
 {
     return policy->has_identity ? &policy->secrets->identity : NULL;
+}
+
+size_t tacit_policy_own_certificate(const struct tacit_policy *policy,
+                                    const char **ret_text)
+{
+    *ret_text = policy->certificate;
+    return policy->certificate_len;
 }
 
 size_t tacit_policy_mesh_keys(const struct tacit_policy *policy,

@@ -93,6 +93,11 @@ const char *tacit_policy_path(const struct tacit_policy *policy);
  */
 const struct noise_keypair *tacit_policy_identity(const struct tacit_policy *policy);
 
+/* [host] certificate, as it is shown to peers: its text and length; 0 where none is set.
+ */
+size_t tacit_policy_own_certificate(const struct tacit_policy *policy,
+                                    const char **ret_text);
+
 /* The mesh keys: the first seals, all open. Returns how many (1..TACIT_MESH_KEYS_MAX). */
 size_t tacit_policy_mesh_keys(const struct tacit_policy *policy,
                               const struct tacit_secret **ret_keys);

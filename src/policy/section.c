@@ -4,7 +4,7 @@
 #include <string.h>
 
 enum {
-    KEYS_MAX = 10,
+    KEYS_MAX = 11,
 };
 
 struct policy_key {
@@ -36,6 +36,7 @@ static const struct policy_section sections[] = {
      "identity = FILE",
      NULL,
      {{"identity", policy_set_identity, "identity = FILE", false},
+      {"certificate", policy_set_certificate, NULL, false},
       {"listen", policy_set_listen, NULL, true},
       {"listen-wildcard", policy_set_listen_wildcard, NULL, false},
       {"source", policy_set_source, NULL, false},

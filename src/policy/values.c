@@ -37,6 +37,13 @@ int policy_set_identity(struct policy_conf *c, const char *value)
     return set_path(c, value, &c->identity);
 }
 
+int policy_set_certificate(struct policy_conf *c, const char *value)
+{
+    if (*value == '\0')
+        return policy_value_fault(c, value, "the path of a certificate's file");
+    return set_path(c, value, &c->certificate);
+}
+
 int policy_set_door_identity(struct policy_conf *c, const char *value)
 {
     return set_path(c, value, &c->door_identity);
