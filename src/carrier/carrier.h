@@ -119,6 +119,8 @@ ErlDrvTime monotonic_ms(void);
 struct ruling {
     enum tacit_close reason; /* why not */
     char text[REASON_MAX];   /* the same for people */
+    enum tacit_reason why;   /* for us: more than a key that is not known may hear */
+    bool known;              /* the key */
     unsigned line;           /* of the configuration, that decided; 0: none */
     uint64_t until;          /* when to ask again, in seconds since 1970 */
 };
@@ -130,6 +132,10 @@ struct ruling {
 int rule_on_peer(const struct tacit_policy *policy, const struct tacit_claim *peer,
                  const uint8_t key[NOISE_DHLEN], const struct tacit_address *address,
                  bool inbound, struct ruling *ret_ruling);
+
+/* What a refusal says in our own log: of one who dialled us, or whom we dialled. */
+const char *ruling_for_us(const struct ruling *ruling);
+const char *ruling_of_ours(const struct ruling *ruling);
 
 enum {
     PAIR_MARK = 16,

@@ -83,6 +83,8 @@ static int start(struct conn *c, enum noise_role role, bool own_dynamic)
         .context = c,
     };
     config.mesh_key_count = tacit_policy_mesh_keys(c->policy->policy, &config.mesh_keys);
+    config.certificate_len =
+        tacit_policy_own_certificate(c->policy->policy, &config.certificate);
     int error = tacit_handshake_init(&c->handshake, &config);
     if (error || role == NOISE_RESPONDER)
         return error;

@@ -178,8 +178,7 @@ static void handshake_failed(struct link *l, int error)
     if (error == TACIT_ENAME)
         snprintf(text, sizeof text, "the node that answers is %.200s", peer->name);
     else if (error == TACIT_EREFUSED)
-        snprintf(text, sizeof text,
-                 "no [peer] line of ours allows the key that it showed");
+        snprintf(text, sizeof text, "%s", ruling_of_ours(&l->conn->ruling));
     else if (error == TACIT_ECUT)
         snprintf(text, sizeof text,
                  "it closed without an answer: another mesh key, or no Tacit there");

@@ -3,13 +3,43 @@
 #include <string.h>
 
 #include "carrier.h"
+#include "policy/signed.h"
+
+/* The word for it on the wire. */
+static enum tacit_close close_reason(enum tacit_reason reason)
+{
+    switch (reason) {
+    case TACIT_NO_LINE:
+    case TACIT_OTHER_KEY:
+    case TACIT_OTHER_NAME:
+        return TACIT_CLOSE_NAME;
+    case TACIT_WRONG_ADDRESS:
+        return TACIT_CLOSE_ADDRESS;
+    case TACIT_WRONG_DIRECTION:
+        return TACIT_CLOSE_DIRECTION;
+    case TACIT_EXPIRED:
+    case TACIT_RUN_OUT:
+        return TACIT_CLOSE_EXPIRED;
+    case TACIT_REVOKED:
+        return TACIT_CLOSE_REVOKED;
+    case TACIT_NO_CERTIFICATE:
+    case TACIT_BAD_CERTIFICATE:
+    case TACIT_NO_AUTHORITY:
+    case TACIT_OTHER_HOLDER:
+    case TACIT_NOT_YET:
+    case TACIT_NO_GROUP:
+        return TACIT_CLOSE_CERTIFICATE;
+    default:
+        return TACIT_CLOSE_REFUSED;
+    }
+}
 
 /* What the peer hears; whom nothing of ours knows learns no more than that. */
 static void explain(const struct tacit_decision *d, const char *name, struct ruling *r)
 {
-    bool no_name = d->reason == TACIT_NO_LINE || d->reason == TACIT_OTHER_KEY;
-    r->reason = d->known && no_name ? TACIT_CLOSE_NAME : TACIT_CLOSE_REFUSED;
-    if (d->known && no_name)
+    enum tacit_close reason = close_reason(d->reason);
+    r->reason = d->known ? reason : TACIT_CLOSE_REFUSED;
+    if (r->reason == TACIT_CLOSE_NAME)
         snprintf(r->text, sizeof r->text, "the key is not good for the name %.200s",
                  name);
     else
@@ -29,15 +59,36 @@ int rule_on_peer(const struct tacit_policy *policy, const struct tacit_claim *pe
         .inbound = inbound,
         .now = wall_clock(),
     };
+    struct tacit_certificate certificate;
     struct tacit_decision decision;
+    if (peer->certificate_len > 0) {
+        question.certificate_fault = tacit_policy_certificate(
+            policy, peer->certificate, peer->certificate_len, &certificate);
+        if (question.certificate_fault == TACIT_ALLOWED)
+            question.certificate = &certificate;
+    }
     int error = tacit_policy_decide(policy, &question, &decision);
     const struct tacit_rule *rule = tacit_decision_rule(&decision);
     memset(ret_ruling, 0, sizeof *ret_ruling);
     ret_ruling->line = rule != NULL ? rule->line : 0;
     ret_ruling->until = decision.until;
+    ret_ruling->why = decision.reason;
+    ret_ruling->known = decision.known;
     if (error)
         explain(&decision, peer->name, ret_ruling);
     return error;
+}
+
+const char *ruling_for_us(const struct ruling *ruling)
+{
+    return ruling->known ? ruling->text : tacit_reason_text(ruling->why);
+}
+
+const char *ruling_of_ours(const struct ruling *ruling)
+{
+    bool no_line = ruling->why == TACIT_NO_LINE || ruling->why == TACIT_OTHER_KEY;
+    return no_line ? "no [peer] line of ours allows the key that it showed"
+                   : ruling_for_us(ruling);
 }
 
 void pair_key_mark(const struct tacit_policy *policy, const uint8_t key[NOISE_DHLEN],

@@ -79,9 +79,13 @@ static int write_claim(struct tacit_handshake *hs, uint8_t version, uint8_t suit
     const char *name =
         hs->directory ? directory_name(hs->config.role) : hs->config.own_name;
     size_t len = strnlen(name, sizeof own.name);
-    if (len == sizeof own.name)
+    if (len == sizeof own.name || hs->config.certificate_len > sizeof own.certificate)
         return TACIT_EINVAL;
     memcpy(own.name, name, len);
+    if (hs->config.certificate_len > 0 && !hs->directory) {
+        own.certificate_len = hs->config.certificate_len;
+        memcpy(own.certificate, hs->config.certificate, own.certificate_len);
+    }
     int error = tacit_claim_write(&own, payload);
     if (!error)
         error = queue_message(hs, payload, sizeof payload);

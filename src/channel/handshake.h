@@ -46,8 +46,10 @@ struct tacit_channel_config {
     unsigned suites;      /* mask of those allowed; the rest is not used */
     const char *own_name; /* of this node; a bare host if own_dynamic */
     bool own_dynamic;
-    const char *wanted; /* initiator: the node to reach; "": its host's door */
-    uint64_t now;       /* seconds since 1970 */
+    const char *wanted;      /* initiator: the node to reach; "": its host's door */
+    const char *certificate; /* of identity, to be shown; must outlive it, too */
+    size_t certificate_len;  /* 0: none; at most TACIT_CLAIM_CERTIFICATE_MAX */
+    uint64_t now;            /* seconds since 1970 */
     const struct tacit_channel_rules *rules;
     void *context;
 };

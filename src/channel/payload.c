@@ -6,6 +6,7 @@
 
 enum {
     FLAG_DYNAMIC = 1,
+    EXTENSION_CERTIFICATE = 1,
 };
 
 static void put_name(struct tacit_writer *w, const char *name)
@@ -30,9 +31,21 @@ static void get_name(struct tacit_reader *r, char name[TACIT_CLAIM_NAME_MAX + 1]
     name[bytes == NULL ? 0 : len] = '\0';
 }
 
-/* Blocks of type, length, bytes that later versions add; an unknown one is passed over.
+/* Once, not empty, not too long; false: it is not. */
+static bool take_certificate(struct tacit_claim *claim, const uint8_t *bytes, size_t len)
+{
+    if (len == 0 || len > sizeof claim->certificate || claim->certificate_len > 0)
+        return false;
+    memcpy(claim->certificate, bytes, len);
+    claim->certificate_len = len;
+    return true;
+}
+
+/*
+ * Blocks of type, length, bytes. An unknown one, of a later version, is passed over;
+ * message 1, without a claim, has none that is known.
  */
-static void skip_extensions(struct tacit_reader *r)
+static void get_extensions(struct tacit_reader *r, struct tacit_claim *claim)
 {
     size_t len = tacit_get_u16(r);
     const uint8_t *bytes = tacit_get_bytes(r, len);
@@ -40,10 +53,25 @@ static void skip_extensions(struct tacit_reader *r)
         return;
     struct tacit_reader inner = tacit_reader(bytes, len);
     while (!inner.bad && tacit_left(&inner) > 0) {
-        tacit_get_u8(&inner);
-        tacit_get_bytes(&inner, tacit_get_u16(&inner));
+        uint8_t type = tacit_get_u8(&inner);
+        size_t size = tacit_get_u16(&inner);
+        bytes = tacit_get_bytes(&inner, size);
+        if (bytes != NULL && claim != NULL && type == EXTENSION_CERTIFICATE)
+            inner.bad |= !take_certificate(claim, bytes, size);
     }
     r->bad |= inner.bad;
+}
+
+static void put_extensions(struct tacit_writer *w, const struct tacit_claim *claim)
+{
+    size_t len = claim->certificate_len;
+    tacit_put_u16(w, (uint16_t)(len > 0 ? 3 + len : 0));
+    if (len == 0)
+        return;
+    w->bad |= len > sizeof claim->certificate;
+    tacit_put_u8(w, EXTENSION_CERTIFICATE);
+    tacit_put_u16(w, (uint16_t)len);
+    tacit_put_bytes(w, claim->certificate, w->bad ? 0 : len);
 }
 
 static void get_padding(struct tacit_reader *r)
@@ -81,7 +109,7 @@ int tacit_first_read(const uint8_t *payload, size_t len, struct tacit_first *ret
     first.suites = tacit_get_u16(&r);
     first.time = tacit_get_u64(&r);
     get_name(&r, first.wanted);
-    skip_extensions(&r);
+    get_extensions(&r, NULL);
     get_padding(&r);
     if (r.bad || len != TACIT_FIRST_PAYLOAD || first.version_min == 0 ||
         first.version_min > first.version_max)
@@ -97,7 +125,7 @@ int tacit_claim_write(const struct tacit_claim *claim, uint8_t out[TACIT_CLAIM_P
     tacit_put_u8(&w, claim->suite);
     tacit_put_u8(&w, claim->dynamic ? FLAG_DYNAMIC : 0);
     put_name(&w, claim->name);
-    tacit_put_u16(&w, 0); /* no extensions */
+    put_extensions(&w, claim);
     return finish(&w);
 }
 
@@ -110,7 +138,7 @@ int tacit_claim_read(const uint8_t *payload, size_t len, struct tacit_claim *ret
     uint8_t flags = tacit_get_u8(&r);
     claim.dynamic = flags & FLAG_DYNAMIC;
     get_name(&r, claim.name);
-    skip_extensions(&r);
+    get_extensions(&r, &claim);
     get_padding(&r);
     if (r.bad || len != TACIT_CLAIM_PAYLOAD || flags & ~FLAG_DYNAMIC)
         return TACIT_EFORMAT;

@@ -22,6 +22,7 @@
 enum {
     TACIT_VERSION = 1, /* the one protocol version of this code */
     TACIT_CLAIM_NAME_MAX = 255,
+    TACIT_CLAIM_CERTIFICATE_MAX = 640, /* bytes: policy's, which this room knows not */
     /* Payload sizes: padded, so that lengths tell nothing. */
     TACIT_FIRST_PAYLOAD = 336,
     TACIT_CLAIM_PAYLOAD = 1024,
@@ -46,6 +47,8 @@ struct tacit_claim {
     uint8_t suite;   /* 0: none in common */
     bool dynamic;    /* name is a bare host: the peer wants to be named by us */
     char name[TACIT_CLAIM_NAME_MAX + 1];
+    size_t certificate_len; /* 0: none; it is for the rules to read */
+    char certificate[TACIT_CLAIM_CERTIFICATE_MAX];
 };
 
 /* Writes exactly TACIT_FIRST_PAYLOAD / TACIT_CLAIM_PAYLOAD bytes. */

@@ -42,7 +42,13 @@ enum tacit_close {
     TACIT_CLOSE_WORN = 5,     /* the keys have sealed all that they may */
     TACIT_CLOSE_PROTOCOL = 6, /* the peer broke the protocol */
     TACIT_CLOSE_TOO_BIG = 7,  /* a distribution message over the limit */
-    TACIT_CLOSE_LAST = TACIT_CLOSE_TOO_BIG
+    /* For keys that are known: which of the rules is in the way. */
+    TACIT_CLOSE_ADDRESS = 8,      /* not from this address */
+    TACIT_CLOSE_DIRECTION = 9,    /* the link is for the other side to open */
+    TACIT_CLOSE_EXPIRED = 10,     /* the rule, or the certificate, has run out */
+    TACIT_CLOSE_REVOKED = 11,     /* the key is revoked */
+    TACIT_CLOSE_CERTIFICATE = 12, /* what the certificate says does not allow it */
+    TACIT_CLOSE_LAST = TACIT_CLOSE_CERTIFICATE
 };
 
 /* One direction of a channel. */

@@ -143,6 +143,10 @@ __attribute__((format(printf, 4, 5))) int policy_fault(struct tacit_fault *fault
                                                        const char *path, unsigned line,
                                                        const char *format, ...);
 
+/* Exactly size bytes from base64 in their one spelling. TACIT_EFORMAT. */
+int policy_base64(const char *text, size_t text_len, int variant, uint8_t *out,
+                  size_t size);
+
 /* --- globs (name.c) --------------------------------------------------------------- */
 
 /* How many characters of a glob are not '*'. */

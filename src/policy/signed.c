@@ -73,11 +73,8 @@ static bool take(const char **at, size_t *left, const char *words)
 static bool take_base64(const char **at, size_t *left, uint8_t *out, size_t size)
 {
     size_t text_len = sodium_base64_encoded_len(size, sodium_base64_VARIANT_ORIGINAL) - 1;
-    size_t len = 0;
     if (*left < text_len ||
-        sodium_base642bin(out, size, *at, text_len, NULL, &len, NULL,
-                          sodium_base64_VARIANT_ORIGINAL) != 0 ||
-        len != size)
+        policy_base64(*at, text_len, sodium_base64_VARIANT_ORIGINAL, out, size) != 0)
         return false;
     *at += text_len;
     *left -= text_len;

@@ -11,15 +11,27 @@ void tacit_key_to_text(const uint8_t key[TACIT_KEY_BYTES], char ret_text[TACIT_K
                       sodium_base64_VARIANT_ORIGINAL);
 }
 
+int policy_base64(const char *text, size_t text_len, int variant, uint8_t *out,
+                  size_t size)
+{
+    size_t len = 0;
+    /* libsodium refuses wrong padding and bits left over: each value has one spelling.
+     * But it takes a byte with its top bit set for the one without it. */
+    for (size_t i = 0; i < text_len; i++) {
+        if ((unsigned char)text[i] > 126)
+            return TACIT_EFORMAT;
+    }
+    bool ok =
+        sodium_base642bin(out, size, text, text_len, NULL, &len, NULL, variant) == 0;
+    return ok && len == size ? 0 : TACIT_EFORMAT;
+}
+
 int tacit_key_from_text(const char *text, uint8_t ret_key[TACIT_KEY_BYTES])
 {
     uint8_t key[TACIT_KEY_BYTES];
-    size_t len = 0;
-    /* libsodium refuses wrong padding and bits left over: each key has one spelling. */
     bool ok = strnlen(text, TACIT_KEY_TEXT) == TACIT_KEY_TEXT - 1 &&
-              sodium_base642bin(key, sizeof key, text, TACIT_KEY_TEXT - 1, NULL, &len,
-                                NULL, sodium_base64_VARIANT_ORIGINAL) == 0 &&
-              len == sizeof key;
+              policy_base64(text, TACIT_KEY_TEXT - 1, sodium_base64_VARIANT_ORIGINAL, key,
+                            sizeof key) == 0;
     if (ok)
         memcpy(ret_key, key, sizeof key);
     tacit_wipe(key, sizeof key);
@@ -37,11 +49,9 @@ int tacit_fingerprint_from_text(const char *text,
                                 uint8_t ret_hash[TACIT_FINGERPRINT_BYTES])
 {
     uint8_t hash[TACIT_FINGERPRINT_BYTES];
-    size_t len = 0, text_len = strnlen(text, TACIT_FINGERPRINT_TEXT);
-    if (text_len != TACIT_FINGERPRINT_TEXT - 1 ||
-        sodium_base642bin(hash, sizeof hash, text, text_len, NULL, &len, NULL,
-                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
-        len != sizeof hash)
+    if (strnlen(text, TACIT_FINGERPRINT_TEXT) != TACIT_FINGERPRINT_TEXT - 1 ||
+        policy_base64(text, TACIT_FINGERPRINT_TEXT - 1,
+                      sodium_base64_VARIANT_URLSAFE_NO_PADDING, hash, sizeof hash) != 0)
         return TACIT_EFORMAT;
     memcpy(ret_hash, hash, sizeof hash);
     return 0;

@@ -277,7 +277,7 @@ check_tells_a_fault_on_one_line_and_fails() {
     run check --conf d/tacit.conf
     exits 1
     silent
-    says "tacit: d/tacit.conf:19: unknown key 'port' in [host], expected identity, listen, \
+    says "tacit: d/tacit.conf:19: unknown key 'port' in [host], expected identity, certificate, listen, \
 listen-wildcard, source, max-message, door, door-identity, door-users or legacy-epmd"
 }
 
@@ -313,6 +313,94 @@ check_shows_peers_sources_and_plain_nodes_but_no_key() {
     for file in pair.key mesh.key identity.key; do keeps d/$file; done
 }
 
+authority_new_makes_a_key_and_shows_its_public_one_only() {
+    run authority new authority.key
+    exits 0
+    mode -rw------- authority.key
+    keeps authority.key
+    public=$(cat "$top/out")
+    run authority show authority.key
+    prints "$public"
+    keeps authority.key
+    run authority new authority.key
+    exits 1
+}
+
+# An authority, and a certificate of it for d's identity.
+signed() {
+    start
+    run authority new authority.key
+    exits 0
+    authority=$(cat "$top/out")
+    run pubkey d/identity.key
+    public=$(cat "$top/out")
+    run cert sign --authority authority.key --public-key "$public" \
+        --name 'app@db1.example.net,*@db2.example.net' --group work \
+        --not-before 2026-01-01 --not-after 365d my.cert
+    exits 0
+    silent
+}
+
+cert_sign_makes_what_cert_show_prints() {
+    signed
+    keeps authority.key
+    mode -rw-r--r-- my.cert
+    run cert show my.cert
+    exits 0
+    grep -qx 'name         app@db1.example.net' "$top/out"
+    grep -qx 'name         \*@db2.example.net' "$top/out"
+    grep -qx "public key   $public" "$top/out"
+    grep -qx 'group        work' "$top/out"
+    grep -qx 'not before   2026-01-01T00:00:00Z' "$top/out"
+    grep -qx 'not after    2027-01-01T00:00:00Z' "$top/out"
+    grep -qx "authority    $authority" "$top/out"
+}
+
+cert_sign_never_overwrites_and_names_what_is_wrong() {
+    signed
+    before=$(cat my.cert)
+    sign() { run cert sign --authority authority.key --public-key "$public" "$@"; }
+    sign --name a@b --not-after 1d my.cert
+    exits 1
+    [ "$(cat my.cert)" = "$before" ]
+    sign --name a@B --not-after 1d new.cert
+    says "tacit: --name: got 'a@B', expected a node name such as app@db1.example.net or *@db1.example.net"
+    sign --name a@b --group 'x y' --not-after 1d new.cert
+    says "tacit: --group: got 'x y', expected a group's name"
+    sign --name a@b --not-after soon new.cert
+    says "tacit: --not-after: got 'soon', expected days such as 365d, or a time such as 2026-12-31 or 2026-12-31T23:59:59Z"
+    sign --name a@b --not-before 2026-02-01 --not-after 2026-01-01 new.cert
+    says "tacit: --not-after: got '2026-01-01', expected a later time than --not-before's"
+    run cert sign --authority authority.key --public-key "$(cat d/identity.key)x" --name a@b \
+        --not-after 1d new.cert
+    exits 1
+    keeps d/identity.key
+    absent new.cert
+}
+
+cert_verify_says_what_the_configuration_thinks_of_it() {
+    signed
+    run cert verify --conf d/tacit.conf my.cert
+    says 'tacit: my.cert: no [authority] that may sign for the name signed the certificate'
+    printf '[authority one]\npublic-key = %s\nnames = *@db1.example.net\n' "$authority" \
+        >>d/tacit.conf
+    run cert verify --conf d/tacit.conf my.cert
+    says 'tacit: my.cert: name *@db2.example.net: no [authority] that may sign for the name signed the certificate'
+    echo 'names = *@db2.example.net' >>d/tacit.conf
+    run cert sign --authority authority.key --public-key "$public" --name a@db1.example.net \
+        --not-after 36500d new.cert
+    run cert verify --conf d/tacit.conf new.cert
+    exits 0
+    prints 'new.cert: good, signed by [authority one]'
+    sed 's/^name = a/name = b/' new.cert >altered.cert
+    run cert verify --conf d/tacit.conf altered.cert
+    exits 1
+    says 'tacit: altered.cert: the signature does not hold: it was altered'
+    echo hello >no.cert
+    run cert show no.cert
+    says "tacit: no.cert: not a certificate, expected what 'tacit cert sign' wrote"
+}
+
 a_wrong_call_is_told_how_to_be_right() {
     for call in keygen pubkey psk "keygen a b" "psk a b" init "init --dir d" \
         "init --listen 1.2.3.4" "init --dir d --listen 1.2.3.4 x" add-peer "add-peer a@b" \
@@ -337,7 +425,7 @@ a_wrong_call_is_told_how_to_be_right() {
 help_lists_every_command_and_version_is_told() {
     run help
     exits 0
-    for command in init add-peer check keygen pubkey psk; do
+    for command in init add-peer check authority cert keygen pubkey psk; do
         grep -q "^  $command " "$top/out"
     done
     run --version

@@ -257,7 +257,8 @@ static int ask_with(struct pair *p, const struct tacit_first *first,
 static void message_3_must_repeat_the_version_and_the_suite(void **state)
 {
     const struct tacit_first first = {1, 1, CHACHA, NOW, "answers@two.example"};
-    struct tacit_claim claim = {1, TACIT_SUITE_CHACHA20_POLY1305, false, "asks@one"};
+    struct tacit_claim claim = {
+        .version = 1, .suite = TACIT_SUITE_CHACHA20_POLY1305, .name = "asks@one"};
     struct pair p;
     pair_make(&p);
     assert_int_equal(ask_with(&p, &first, &claim), 0);
@@ -279,7 +280,8 @@ static void with_no_version_in_common_there_is_no_channel(void **state)
 {
     static const uint8_t ranges[][2] = {{2, 2}, {2, 255}};
     struct tacit_first first = {0, 0, CHACHA, NOW, "answers@two.example"};
-    struct tacit_claim claim = {0, TACIT_SUITE_CHACHA20_POLY1305, false, "asks@one"};
+    struct tacit_claim claim = {
+        .version = 0, .suite = TACIT_SUITE_CHACHA20_POLY1305, .name = "asks@one"};
     struct pair p;
     pair_make(&p);
     for (size_t k = 0; k < COUNT(ranges); k++) {
@@ -298,7 +300,7 @@ static void with_no_version_in_common_there_is_no_channel(void **state)
 static void with_no_suite_in_common_there_is_no_channel(void **state)
 {
     const struct tacit_first first = {1, 1, 1u << 15, NOW, "answers@two.example"};
-    struct tacit_claim claim = {1, 0, false, "asks@one"};
+    struct tacit_claim claim = {.version = 1, .suite = 0, .name = "asks@one"};
     struct pair p;
     pair_make(&p);
     for (claim.suite = 0; claim.suite < 16; claim.suite++)

@@ -87,7 +87,11 @@ static void a_first_payload_comes_back_as_it_was_written(void **state)
 static void a_claim_payload_comes_back_as_it_was_written(void **state)
 {
     uint8_t payload[TACIT_CLAIM_PAYLOAD];
-    struct tacit_claim claim = {1, 2, true, "b.example"}, got;
+    struct tacit_claim claim = {.version = 1,
+                                .suite = 2,
+                                .dynamic = true,
+                                .name = "b.example"},
+                       got;
     assert_int_equal(tacit_claim_write(&claim, payload), 0);
     assert_memory_equal(payload,
                         "\1\2\1\x09"
@@ -97,6 +101,22 @@ static void a_claim_payload_comes_back_as_it_was_written(void **state)
     memset(&got, 0, sizeof got);
     assert_int_equal(tacit_claim_read(payload, sizeof payload, &got), 0);
     assert_memory_equal(&got, &claim, sizeof got);
+}
+
+static void a_certificate_travels_as_the_first_extension(void **state)
+{
+    uint8_t payload[TACIT_CLAIM_PAYLOAD];
+    struct tacit_claim claim = {.version = 1, .suite = 2, .name = "a@b"}, got;
+    memset(claim.name, 'x', TACIT_CLAIM_NAME_MAX);
+    memset(claim.certificate, 'c', sizeof claim.certificate);
+    claim.certificate_len = sizeof claim.certificate; /* the longest, with the longest */
+    assert_int_equal(tacit_claim_write(&claim, payload), 0);
+    assert_memory_equal(payload + 4 + TACIT_CLAIM_NAME_MAX, "\2\x83\1\2\x80", 5);
+    memset(&got, 0, sizeof got);
+    assert_int_equal(tacit_claim_read(payload, sizeof payload, &got), 0);
+    assert_memory_equal(&got, &claim, sizeof got);
+    claim.certificate_len++;
+    assert_int_equal(tacit_claim_write(&claim, payload), TACIT_EINVAL);
 }
 
 static void a_name_too_long_is_not_written(void **state)
@@ -165,6 +185,11 @@ static const struct payload_case claim_cases[] = {
     CASE("flags 1 and 128", "\1\2\x81\3a@b\0\0", 0, TACIT_EFORMAT),
     CASE("a line feed in the name", "\1\2\0\3a\nb\0\0", 0, TACIT_EFORMAT),
     CASE("an unknown extension", "\1\2\0\3a@b\0\5\7\0\2hi", 0, 0),
+    CASE("a certificate", "\1\2\0\3a@b\0\5\1\0\2hi", 0, 0),
+    CASE("a certificate of 640 bytes", "\1\2\0\3a@b\2\x83\1\2\x80", 0, 0),
+    CASE("a certificate of 641", "\1\2\0\3a@b\2\x84\1\2\x81", 0, TACIT_EFORMAT),
+    CASE("an empty certificate", "\1\2\0\3a@b\0\3\1\0\0", 0, TACIT_EFORMAT),
+    CASE("two certificates", "\1\2\0\3a@b\0\x08\1\0\1x\1\0\1x", 0, TACIT_EFORMAT),
     CASE("an extension cut short", "\1\2\0\3a@b\0\1\7", 0, TACIT_EFORMAT),
     CASE("extensions beyond the payload", "\1\2\0\3a@b\3\xf8", 0, TACIT_EFORMAT),
     CASE("extensions up to the very end but cut", "\1\2\0\3a@b\3\xf7\0\3\xf5", 0,
@@ -241,6 +266,7 @@ int main(void)
         cmocka_unit_test(a_writer_writes_nothing_beyond_its_end),
         cmocka_unit_test(a_first_payload_comes_back_as_it_was_written),
         cmocka_unit_test(a_claim_payload_comes_back_as_it_was_written),
+        cmocka_unit_test(a_certificate_travels_as_the_first_extension),
         cmocka_unit_test(a_name_too_long_is_not_written),
         cmocka_unit_test(malformed_first_payloads_are_refused_one_by_one),
         cmocka_unit_test(malformed_claim_payloads_are_refused_one_by_one),

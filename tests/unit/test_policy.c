@@ -407,7 +407,7 @@ static const struct {
     {MESH "port = 1\n", WHERE "3: unknown key 'port' in [mesh], expected key-file, "
                               "suites, revoked or clock-grace"},
     {BASE "key-file = x\n", WHERE
-     "5: unknown key 'key-file' in [host], expected identity, "
+     "5: unknown key 'key-file' in [host], expected identity, certificate, "
      "listen, listen-wildcard, source, max-message, door, door-identity, door-users "
      "or legacy-epmd"},
     {BASE "[peer a@b]\nform = x\n",
@@ -415,9 +415,10 @@ static const struct {
            "endpoint, from, direction, visibility, expires, door-key or directory"},
     {BASE "[plain]\nnodes = a@b\n", WHERE "6: unknown key 'nodes' in [plain], expected "
                                           "node"},
-    {BASE "= x\n", WHERE "5: unknown key '' in [host], expected identity, listen, "
-                         "listen-wildcard, source, max-message, door, "
-                         "door-identity, door-users or legacy-epmd"},
+    {BASE "= x\n",
+     WHERE "5: unknown key '' in [host], expected identity, certificate, listen, "
+           "listen-wildcard, source, max-message, door, "
+           "door-identity, door-users or legacy-epmd"},
     {BASE "identity = x\n", WHERE "5: identity is set twice in [host], expected once"},
     {BASE PEER("a@b", KEY_1) "public-key = " KEY_1 "\n",
      WHERE "7: public-key is set twice in [peer NAME], expected once"},
