@@ -1,7 +1,7 @@
 %% What a user of Tacit calls on a running node.
 -module(tacit).
 
--export([info/0, info/1, reload/0, version/0]).
+-export([info/0, info/1, reload/0, revoke/1, unrevoke/1, version/0]).
 
 -export_type([host/0, link/0, down/0]).
 
@@ -23,6 +23,7 @@
                   state := connecting | handshake | passive | up,
                   direction := in | out,           % who dialled
                   fingerprint := binary(),         % of the peer's key
+                  line := binary(),                % FILE:LINE that allows it
                   suite := atom(),
                   peer_address := binary(),
                   local_address := binary(),
@@ -82,6 +83,22 @@ link_map(#{name := Name} = Info) ->
 -spec reload() -> {ok, #{cut := [binary()]}} | {error, string()}.
 reload() ->
     tacit_control:reload().
+
+%% Refuses the key of Node, or the key with this fingerprint, from now on, and cuts the links
+%% made with it: also those of other nodes that have the same key. It stays refused over
+%% restarts, whatever tacit.conf allows, until unrevoke/1: `lasts' is false where the file
+%% that sees to that, `revoked' beside tacit.conf, could not be written.
+-spec revoke(node() | binary()) ->
+          {ok, #{fingerprints := [binary()], cut := [binary()], lasts := boolean()}} |
+          {error, string()}.
+revoke(Who) ->
+    tacit_control:revoke(Who).
+
+%% Takes revoke/1 back: tacit.conf alone decides again.
+-spec unrevoke(node() | binary()) ->
+          {ok, #{fingerprints := [binary()], lasts := boolean()}} | {error, string()}.
+unrevoke(Who) ->
+    tacit_control:unrevoke(Who).
 
 %% The version of Tacit, and of the channel's protocol.
 -spec version() -> #{tacit := string(), protocol := pos_integer()}.

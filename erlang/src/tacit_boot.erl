@@ -1,5 +1,5 @@
 %% Starting, and what must be right for it: the configuration, the order of carriers, the
-%% flags. Also the log lines that Tacit writes.
+%% flags.
 %%
 %% All of it runs inside net_kernel while the emulator may still be booting: no logger, no
 %% file server, no application but what code:load needs.
@@ -9,9 +9,6 @@
 
 -export([start/1, configuration/0, guard/1, end_net_kernel/0]).
 -export([family/0, plain_module/0, plain_allowed/1, cut_plain/0]).
--export([log_refused/6, log_cut/1, peer/3, log_mismatch/2, log_lost_handshake/3]).
-
--export_type([peer/0]).
 
 %% OTP's plain carriers that may stand beside Tacit, and their address family.
 -define(PLAIN_CARRIERS, [{"inet_tcp", inet}, {"inet6_tcp", inet6}]).
@@ -24,7 +21,12 @@ start(Listens) ->
     check_carriers(carriers(), Listens),
     warn_of_epmd(),
     must(tacit_drv:load()),
-    must(tacit_drv:configure(configuration())),
+    Conf = configuration(),
+    must(tacit_drv:configure(Conf)),
+    case tacit_revoked:load(Conf) of
+        {ok, Fingerprints} -> tacit_drv:revoked(Fingerprints);
+        {error, Text} -> throw({tacit, Text})
+    end,
     tacit_control:started().
 
 must(ok) -> ok;
@@ -195,48 +197,3 @@ warn_of_epmd() ->
         false ->
             ok
     end.
-
-%% A peer that we refused (in) or that we did not reach or that refused us (out).
--spec log_refused(in | out, atom(), iodata(), iodata(), iodata(), iodata()) -> ok.
-log_refused(Direction, Reason, Name, Fingerprint, Address, Text) ->
-    logger:warning("tacit: link refused direction=~s reason=~s name=~ts fingerprint=~ts "
-                   "address=~ts: ~ts",
-                   [Direction, Reason, dash(Name), dash(Fingerprint), dash(Address), Text]).
-
-%% A live link that the rules do not allow any more.
--spec log_cut(tacit_drv:cut()) -> ok.
-log_cut(#{direction := Direction, name := Name, fingerprint := Fingerprint,
-          address := Address, text := Text}) ->
-    logger:warning("tacit: link cut direction=~s name=~ts fingerprint=~ts address=~ts: ~ts",
-                   [Direction, Name, Fingerprint, Address, Text]).
-
-dash(Empty) when Empty =:= <<>>; Empty =:= [] -> "-";
-dash(Text) -> Text.
-
-%% The peer of a link, for the lines below: asked for while the port is there.
--type peer() :: {in | out, iodata(), iodata(), iodata()}.
--spec peer(in | out, string(), port()) -> peer().
-peer(Direction, Name, Port) ->
-    case tacit_drv:info(Port) of
-        {ok, #{fingerprint := Fingerprint, peer_address := Address}} ->
-            {Direction, Name, Fingerprint, Address};
-        {error, closed} ->
-            {Direction, Name, <<>>, <<>>}
-    end.
-
-%% A peer whose distribution handshake claims another name than its key may have.
--spec log_mismatch(peer(), string()) -> ok.
-log_mismatch(Peer, Text) ->
-    log_peer(Peer, name_mismatch, Text).
-
-%% A link that ended between the channel and the distribution handshake's end. A peer that
-%% closed because it is done (it dialled us at the same time, say) is no news.
--spec log_lost_handshake(peer(), atom(), string()) -> ok.
-log_lost_handshake(Peer, Reason, Text) ->
-    case lists:member(Reason, [done, cut, closed, econnreset, epipe]) of
-        true -> ok;
-        false -> log_peer(Peer, Reason, Text)
-    end.
-
-log_peer({Direction, Name, Fingerprint, Address}, Reason, Text) ->
-    log_refused(Direction, Reason, Name, Fingerprint, Address, Text).

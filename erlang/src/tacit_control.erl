@@ -3,14 +3,15 @@
 -module(tacit_control).
 -behaviour(gen_server).
 
--export([start_link/0, started/0, reload/0]).
+-export([start_link/0, started/0, reload/0, revoke/1, unrevoke/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 
 %% How often the links are held against the rules and the clock, ms.
 -define(REVIEW_EVERY, 5000).
 -define(SIGNAL_RETRY, 200).
 
--record(state, {conf :: file:filename() | undefined}).
+-record(state, {conf :: file:filename() | undefined,
+                revoked = [] :: [binary()]}). % fingerprints
 -type state() :: #state{}.
 
 -spec start_link() -> {ok, pid()} | ignore | {error, term()}.
@@ -25,6 +26,17 @@ started() ->
 -spec reload() -> {ok, #{cut := [binary()]}} | {error, string()}.
 reload() ->
     call(reload).
+
+-spec revoke(node() | binary()) ->
+          {ok, #{fingerprints := [binary()], cut := [binary()], lasts := boolean()}} |
+          {error, string()}.
+revoke(Who) ->
+    call({revoke, Who}).
+
+-spec unrevoke(node() | binary()) ->
+          {ok, #{fingerprints := [binary()], lasts := boolean()}} | {error, string()}.
+unrevoke(Who) ->
+    call({unrevoke, Who}).
 
 call(Request) ->
     try
@@ -47,9 +59,27 @@ init([]) ->
 handle_call(_Request, _From, #state{conf = undefined} = State) ->
     {reply, {error, "Tacit does not run on this node"}, State};
 handle_call(reload, _From, #state{conf = Conf} = State) ->
-    case tacit_drv:reload(Conf) of
-        ok -> {reply, {ok, #{cut => review() ++ tacit_boot:cut_plain()}}, State};
-        {error, _} = Error -> {reply, Error, State}
+    case tacit_revoked:load(Conf) of
+        {ok, Revoked} -> reload(Revoked, State);
+        {error, Text} -> {reply, {error, lists:flatten(Text)}, State}
+    end;
+handle_call({revoke, Who}, _From, #state{revoked = Revoked} = State) ->
+    case fingerprints(Who) of
+        [] ->
+            {reply, {error, "no link and no [peer] line has a key for it: name a fingerprint"},
+             State};
+        Fingerprints ->
+            {Lasts, Next} = set_revoked(lists:usort(Revoked ++ Fingerprints), State),
+            Said = #{fingerprints => Fingerprints, cut => review(), lasts => Lasts},
+            {reply, {ok, Said}, Next}
+    end;
+handle_call({unrevoke, Who}, _From, #state{revoked = Revoked} = State) ->
+    case [F || F <- fingerprints(Who), lists:member(F, Revoked)] of
+        [] ->
+            {reply, {error, "tacit:revoke/1 has revoked no key of its"}, State};
+        Fingerprints ->
+            {Lasts, Next} = set_revoked(Revoked -- Fingerprints, State),
+            {reply, {ok, #{fingerprints => Fingerprints, lasts => Lasts}}, Next}
     end;
 handle_call(_Request, _From, State) ->
     {reply, {error, "unknown request"}, State}.
@@ -60,7 +90,8 @@ handle_cast(started, #state{conf = undefined} = State) ->
     _ = tacit_socket:start_link(Conf),
     self() ! watch_signal,
     _ = erlang:send_after(?REVIEW_EVERY, self(), review),
-    {noreply, State#state{conf = Conf}};
+    {ok, Revoked} = tacit_revoked:load(Conf), % tacit_boot has put them in force
+    {noreply, State#state{conf = Conf, revoked = Revoked}};
 handle_cast(started, State) ->
     {noreply, State}.
 
@@ -83,8 +114,45 @@ handle_info(_Other, State) ->
 terminate(_Reason, #state{conf = undefined}) -> ok;
 terminate(_Reason, #state{conf = Conf}) -> tacit_socket:remove(Conf).
 
+reload(Revoked, #state{conf = Conf} = State) ->
+    case tacit_drv:reload(Conf) of
+        ok ->
+            tacit_drv:revoked(Revoked),
+            Cut = review() ++ tacit_boot:cut_plain(),
+            {reply, {ok, #{cut => Cut}}, State#state{revoked = Revoked}};
+        {error, _} = Error ->
+            {reply, Error, State}
+    end.
+
+%% The keys of a node: those of its links, and that of the line for it.
+fingerprints(Node) when is_atom(Node) ->
+    Name = atom_to_binary(Node),
+    Linked = [F || {_, #{name := N, fingerprint := F}} <- tacit_drv:links(), N =:= Name,
+                   F =/= <<>>],
+    Configured = case tacit_drv:key_of(binary_to_list(Name)) of
+                     {ok, Fingerprint} -> [Fingerprint];
+                     none -> []
+                 end,
+    lists:usort(Linked ++ Configured);
+fingerprints(Fingerprint) when is_binary(Fingerprint) ->
+    [Fingerprint || tacit_revoked:is_fingerprint(Fingerprint)];
+fingerprints(_) ->
+    [].
+
+%% In force first: that the file cannot be written must not keep anyone connected.
+set_revoked(Revoked, #state{conf = Conf} = State) ->
+    tacit_drv:revoked(Revoked),
+    Lasts = case tacit_revoked:write(Conf, Revoked) of
+                ok -> true;
+                {error, Text} ->
+                    logger:error("tacit: ~ts: what is revoked is so until this node starts anew",
+                                 [Text]),
+                    false
+            end,
+    {Lasts, State#state{revoked = Revoked}}.
+
 %% Ends the links that the rules do not allow now: their peers' names.
 review() ->
     Cut = tacit_drv:review(),
-    lists:foreach(fun tacit_boot:log_cut/1, Cut),
-    [Name || #{name := Name} <- Cut].
+    lists:foreach(fun({Who, Text}) -> tacit_log:cut(Who, Text) end, Cut),
+    [Name || {#{name := Name}, _} <- Cut].

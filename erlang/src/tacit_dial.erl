@@ -85,25 +85,28 @@ connect(#{node := Name, address := Address} = Args) ->
         ok ->
             receive
                 {tacit_up, Port, _Name, _Fingerprint} -> {ok, Port};
-                {tacit_down, Port, Reason, Text} -> down(Name, Address, Reason, Text)
+                {tacit_down, Port, Reason, Text, Fingerprint, Line} ->
+                    down(#{direction => out, name => Name, address => address_text(Address),
+                           fingerprint => Fingerprint, line => Line}, Reason, Text)
             end;
         {error, Reason} ->
             tacit_drv:close(Port),
             {error, {tcp, list_to_atom(Reason)}}
     end.
 
-down(Name, Address, Reason, Text) ->
+down(Who, Reason, Text) ->
     case lists:member(Reason, [econnrefused, ehostunreach, enetunreach, etimedout, timeout,
                                enetdown, ehostdown, eaddrnotavail, econnreset]) of
         true ->
             {error, {tcp, Reason}};
         false ->
-            tacit_boot:log_refused(out, Reason, Name, <<>>, address_text(Address), Text),
+            tacit_log:refused(Who, Reason, Text),
             {error, Reason}
     end.
 
 fail(Name, Reason, Text) ->
-    tacit_boot:log_refused(out, Reason, Name, <<>>, <<>>, Text),
+    tacit_log:refused(#{direction => out, name => Name, address => <<>>, fingerprint => <<>>,
+                        line => <<>>}, Reason, Text),
     {error, Reason}.
 
 address_text({Ip, TcpPort}) ->

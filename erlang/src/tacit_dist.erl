@@ -96,8 +96,9 @@ announce_loop(Kernel, Listener, {Family, Protocol} = FamilyProtocol) ->
             Kernel ! {accept, self(), Ctrl, Family, Protocol},
             controller(Kernel, Port),
             announce_loop(Kernel, Listener, FamilyProtocol);
-        {tacit_event, Listener, Reason, Name, Fingerprint, Address, Text} ->
-            tacit_boot:log_refused(in, Reason, Name, Fingerprint, Address, Text),
+        {tacit_event, Listener, Reason, Name, Fingerprint, Address, Line, Text} ->
+            tacit_log:refused(#{direction => in, name => Name, fingerprint => Fingerprint,
+                                address => Address, line => Line}, Reason, Text),
             announce_loop(Kernel, Listener, FamilyProtocol);
         _ ->
             announce_loop(Kernel, Listener, FamilyProtocol)
@@ -136,7 +137,7 @@ do_accept(Kernel, AcceptPid, Port, Name, Dynamic, MyNode, Allowed, SetupTime) ->
         {AcceptPid, controller} ->
             Timer = dist_util:start_timer(SetupTime),
             put(tacit_claim, {in, Name, Dynamic}),
-            put(tacit_peer, tacit_boot:peer(in, Name, Port)),
+            put(tacit_peer, tacit_log:who(in, Name, Port)),
             HSData = hs_data(Kernel, MyNode, Port, Timer),
             dist_util:handshake_other_started(
               HSData#hs_data{allowed = allowed(Name, Allowed)})
@@ -161,7 +162,7 @@ do_setup(Kernel, Node, Type, MyNode, LongOrShortNames, SetupTime) ->
         {ok, Port} ->
             dist_util:reset_timer(Timer),
             put(tacit_claim, {out, atom_to_list(Node), false}),
-            put(tacit_peer, tacit_boot:peer(out, atom_to_list(Node), Port)),
+            put(tacit_peer, tacit_log:who(out, atom_to_list(Node), Port)),
             HSData = hs_data(Kernel, MyNode, Port, Timer),
             dist_util:handshake_we_started(
               HSData#hs_data{other_node = Node, request_type = Type, other_version = 6});
@@ -211,7 +212,7 @@ recv(Port, 0, infinity) ->
         {ok, Message} = Received ->
             check_claim(Port, get(tacit_claim), Message, Received);
         {error, {Reason, Text}} = Error ->
-            tacit_boot:log_lost_handshake(get(tacit_peer), Reason, Text),
+            tacit_log:lost_handshake(get(tacit_peer), Reason, Text),
             Error;
         {error, _} = Error ->
             Error
@@ -230,7 +231,7 @@ check_claim(Port, {Direction, Name, Dynamic}, Message, Received) ->
             Text = lists:flatten(io_lib:format("authenticated as ~ts, but claims ~ts",
                                                [claim_text({Name, Dynamic}),
                                                 claim_text(Other)])),
-            tacit_boot:log_mismatch(get(tacit_peer), Text),
+            tacit_log:mismatch(get(tacit_peer), Text),
             tacit_drv:refuse(Port, Text),
             {error, name_mismatch}
     end.
@@ -269,7 +270,9 @@ pre_nodeup(_Port) ->
 
 -spec post_nodeup(port()) -> ok | {error, term()}.
 post_nodeup(Port) ->
-    tacit_drv:active(Port).
+    Active = tacit_drv:active(Port),
+    tacit_log:accepted(get(tacit_peer)),
+    Active.
 
 -spec tick(port()) -> ok | {error, closed}.
 tick(Port) ->

@@ -4,16 +4,16 @@
 %% link up, then by nobody else. Results that take time come as messages:
 %%
 %%   {tacit_accept, Listener, Port, Name, Dynamic}   to the acceptor: an authenticated peer
-%%   {tacit_event, Listener, Reason, Name, Fingerprint, Address, Text}   for the log
+%%   {tacit_event, Listener, Reason, Name, Fingerprint, Address, Line, Text}   for the log
 %%   {tacit_up, Port, Name, Fingerprint}    to the owner: the dialled peer is authenticated
 %%   {tacit_data, Port, Bytes}              one message that recv/1 asked for
-%%   {tacit_down, Port, Reason, Text}       the link ended before it was active
+%%   {tacit_down, Port, Reason, Text, Fingerprint, Line}   it ended before it was active
 %%   {tacit_loaded, Port, Text}             a configuration was read; Text says what is wrong
 %%   {tcp_closed, Port}                     it ended while active; what dist_util expects
 -module(tacit_drv).
 
 -export([load/0, configure/1, running/0, open/0, close/1]).
--export([reload/1, review/0]).
+-export([reload/1, review/0, revoked/1, key_of/1]).
 -export([listen/2, accept/1, connect/2]).
 -export([send/2, recv/1, active/1, tick/1, refuse/2]).
 -export([endpoint/1, is_plain/1, plain/0, last/1]).
@@ -26,8 +26,7 @@
 -type address() :: {inet:ip_address(), inet:port_number()}.
 -type last() :: #{direction := in | out, reason := atom(), text := string(),
                   time := non_neg_integer()}.
--type cut() :: #{direction := in | out, name := binary(), fingerprint := binary(),
-                 address := binary(), text := binary()}.
+-type cut() :: {tacit_log:who(), Text :: binary()}.
 -type link_info() :: #{atom() => term()}.
 -type host_info() :: #{atom() => term()}.
 
@@ -104,11 +103,26 @@ try_listeners([Listener | Listeners]) ->
 %% Holds every link against the rules in force; those that they do not allow are being ended.
 -spec review() -> [cut()].
 review() ->
-    [cut(list_to_binary(Cut)) || Port <- ports(), {ok, [_ | _] = Cut} <- [control(Port, ?REVIEW, [])]].
+    [cut(list_to_binary(Cut)) || Port <- ports(),
+                                 {ok, [_ | _] = Cut} <- [control(Port, ?REVIEW, [])]].
 
-cut(<<In, L1, Name:L1/binary, L2, Fingerprint:L2/binary, L3, Address:L3/binary, Text/binary>>) ->
-    #{direction => direction(In), name => Name, fingerprint => Fingerprint,
-      address => Address, text => Text}.
+%% Refuses the holders of these keys from now on, and of no others: fingerprints.
+-spec revoked([binary()]) -> ok.
+revoked(Fingerprints) ->
+    ok = with_port(fun(Port) -> done(control(Port, ?REVOKED, [[F, $\n] || F <- Fingerprints])) end).
+
+%% The fingerprint of the key that the configuration has for the node.
+-spec key_of(string()) -> {ok, binary()} | none.
+key_of(Name) ->
+    case with_port(fun(Port) -> control(Port, ?KEY_OF, Name) end) of
+        {ok, Fingerprint} -> {ok, list_to_binary(Fingerprint)};
+        {error, _} -> none
+    end.
+
+cut(<<In, L1, Name:L1/binary, L2, Fingerprint:L2/binary, L3, Address:L3/binary,
+      L4, Line:L4/binary, Text/binary>>) ->
+    {#{direction => direction(In), name => Name, fingerprint => Fingerprint,
+       address => Address, line => Line}, Text}.
 
 direction(1) -> in;
 direction(0) -> out.
@@ -165,11 +179,11 @@ recv(Port) ->
         {ok, _} ->
             receive
                 {tacit_data, Port, Data} -> {ok, Data};
-                {tacit_down, Port, Reason, Text} -> {error, {Reason, binary_to_list(Text)}}
+                {tacit_down, Port, Reason, Text, _, _} -> {error, {Reason, binary_to_list(Text)}}
             end;
         {error, _} ->
             receive
-                {tacit_down, Port, Reason, Text} -> {error, {Reason, binary_to_list(Text)}}
+                {tacit_down, Port, Reason, Text, _, _} -> {error, {Reason, binary_to_list(Text)}}
             after 0 ->
                 {error, closed}
             end

@@ -17,6 +17,8 @@
 -define(LISTEN_TRY,    16#7ac10010).
 -define(LISTEN_SETTLE, 16#7ac10011).
 -define(REVIEW,   16#7ac10012).
+-define(REVOKED,  16#7ac10013).
+-define(KEY_OF,   16#7ac10014).
 
 -define(CALL_HOST, 1).
 -define(CALL_LINK, 2).

@@ -110,10 +110,18 @@ void shared_note_refusal(const char *name, bool inbound, const char *reason,
                          const char *text);
 bool shared_last_refusal(const char *name, struct refusal *ret_refusal);
 
+/* The keys that this host revoked by itself: count fingerprints; takes hashes over. */
+void shared_revoke(uint8_t *hashes, size_t count);
+bool shared_is_revoked(const uint8_t key[NOISE_DHLEN]);
+
 uint64_t wall_clock(void); /* seconds since 1970 */
 ErlDrvTime monotonic_ms(void);
 
 /* --- rules.c ---------------------------------------------------------------------- */
+
+enum {
+    LINE_TEXT = 240, /* "FILE:LINE", with its zero; of a long path the end */
+};
 
 /* What the rules say of a peer. */
 struct ruling {
@@ -121,7 +129,7 @@ struct ruling {
     char text[REASON_MAX];   /* the same for people */
     enum tacit_reason why;   /* for us: more than a key that is not known may hear */
     bool known;              /* the key */
-    unsigned line;           /* of the configuration, that decided; 0: none */
+    char line[LINE_TEXT];    /* of the configuration, that decided; "" for none */
     uint64_t until;          /* when to ask again, in seconds since 1970 */
 };
 
@@ -136,6 +144,10 @@ int rule_on_peer(const struct tacit_policy *policy, const struct tacit_claim *pe
 /* What a refusal says in our own log: of one who dialled us, or whom we dialled. */
 const char *ruling_for_us(const struct ruling *ruling);
 const char *ruling_of_ours(const struct ruling *ruling);
+
+/* The fingerprint of the key that the policy has for a node; false: it has none. */
+bool rule_fingerprint(const struct tacit_policy *policy, const char *name,
+                      char ret_text[TACIT_FINGERPRINT_TEXT]);
 
 enum {
     PAIR_MARK = 16,
@@ -303,7 +315,7 @@ struct link {
     struct tacit_claim peer;
     uint8_t peer_key[NOISE_DHLEN];
     uint8_t pair_mark[PAIR_MARK]; /* of the pair key that the handshake used */
-    unsigned line;                /* of the configuration, that allows the link */
+    char line[LINE_TEXT];         /* of the configuration, that allows the link */
     struct tacit_address peer_address, local_address;
     size_t max_message;
     uint64_t since;                            /* seconds since 1970 */

@@ -29,6 +29,8 @@ enum command {
     COMMAND_LISTEN_TRY,
     COMMAND_LISTEN_SETTLE,
     COMMAND_REVIEW,
+    COMMAND_REVOKED,
+    COMMAND_KEY_OF,
 };
 
 enum {
@@ -124,6 +126,37 @@ static ErlDrvSSizeT do_reload(struct carrier_port *p, const uint8_t *buf, size_t
     return ok(rbuf, rlen);
 }
 
+/* Fingerprints, a line each. */
+static ErlDrvSSizeT do_revoked(struct tacit_reader *r, char **rbuf, size_t rlen)
+{
+    size_t count = tacit_left(r) / TACIT_FINGERPRINT_TEXT;
+    uint8_t *hashes = driver_alloc(count * TACIT_FINGERPRINT_BYTES + 1);
+    if (hashes == NULL)
+        return failed(rbuf, rlen, "memory ran out");
+    for (size_t i = 0; i < count; i++) {
+        char text[TACIT_FINGERPRINT_TEXT];
+        memcpy(text, tacit_get_bytes(r, sizeof text), sizeof text);
+        text[sizeof text - 1] = '\0'; /* in place of the line's end */
+        if (tacit_fingerprint_from_text(text, hashes + i * TACIT_FINGERPRINT_BYTES)) {
+            driver_free(hashes);
+            return failed(rbuf, rlen, "einval");
+        }
+    }
+    shared_revoke(hashes, count);
+    return ok(rbuf, rlen);
+}
+
+static ErlDrvSSizeT do_key_of(struct tacit_reader *r, char **rbuf, size_t rlen)
+{
+    char name[TACIT_NAME_MAX + 1], fingerprint[TACIT_FINGERPRINT_TEXT];
+    struct policy_ref *policy = shared_policy();
+    get_name(r, name);
+    bool found = policy != NULL && rule_fingerprint(policy->policy, name, fingerprint);
+    policy_release(policy);
+    return found ? reply(rbuf, rlen, 0, fingerprint, strlen(fingerprint))
+                 : failed(rbuf, rlen, "none");
+}
+
 static ErlDrvSSizeT do_listen_try(struct listener *l, char **rbuf, size_t rlen)
 {
     char text[TACIT_FAULT_MAX] = "memory ran out";
@@ -137,11 +170,14 @@ static void put_text(struct tacit_writer *w, const char *text)
     tacit_put_bytes(w, text, len);
 }
 
-/* Nothing where the link still may be; else inbound, name, fingerprint, address, why. */
+/* Nothing where the link still may be; else inbound, name, fingerprint, address, line,
+ * why.
+ */
 static ErlDrvSSizeT do_review(struct link *l, char **rbuf, size_t rlen)
 {
     char fingerprint[TACIT_FINGERPRINT_TEXT], address[TACIT_ADDRESS_TEXT];
-    uint8_t space[TACIT_NAME_MAX + sizeof fingerprint + sizeof address + REASON_MAX];
+    uint8_t space[TACIT_NAME_MAX + sizeof fingerprint + sizeof address + LINE_TEXT +
+                  REASON_MAX];
     bool doomed = l->doomed;
     link_review(l);
     if (doomed || !l->doomed)
@@ -153,6 +189,7 @@ static ErlDrvSSizeT do_review(struct link *l, char **rbuf, size_t rlen)
     put_text(&w, l->peer.name);
     put_text(&w, fingerprint);
     put_text(&w, address);
+    put_text(&w, l->line);
     tacit_put_bytes(&w, l->doom_text, strlen(l->doom_text));
     return reply(rbuf, rlen, 0, space, tacit_written(&w));
 }
@@ -358,6 +395,10 @@ ErlDrvSSizeT carrier_control(struct carrier_port *p, unsigned command, const uin
         return do_reload(p, buf, len, rbuf, rlen);
     case COMMAND_ADOPT:
         return shared_adopt() ? ok(rbuf, rlen) : failed(rbuf, rlen, "einval");
+    case COMMAND_REVOKED:
+        return do_revoked(&r, rbuf, rlen);
+    case COMMAND_KEY_OF:
+        return do_key_of(&r, rbuf, rlen);
     case COMMAND_WITHDRAW:
         shared_offer(NULL);
         return ok(rbuf, rlen);

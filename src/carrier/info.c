@@ -49,7 +49,7 @@ static void put_link(ei_x_buff *x, const struct link *l)
         tacit_fingerprint(l->peer_key, fingerprint);
     ei_x_encode_map_header(x, 13);
     put_binary(x, "name", l->peer.name);
-    put_integer(x, "line", l->line);
+    put_binary(x, "line", l->line);
     ei_x_encode_atom(x, "state");
     ei_x_encode_atom(x, state_name(l->state));
     ei_x_encode_atom(x, "direction");

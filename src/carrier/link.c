@@ -1,5 +1,6 @@
 /* The port of one link: dial or take over, handshake, end. */
 #include <errno.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,18 +22,34 @@ static void tell_up(struct link *l)
     term_to_owner(&t, l->port);
 }
 
-/* {tacit_down, Port, Reason, Text}, or for a live link what dist_util waits for. */
+/* The peer's fingerprint, once it showed a key. */
+static void peer_fingerprint(const struct link *l, char text[TACIT_FINGERPRINT_TEXT])
+{
+    const uint8_t *key = l->conn != NULL ? l->conn->handshake.peer_key : l->peer_key;
+    text[0] = '\0';
+    if (!sodium_is_zero(key, NOISE_DHLEN))
+        tacit_fingerprint(key, text);
+}
+
+/*
+ * {tacit_down, Port, Reason, Text, Fingerprint, Line}, or for a live link what dist_util
+ * waits for.
+ */
 static void tell_down(struct link *l)
 {
+    char fingerprint[TACIT_FINGERPRINT_TEXT];
     struct term t = {0};
     bool active = l->state == LINK_ACTIVE;
     term_atom(&t, active ? "tcp_closed" : "tacit_down");
     term_port(&t, l->port);
     if (!active) {
+        peer_fingerprint(l, fingerprint);
         term_atom(&t, l->doom_reason);
         term_binary(&t, l->doom_text);
+        term_binary(&t, fingerprint);
+        term_binary(&t, l->conn != NULL ? l->conn->ruling.line : l->line);
     }
-    term_tuple(&t, active ? 2 : 4);
+    term_tuple(&t, active ? 2 : 6);
     term_to_owner(&t, l->port);
 }
 
@@ -107,7 +124,7 @@ static int establish(struct link *l, struct conn *c)
     l->peer = c->handshake.peer;
     memcpy(l->peer_key, c->handshake.peer_key, sizeof l->peer_key);
     l->peer_address = c->peer_address;
-    l->line = c->ruling.line;
+    memcpy(l->line, c->ruling.line, sizeof l->line);
     pair_key_mark(c->policy->policy, l->peer_key, l->pair_mark);
     socket_local(c->fd, &l->local_address);
     l->max_message = tacit_policy_max_message(c->policy->policy);

@@ -83,7 +83,7 @@ static bool event_allowed(struct listener *l)
     return true;
 }
 
-/* {tacit_event, Port, Reason, Name, Fingerprint, Address, Text}: a line for the log. */
+/* {tacit_event, Port, Reason, Name, Fingerprint, Address, Line, Text}: for the log. */
 static void tell_event(struct listener *l, const struct conn *c, const char *reason,
                        const char *text)
 {
@@ -105,8 +105,9 @@ static void tell_event(struct listener *l, const struct conn *c, const char *rea
     term_binary(&t, c->handshake.peer.name);
     term_binary(&t, fingerprint);
     term_binary(&t, address);
+    term_binary(&t, c->ruling.line);
     term_binary(&t, full);
-    term_tuple(&t, 7);
+    term_tuple(&t, 8);
     term_send(&t, l->port, l->acceptor);
 }
 

@@ -47,6 +47,16 @@ static void explain(const struct tacit_decision *d, const char *name, struct rul
                  tacit_reason_text(d->known ? d->reason : TACIT_NO_LINE));
 }
 
+static void put_line(char text[LINE_TEXT], const char *path, unsigned line)
+{
+    enum {
+        PATH_SHOWN = LINE_TEXT - 16
+    };
+    size_t len = strlen(path);
+    snprintf(text, LINE_TEXT, "%s:%u", len > PATH_SHOWN ? path + len - PATH_SHOWN : path,
+             line);
+}
+
 int rule_on_peer(const struct tacit_policy *policy, const struct tacit_claim *peer,
                  const uint8_t key[NOISE_DHLEN], const struct tacit_address *address,
                  bool inbound, struct ruling *ret_ruling)
@@ -69,8 +79,13 @@ int rule_on_peer(const struct tacit_policy *policy, const struct tacit_claim *pe
     }
     int error = tacit_policy_decide(policy, &question, &decision);
     const struct tacit_rule *rule = tacit_decision_rule(&decision);
+    if (!error && shared_is_revoked(key)) {
+        decision.reason = TACIT_REVOKED;
+        error = TACIT_EREFUSED;
+    }
     memset(ret_ruling, 0, sizeof *ret_ruling);
-    ret_ruling->line = rule != NULL ? rule->line : 0;
+    if (rule != NULL)
+        put_line(ret_ruling->line, rule->path, rule->line);
     ret_ruling->until = decision.until;
     ret_ruling->why = decision.reason;
     ret_ruling->known = decision.known;
@@ -89,6 +104,19 @@ const char *ruling_of_ours(const struct ruling *ruling)
     bool no_line = ruling->why == TACIT_NO_LINE || ruling->why == TACIT_OTHER_KEY;
     return no_line ? "no [peer] line of ours allows the key that it showed"
                    : ruling_for_us(ruling);
+}
+
+bool rule_fingerprint(const struct tacit_policy *policy, const char *name,
+                      char ret_text[TACIT_FINGERPRINT_TEXT])
+{
+    static const uint8_t nobody[NOISE_DHLEN];
+    struct tacit_question question = {.name = name, .public_key = nobody};
+    struct tacit_decision decision;
+    (void)tacit_policy_decide(policy, &question, &decision);
+    if (decision.peer == NULL || !decision.peer->has_key)
+        return false;
+    tacit_fingerprint(decision.peer->public_key, ret_text);
+    return true;
 }
 
 void pair_key_mark(const struct tacit_policy *policy, const uint8_t key[NOISE_DHLEN],
@@ -140,10 +168,10 @@ void link_review(struct link *l)
     }
     int error = still_allowed(l, policy->policy, &ruling);
     policy_release(policy);
-    l->line = ruling.line;
+    memcpy(l->line, ruling.line, sizeof l->line);
     if (!error)
         return;
     link_send_close(l, ruling.reason, ruling.text);
-    link_doom(l, error, tacit_close_name(ruling.reason), ruling.text);
+    link_doom(l, error, tacit_close_name(ruling.reason), ruling_for_us(&ruling));
     link_arm(l);
 }

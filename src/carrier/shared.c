@@ -14,6 +14,8 @@ static struct {
     struct policy_ref *policy, *candidate;
     struct tacit_replay replay;
     struct refusal refusals[REFUSALS_MAX];
+    uint8_t *revoked; /* fingerprints, one behind the other */
+    size_t revoked_count;
 } shared;
 
 int shared_init(void)
@@ -29,6 +31,8 @@ void shared_finish(void)
     policy_release(shared.candidate);
     shared.policy = shared.candidate = NULL;
     tacit_replay_free(&shared.replay);
+    driver_free(shared.revoked);
+    shared.revoked = NULL;
     erl_drv_mutex_destroy(shared.lock);
 }
 
@@ -166,6 +170,28 @@ bool shared_last_refusal(const char *name, struct refusal *ret_refusal)
         if (found)
             *ret_refusal = shared.refusals[i];
     }
+    erl_drv_mutex_unlock(shared.lock);
+    return found;
+}
+
+void shared_revoke(uint8_t *hashes, size_t count)
+{
+    erl_drv_mutex_lock(shared.lock);
+    uint8_t *old = shared.revoked;
+    shared.revoked = hashes;
+    shared.revoked_count = count;
+    erl_drv_mutex_unlock(shared.lock);
+    driver_free(old);
+}
+
+bool shared_is_revoked(const uint8_t key[NOISE_DHLEN])
+{
+    uint8_t hash[TACIT_FINGERPRINT_BYTES];
+    bool found = false;
+    tacit_fingerprint_bytes(key, hash);
+    erl_drv_mutex_lock(shared.lock);
+    for (size_t i = 0; i < shared.revoked_count && !found; i++)
+        found = memcmp(shared.revoked + i * sizeof hash, hash, sizeof hash) == 0;
     erl_drv_mutex_unlock(shared.lock);
     return found;
 }

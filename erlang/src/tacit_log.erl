@@ -1,0 +1,63 @@
+%% What Tacit writes to the log of links: a line for each that was accepted, refused or cut,
+%% who it was (name, fingerprint, address) and which line of the configuration decided.
+-module(tacit_log).
+
+-export([accepted/1, refused/3, cut/2]).
+-export([who/3, mismatch/2, lost_handshake/3]).
+
+-export_type([who/0]).
+
+%% What is not known is empty.
+-type who() :: #{direction := in | out, name := iodata(), fingerprint := iodata(),
+                 address := iodata(), line := iodata()}.
+
+%% Where logger itself makes a message of it: many links at once do not wait for one another.
+-define(FIELDS, "name=~ts fingerprint=~ts address=~ts line=~ts").
+
+%% The link is up: the channel and the distribution handshake are done.
+-spec accepted(who()) -> ok.
+accepted(#{direction := Direction} = Who) ->
+    logger:notice("tacit: link accepted direction=~s " ?FIELDS, [Direction | fields(Who)]).
+
+%% A peer that we refused (in), or that we did not reach or that refused us (out).
+-spec refused(who(), atom(), iodata()) -> ok.
+refused(#{direction := Direction} = Who, Reason, Text) ->
+    logger:warning("tacit: link refused direction=~s reason=~s " ?FIELDS ": ~ts",
+                   [Direction, Reason | fields(Who)] ++ [Text]).
+
+%% A live link that the rules do not allow any more.
+-spec cut(who(), iodata()) -> ok.
+cut(#{direction := Direction} = Who, Text) ->
+    logger:warning("tacit: link cut direction=~s " ?FIELDS ": ~ts",
+                   [Direction | fields(Who)] ++ [Text]).
+
+fields(#{name := Name, fingerprint := Fingerprint, address := Address, line := Line}) ->
+    [dash(Text) || Text <- [Name, Fingerprint, Address, Line]].
+
+dash(Empty) when Empty =:= <<>>; Empty =:= [] -> "-";
+dash(Text) -> Text.
+
+%% The peer of a link: asked for while the port is there.
+-spec who(in | out, string(), port()) -> who().
+who(Direction, Name, Port) ->
+    Known = case tacit_drv:info(Port) of
+                {ok, #{fingerprint := Fingerprint, peer_address := Address, line := Line}} ->
+                    #{fingerprint => Fingerprint, address => Address, line => Line};
+                {error, closed} ->
+                    #{fingerprint => <<>>, address => <<>>, line => <<>>}
+            end,
+    Known#{direction => Direction, name => Name}.
+
+%% A peer whose distribution handshake claims another name than its key may have.
+-spec mismatch(who(), string()) -> ok.
+mismatch(Who, Text) ->
+    refused(Who, name_mismatch, Text).
+
+%% A link that ended between the channel and the distribution handshake's end. A peer that
+%% closed because it is done (it dialled us at the same time, say) is no news.
+-spec lost_handshake(who(), atom(), string()) -> ok.
+lost_handshake(Who, Reason, Text) ->
+    case lists:member(Reason, [done, cut, closed, econnreset, epipe]) of
+        true -> ok;
+        false -> refused(Who, Reason, Text)
+    end.
