@@ -4,25 +4,31 @@
 -export([main/0]).
 
 %% In this order, which is the table's.
--define(MEASUREMENTS, [roundtrip, stream, cipher, connect, trips]).
+-define(MEASUREMENTS, [roundtrip, stream, cipher, connect, trips, memory, load, mesh, pi]).
 
 -spec main() -> no_return().
 main() ->
-    [Build | Args] = init:get_plain_arguments(),
-    Status = try run(Build, options(Args, #{scale => full, only => [], out => none}))
-             catch
-                 throw:usage ->
-                     say("usage: tests/bench/run [--quick] [--only NAME]... [--out DIR]~n"
-                         "NAME: ~s~n", [lists:join(" ", names())]),
-                     2;
-                 throw:Why ->
-                     say("tests/bench/run: ~ts~n", [Why]),
-                     1;
-                 Class:Reason:Stack ->
-                     say("tests/bench/run: ~p ~p~n~p~n", [Class, Reason, Stack]),
-                     1
-             end,
-    halt(Status).
+    {Pid, Ref} = spawn_monitor(fun() -> exit({status, status(init:get_plain_arguments())}) end),
+    receive
+        {'DOWN', Ref, process, Pid, {status, Status}} -> halt(Status);
+        {'DOWN', Ref, process, Pid, Reason} -> say("tests/bench/run: ~p~n", [Reason]), halt(1)
+    end.
+
+status([Build | Args]) ->
+    try
+        run(Build, options(Args, #{scale => full, only => [], out => none}))
+    catch
+        throw:usage ->
+            say("usage: tests/bench/run [--quick] [--only NAME]... [--out DIR]~nNAME: ~s~n",
+                [lists:join(" ", names())]),
+            2;
+        throw:Why ->
+            say("tests/bench/run: ~ts~n", [Why]),
+            1;
+        Class:Reason:Stack ->
+            say("tests/bench/run: ~p ~p~n~p~n", [Class, Reason, Stack]),
+            1
+    end.
 
 names() -> [atom_to_list(M) || M <- ?MEASUREMENTS].
 

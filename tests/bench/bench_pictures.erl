@@ -13,7 +13,8 @@ all(#{results := Results} = Report) ->
 
 drawings() ->
     [{roundtrip, fun roundtrip/1}, {stream, fun throughput/1}, {stream, fun cost/1},
-     {connect, fun connect/1}].
+     {connect, fun connect/1}, {memory, fun memory/1}, {load, fun load/1}, {mesh, fun mesh/1},
+     {pi, fun pi/1}].
 
 %% ---- round trips ---------------------------------------------------------------------------
 
@@ -42,9 +43,8 @@ roundtrip(Report) ->
 
 %% ---- throughput ----------------------------------------------------------------------------
 
-throughput(#{results := Results} = Report) ->
-    #{keys := Keys} = proplists:get_value(stream, Results),
-    Sizes = [Size || [1, one_way, Size, rate] <- Keys],
+throughput(Report) ->
+    Sizes = [Size || [1, one_way, Size, rate] <- keys(Report, stream)],
     Row = fun(C, Size) ->
                   Rate = bench_report:value(Report, stream, [1, one_way, Size, rate], C),
                   io_lib:format("~b ~.4f ~.4f", [Size, Rate, Rate * Size / 1000])
@@ -96,7 +96,65 @@ connect(Report) ->
       title("Connect, and disconnect until both sides know: median"),
       "set ylabel 'milliseconds'\nset yrange [0:*]\n", bars(connect)]}.
 
+%% ---- memory --------------------------------------------------------------------------------
+
+memory(Report) ->
+    Links = lists:usort([N || [N | _] <- keys(Report, memory)]),
+    Panel = fun(Name, Title) ->
+                    [title(Title), "set ylabel 'KiB a link'\nset yrange [0:*]\n"
+                     "set xlabel 'links of the node'\n", bars(Name), "\n"]
+            end,
+    {"memory", {1000, 420},
+     [[bars_data(Kind, Report, memory, [{[N, idle, Kind], integer_to_list(N)} || N <- Links])
+       || Kind <- [erlang, resident]],
+      "set multiplot layout 1,2 margins 0.08,0.98,0.16,0.86 spacing 0.10,0\n",
+      Panel(erlang, "Erlang memory of an idle link"),
+      Panel(resident, "Resident memory of an idle link")]}.
+
+%% ---- schedulers ----------------------------------------------------------------------------
+
+load(Report) ->
+    {"load", {1000, 440},
+     [bars_data(busy, Report, load, [{[Side, busy], atom_to_list(Side)}
+                                     || Side <- [sender, receiver]]),
+      bars_data(delay, Report, load, [{[Side, delay, P], io_lib:format("~s\\n~s", [Side, P])}
+                                      || Side <- [sender, receiver], P <- [p50, p99]]),
+      "set multiplot layout 1,2 margins 0.08,0.98,0.14,0.86 spacing 0.10,0\n",
+      title("Schedulers during 64 KiB bulk"), "set ylabel 'busy, %'\nset yrange [0:100]\n",
+      bars(busy), "\n",
+      title("Wait of a process that could run"),
+      "set ylabel 'microseconds (log)'\nset logscale y\nset yrange [1:*]\n", bars(delay), "\n"]}.
+
+%% ---- a full mesh ---------------------------------------------------------------------------
+
+mesh(Report) ->
+    Sizes = lists:usort([N || [N | _] <- keys(Report, mesh)]),
+    {"mesh", {700, 420},
+     [[block(C, [[integer_to_list(N), " ", value(Report, mesh, [N, mesh], C)] || N <- Sizes])
+       || C <- bench_carrier:all()],
+      title("Time until a mesh of N nodes is full"),
+      "set ylabel 'seconds'\nset yrange [0:*]\nset xlabel 'nodes, all on one machine'\n",
+      io_lib:format("set xtics (~s)\nset xrange [0:~b]\n",
+                    [comma([integer_to_list(N) || N <- Sizes]), lists:max(Sizes) + 1]),
+      lines(2)]}.
+
+%% ---- pi ------------------------------------------------------------------------------------
+
+pi(Report) ->
+    {"pi", {900, 420},
+     [bars_data(pi, Report, pi, [{Key, lists:flatten(pi_text(Key))} || Key <- keys(Report, pi)]),
+      title("Pi of a million points by rpc, P pieces"),
+      "set ylabel 'seconds'\nset yrange [0:*]\nset bmargin 4\n", bars(pi)]}.
+
+pi_text([Nodes, P]) ->
+    io_lib:format("~s,\\nP = ~b", [case Nodes of 1 -> "one node"; 2 -> "two nodes" end, P]).
+
 %% ---- what pictures share -------------------------------------------------------------------
+
+keys(#{results := Results}, Measurement) ->
+    #{keys := Keys} = proplists:get_value(Measurement, Results),
+    Keys.
+
 
 %% Groups of three bars: a row a group.
 bars_data(Name, Report, Measurement, Rows) ->
@@ -107,7 +165,8 @@ bars_data(Name, Report, Measurement, Rows) ->
 
 bars(Name) ->
     ["set style data histograms\nset style histogram clustered gap 1\n"
-     "set style fill solid 0.9 noborder\nset boxwidth 0.9\nset key top left\n",
+     "set style fill solid 0.9 noborder\nset boxwidth 0.9\nset key top left\n"
+     "set offsets 0.2, 0.2, graph 0.3, 0\n",
      "plot ", comma([io_lib:format("$~s using ~b~s lc rgb '~s' title '~s'",
                                    [Name, Column, [":xtic(1)" || Column =:= 2], colour(C), C])
                      || {Column, C} <- lists:zip([2, 3, 4], bench_carrier:all())])].

@@ -73,8 +73,8 @@ short(V) -> float_to_list(float(V), [{decimals, 3}]).
 targets([]) ->
     ok;
 targets(Targets) ->
-    out("~nTargets~n  ~-62s ~10s ~12s~n", ["", "measured", "target"]),
-    [out("  ~-62ts ~10s ~12ts  ~s~n", [Text, short(V), bench_targets:bound(Bound), Verdict])
+    out("~nTargets~n  ~-66s ~10s ~12s~n", ["", "measured", "target"]),
+    [out("  ~-66ts ~10s ~12ts  ~s~n", [Text, short(V), bench_targets:bound(Bound), Verdict])
      || #{text := Text, measured := V, bound := Bound, verdict := Verdict} <- Targets],
     ok.
 

@@ -13,7 +13,7 @@
 -spec of_report(bench_report:report()) -> [target()].
 of_report(Report) ->
     [#{text => Text, measured => Measured, bound => Bound, verdict => verdict(Measured, Bound)}
-     || {Text, Figure, Bound} <- targets(release()), Measured <- [figure(Report, Figure)],
+     || {Text, Figure, Bound} <- targets(release()) ++ memory(Report), Measured <- [figure(Report, Figure)],
         Measured =/= none].
 
 -spec bound(bound()) -> string().
@@ -46,13 +46,23 @@ common() ->
       {ratio, connect, [both, p50], inet_tcp}, {at_most, 1.4}},
      {"connect and disconnect, divided by inet_tls's",
       {ratio, connect, [both, p50], inet_tls}, {at_most, 0.35}},
-     {"CPU a GB at 64 KiB, divided by (1.5 x the bare cipher's + inet_tcp's)", cpu, {at_most, 1}},
-     {"Erlang memory of an idle link (1,000), divided by inet_tcp's",
-      {ratio, memory, [1000, idle, erlang], inet_tcp}, {at_most, 1}},
-     {"resident memory of an idle link (1,000), divided by inet_tcp's",
-      {ratio, memory, [1000, idle, resident], inet_tcp}, {at_most, 1}},
-     {"the driver's own state of an idle link (1,000), KiB",
-      {value, memory, [1000, idle, driver], tacit}, {at_most, 8}}].
+     {"CPU a GB at 64 KiB, divided by 1.5 x the cipher's + inet_tcp's", cpu, {at_most, 1}}].
+
+%% Of as many links as were measured.
+memory(#{results := Results}) ->
+    case proplists:get_value(memory, Results) of
+        undefined -> [];
+        #{keys := Keys} -> memory_of(lists:max([N || [N | _] <- Keys]))
+    end.
+
+memory_of(N) ->
+    Idle = fun(Format) -> lists:flatten(io_lib:format(Format, [N])) end,
+    [{Idle("Erlang memory of an idle link (~b), divided by inet_tcp's"),
+      {ratio, memory, [N, idle, erlang], inet_tcp}, {at_most, 1}},
+     {Idle("resident memory of an idle link (~b), divided by inet_tcp's"),
+      {ratio, memory, [N, idle, resident], inet_tcp}, {at_most, 1}},
+     {Idle("the driver's own state of an idle link (~b), KiB"),
+      {value, memory, [N, idle, driver], tacit}, {at_most, 8}}].
 
 throughput(Size, Other, Bound) ->
     {lists:flatten(io_lib:format("~s, 1 pair one way, divided by ~s's",

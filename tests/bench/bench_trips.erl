@@ -12,10 +12,10 @@ title() -> "Round trips to connect".
 about() ->
     "The dialling node reaches epmd and its peer through a proxy that holds all bytes back for "
         "25 ms each way, and 50 ms more for a connection's own handshake: connect_node's time "
-        "less its time without the delay, divided by 50 ms.".
+        "less its time without the delay, divided by 50 ms; the fastest of 4 each.".
 
-plan(quick) -> #{rounds => 2};
-plan(full) -> #{rounds => 7}.
+plan(quick) -> #{rounds => 1};
+plan(full) -> #{rounds => 3}.
 
 start(Carrier, Context, _Plan) ->
     Door = bench_delay:start(fun(Bytes) -> Bytes end),
@@ -54,11 +54,14 @@ stop(#{pair := Pair, proxies := Proxies}) ->
 
 round(#{pair := Pair, proxies := Proxies}, _Plan) ->
     [bench_delay:delay(P, 0) || P <- Proxies],
-    Without = seconds(Pair),
+    Without = fastest(Pair),
     [bench_delay:delay(P, ?DELAY) || P <- Proxies],
-    With = seconds(Pair),
+    With = fastest(Pair),
     Trips = (With - Without) / (2 * ?DELAY / 1000),
     [{[count], erlang:round(Trips)}, {[exact], Trips}].
+
+%% What a busy machine adds is not the wire's.
+fastest(Pair) -> lists:min([seconds(Pair) || _ <- lists:seq(1, 4)]).
 
 seconds({A, #{name := Name} = B}) ->
     {Start, Up, _} = mesh:call(A, bench_connect, connect, [Name]),

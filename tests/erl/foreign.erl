@@ -4,7 +4,7 @@
 -module(foreign).
 
 -export([identity/0, key_text/1, mesh_key/1, peer_section/3]).
--export([first/1, frame/1, connect/2, listen/1, accept/2, stop/1]).
+-export([first/1, frame/1, connect/2, listen/1, accept/2, stop/1, stock/2]).
 -export([send_record/3, recv_record/1, send_message/2, recv_message/1, seal/3]).
 -export([send_name/3, dial_node/3, accept_node/3, send_challenge/2, send_to/4,
          message_to/3]).
@@ -24,7 +24,8 @@
                      pieces => pos_integer(), half_way => fun(() -> term())}.
 -type claim() :: #{version := byte(), suite := byte(), flags := byte(), name := string()}.
 %% first: what the initiator's first message said, for a responder.
--type channel() :: #{socket := gen_tcp:socket(), peer := claim(), peer_key := binary(),
+-type channel() :: #{stock := gen_tcp | ssl, socket := gen_tcp:socket() | ssl:sslsocket()} |
+                   #{socket := gen_tcp:socket(), peer := claim(), peer_key := binary(),
                      send := {binary(), non_neg_integer()},
                      recv := {binary(), non_neg_integer()},
                      stream := binary(), options := map(), first => map()}.
@@ -131,6 +132,11 @@ answer_first(Socket, #{suites := Offered} = First, HS, #{suites := Own} = Option
             gen_tcp:close(Socket),
             Error
     end.
+
+%% What OTP's own carriers have in place of a channel, for the distribution handshake: a
+%% passive socket of gen_tcp that has {packet, 2}, or of ssl that has {packet, 4}.
+-spec stock(gen_tcp | ssl, gen_tcp:socket() | ssl:sslsocket()) -> channel().
+stock(Module, Socket) -> #{stock => Module, socket => Socket}.
 
 -spec stop(channel()) -> ok.
 stop(#{socket := Socket}) -> gen_tcp:close(Socket).
@@ -247,12 +253,20 @@ opened(Data, error, Channel) ->
 %% ---- distribution messages --------------------------------------------------------------
 
 -spec send_message(iodata(), channel()) -> channel().
+send_message(Message, #{stock := Module, socket := Socket} = Channel) ->
+    ok = Module:send(Socket, Message),
+    Channel;
 send_message(Message, Channel) ->
     send_record(data, [<<(iolist_size(Message)):32>>, Message], Channel).
 
 %% The next message that is no tick.
 -spec recv_message(channel()) ->
           {ok, binary(), channel()} | {close, {byte(), string()}} | {error, term()}.
+recv_message(#{stock := Module, socket := Socket} = Channel) ->
+    case Module:recv(Socket, 0, 30000) of
+        {ok, Message} -> {ok, Message, Channel};
+        {error, _} = Error -> Error
+    end;
 recv_message(#{stream := <<0:32, Rest/binary>>} = Channel) ->
     recv_message(Channel#{stream => Rest});
 recv_message(#{stream := <<Size:32, Message:Size/binary, Rest/binary>>} = Channel) ->
