@@ -43,9 +43,10 @@
 enum {
     ACCEPT_BATCH = 32,        /* sockets accepted in one callback */
     FLUSH_DEADLINE_MS = 3000, /* what a closing port may take to send its queue */
-    PARTING_MS = 5,           /* see settle() in link.c */
-    BUSY_HIGH = 512 * 1024,   /* queued bytes that make a port busy */
-    BUSY_LOW = 128 * 1024,    /* and no longer so */
+    PARTING_MS = 500,         /* how long a peer that closed may take to hang up */
+    BUSY_HIGH = 256 * 1024,   /* queued bytes that make a port busy */
+    BUSY_LOW = 64 * 1024,     /* and no longer so */
+    TURN_MAX = 256 * 1024,    /* bytes sealed before others on the scheduler run */
     EVENTS_BURST = 50,        /* log lines about peers, at once */
     EVENT_EVERY_MS = 500,     /* and one more each such time */
     REFUSALS_MAX = 64,        /* last refusals remembered, one a name */
@@ -303,7 +304,8 @@ struct link {
     bool busy;
     bool flushing;     /* the port is closing */
     bool pumping;      /* buffered input waits for the zero timer */
-    bool parting;      /* the peer's end was seen; ours follows PARTING_MS later */
+    bool resting;      /* TURN_MAX was sealed: busy until the zero timer */
+    bool parting;      /* the peer closed; ours follows when it hangs up */
     bool passed_first; /* ACTIVE: a record of the peer opened */
     bool initiator;
     int doomed; /* an error that ends the link at the next chance */
@@ -323,6 +325,7 @@ struct link {
     uint64_t received_bytes, sent_bytes;       /* on the wire */
     uint64_t received_messages, sent_messages; /* ticks included */
     ErlDrvTime last_output;                    /* us */
+    size_t turn_bytes;                         /* sealed since others could run */
     struct link_input input;
     struct link_output output;
 };
@@ -364,8 +367,8 @@ void link_tick(struct link *l);
 void link_flush_output(struct link *l);
 /* Sends queued records. */
 void link_send_queue(struct link *l);
-/* The zero timer: a gathering that came to rest ends. */
-void link_gather_timeout(struct link *l);
+/* The zero timer: what was gathered is sent, a gathering that came to rest ends. */
+void link_turn(struct link *l);
 size_t link_pending(const struct link *l);
 void link_free_output(struct link *l);
 

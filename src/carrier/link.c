@@ -77,7 +77,7 @@ static void end(struct link *l)
 
 void link_arm(struct link *l)
 {
-    if (l->doomed || l->gathering || l->pumping) {
+    if (l->doomed || l->gathering || l->resting || l->pumping) {
         driver_set_timer(l->port, 0);
     } else if (l->deadline != 0) {
         ErlDrvTime wait = l->deadline - monotonic_ms();
@@ -121,6 +121,7 @@ static int establish(struct link *l, struct conn *c)
     if (error)
         return error;
     l->state = LINK_PASSIVE;
+    socket_keep_short(c->fd);
     l->peer = c->handshake.peer;
     memcpy(l->peer_key, c->handshake.peer_key, sizeof l->peer_key);
     l->peer_address = c->peer_address;
@@ -254,17 +255,16 @@ static void connected(struct link *l)
 /*
  * The end of a callback: nothing may touch the link after this.
  *
- * A link that the peer ended stays a moment longer, silent: what it delivered last is
- * answered while it stands. Otherwise the answer finds the connection gone before
- * nodedown is out, net_kernel dials again a node that has just parted, and faster than
- * global hears of the parting.
+ * A link that the peer closed stays, silent, until the peer hangs up, which the poll
+ * tells in a turn of its own: what the peer said last is answered while the link stands.
+ * Otherwise the answer finds the connection gone before nodedown is out, net_kernel dials
+ * again a node that has just parted, and faster than global hears of the parting.
  */
 static void settle(struct link *l)
 {
-    bool peer_ended = l->doomed == TACIT_ECLOSED || l->doomed == TACIT_ECUT;
-    if (peer_ended && l->state == LINK_ACTIVE && !l->parting) {
+    if (l->doomed == TACIT_ECLOSED && l->state == LINK_ACTIVE && !l->parting) {
         l->parting = true;
-        link_select(l, false, false);
+        link_select(l, true, false);
         driver_set_timer(l->port, PARTING_MS);
     } else if (l->doomed) {
         end(l);
@@ -273,8 +273,19 @@ static void settle(struct link *l)
     }
 }
 
+/* Whether a peer that closed has not hung up yet; what else it sends is nothing. */
+static bool hangs_on(const struct link *l)
+{
+    uint8_t waste[4096];
+    ssize_t n = read(l->fd, waste, sizeof waste);
+    return n > 0 ||
+           (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR));
+}
+
 void link_ready_read(struct link *l)
 {
+    if (l->parting && hangs_on(l))
+        return;
     if (l->state == LINK_HANDSHAKE)
         handshake_advance(l);
     else if (link_read(l) == LINK_GONE)
@@ -318,8 +329,8 @@ void link_timeout(struct link *l)
         if (!l->doomed && link_read(l) == LINK_GONE)
             return;
     }
-    if (l->gathering && !l->doomed)
-        link_gather_timeout(l);
+    if (!l->doomed)
+        link_turn(l);
     settle(l);
 }
 

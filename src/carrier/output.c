@@ -37,13 +37,10 @@ size_t link_pending(const struct link *l)
 static void check_busy(struct link *l)
 {
     size_t queued = driver_sizeq(l->port);
-    if (!l->busy && queued > BUSY_HIGH) {
-        l->busy = true;
-        set_busy_port(l->port, 1);
-    } else if (l->busy && queued < BUSY_LOW) {
-        l->busy = false;
-        set_busy_port(l->port, 0);
-    }
+    bool busy = l->resting || queued > (l->busy ? BUSY_LOW : BUSY_HIGH);
+    if (busy != l->busy)
+        set_busy_port(l->port, busy);
+    l->busy = busy;
 }
 
 static void fail_write(struct link *l, int error)
@@ -233,6 +230,17 @@ static bool follows_closely(struct link *l)
     return close;
 }
 
+/* The emulator would go on for megabytes: now and then others are to have the scheduler.
+ */
+static void account(struct link *l, size_t bytes)
+{
+    l->turn_bytes += bytes;
+    if (l->turn_bytes > TURN_MAX && l->state == LINK_ACTIVE && !l->resting) {
+        l->resting = true;
+        link_arm(l);
+    }
+}
+
 void link_output(struct link *l, const ErlIOVec *message)
 {
     if (l->doomed || l->channel == NULL)
@@ -242,8 +250,11 @@ void link_output(struct link *l, const ErlIOVec *message)
         link_arm(l);
     }
     put_message(l, message);
+    account(l, message->size);
     if (!l->gathering || l->output.sealed >= SEND_AT)
         link_flush_output(l);
+    else
+        check_busy(l);
     if (!l->gathering)
         link_free_output(l);
     if (l->doomed)
@@ -264,8 +275,15 @@ void link_tick(struct link *l)
     link_arm(l);
 }
 
-void link_gather_timeout(struct link *l)
+void link_turn(struct link *l)
 {
+    bool rested = l->resting;
+    l->resting = false;
+    l->turn_bytes = 0;
+    if (rested)
+        check_busy(l);
+    if (!l->gathering)
+        return;
     if (l->output.sealed + l->output.data_len > 0) {
         link_flush_output(l);
         return; /* more may come: another turn */

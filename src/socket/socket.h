@@ -25,6 +25,13 @@ int socket_accept(int listener, struct tacit_address *ret_peer);
 int socket_connect(const struct tacit_address *peer, const struct tacit_address *source);
 int socket_error(int fd);
 
+/*
+ * Keeps the queues of a connected socket short, so that a small message does not wait
+ * behind megabytes: little that is not sent yet, and from a near peer no more than can be
+ * under way. Where the system has no such option it does without.
+ */
+void socket_keep_short(int fd);
+
 /* The socket's own end, and its peer's; all zeros where it is not known. */
 void socket_local(int fd, struct tacit_address *ret_local);
 void socket_peer(int fd, struct tacit_address *ret_peer);
