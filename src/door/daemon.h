@@ -61,6 +61,7 @@ struct stream_group {
 };
 
 struct stream_kind {
+    bool hasty; /* closed when all is sent: nothing can be unread then */
     void (*readable)(struct stream *s);
     void (*writable)(struct stream *s); /* where stream_want_room asked for it */
     void (*closed)(struct stream *s);   /* at once, before the socket is; or NULL */

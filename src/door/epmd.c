@@ -161,7 +161,7 @@ static void gone(struct stream *s)
 }
 
 static const struct stream_kind kind = {
-    .readable = readable, .closed = closed, .gone = gone};
+    .hasty = true, .readable = readable, .closed = closed, .gone = gone};
 
 static void accept_client(struct listening *l)
 {
@@ -182,6 +182,8 @@ static void accept_client(struct listening *l)
             close(fd);
         } else if (stream_open(&c->stream, fd, &kind, &clients) != TACIT_OK) {
             gone(&c->stream);
+        } else {
+            readable(&c->stream); /* most ask at once */
         }
     }
 }

@@ -105,7 +105,8 @@ static void send_some(struct stream *s)
         s->out_at += (size_t)n;
     }
     /* A close with bytes unread would be a reset, which takes back what was sent. */
-    if (s->out_at < s->out_len || s->group == NULL || shutdown(s->fd, SHUT_WR) != 0) {
+    if (s->out_at < s->out_len || s->group == NULL || s->kind->hasty ||
+        shutdown(s->fd, SHUT_WR) != 0) {
         stream_close(s);
         return;
     }
