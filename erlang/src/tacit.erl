@@ -9,7 +9,10 @@
 -type host() :: #{configuration := binary(),  % the file in force
                   public_key := binary(),     % this host's, base64
                   fingerprint := binary(),    % of it
-                  listen := [binary()],       % addresses
+                  listen := [binary()],       % addresses, of this node or of its door
+                  door := #{socket := binary(),  % <<>>: the node listens itself, or nobody
+                            state := none | registered | lost | refused,
+                            text := binary()},   % for people: what is wrong
                   accepted := non_neg_integer(),   % sockets
                   pending := non_neg_integer(),    % of them, handshake not done
                   strangers := non_neg_integer(),  % without a valid first message

@@ -37,8 +37,9 @@ listen(Name) ->
     {ok, Host} = inet:gethostname(),
     listen(Name, Host).
 
-%% Reads the configuration and listens on its addresses. A node that was started with
-%% -name or -sname does not start with a wrong one: see tacit_boot:guard/1.
+%% Reads the configuration and listens on its addresses, or registers with the door. A node
+%% that was started with -name or -sname does not start with a wrong one: see
+%% tacit_boot:guard/1.
 -spec listen(atom(), string()) -> {ok, {port(), #net_address{}, integer()}} | {error, term()}.
 listen(Name, Host) ->
     tacit_boot:guard(
@@ -46,9 +47,9 @@ listen(Name, Host) ->
               ok = tacit_boot:start(true),
               Port = tacit_drv:open(),
               case tacit_drv:listen(Port, atom_to_list(Name) ++ "@" ++ Host) of
-                  {ok, Address} ->
-                      %% -1: net_kernel makes a random creation
-                      {ok, {Port, (net_address(Host))#net_address{address = Address}, -1}};
+                  {ok, Address, Creation} -> % -1: net_kernel makes a random one
+                      {ok, {Port, (net_address(Host))#net_address{address = Address},
+                            Creation}};
                   {error, Text} ->
                       tacit_drv:close(Port),
                       throw({tacit, Text})
@@ -99,6 +100,9 @@ announce_loop(Kernel, Listener, {Family, Protocol} = FamilyProtocol) ->
         {tacit_event, Listener, Reason, Name, Fingerprint, Address, Line, Text} ->
             tacit_log:refused(#{direction => in, name => Name, fingerprint => Fingerprint,
                                 address => Address, line => Line}, Reason, Text),
+            announce_loop(Kernel, Listener, FamilyProtocol);
+        {tacit_door, Listener, What, Text} ->
+            tacit_log:door(What, Text),
             announce_loop(Kernel, Listener, FamilyProtocol);
         _ ->
             announce_loop(Kernel, Listener, FamilyProtocol)

@@ -4,6 +4,7 @@
 %% link up, then by nobody else. Results that take time come as messages:
 %%
 %%   {tacit_accept, Listener, Port, Name, Dynamic}   to the acceptor: an authenticated peer
+%%   {tacit_door, Listener, registered | lost | refused, Text}   to the acceptor
 %%   {tacit_event, Listener, Reason, Name, Fingerprint, Address, Line, Text}   for the log
 %%   {tacit_up, Port, Name, Fingerprint}    to the owner: the dialled peer is authenticated
 %%   {tacit_data, Port, Bytes}              one message that recv/1 asked for
@@ -139,12 +140,25 @@ close(Port) ->
         error:badarg -> ok
     end.
 
-%% Listens on the configured addresses as node Name. The first address comes back.
--spec listen(port(), string()) -> {ok, address()} | {error, string()}.
+%% Listens on the configured addresses as node Name, or waits until the host's door, which
+%% does it in its place, has taken the name. The host's first address comes back, if it has
+%% any, and the node's creation (-1: any will do).
+-spec listen(port(), string()) -> {ok, address() | undefined, integer()} | {error, string()}.
 listen(Port, Name) ->
     case control(Port, ?LISTEN, Name) of
-        {ok, Address} -> {ok, address(list_to_binary(Address))};
-        {error, _} = Error -> Error
+        {ok, Reply} ->
+            <<Creation:32, Address/binary>> = list_to_binary(Reply),
+            wait_for_door(Port, Creation, address(Address));
+        {error, _} = Error ->
+            Error
+    end.
+
+wait_for_door(_Port, 0, Address) ->
+    {ok, Address, -1};
+wait_for_door(Port, Creation, Address) ->
+    receive
+        {tacit_door, Port, registered, _} -> {ok, Address, Creation};
+        {tacit_door, Port, failed, Text} -> {error, binary_to_list(Text)}
     end.
 
 %% Links are announced to the calling process from now on.
@@ -309,6 +323,8 @@ ip_bytes({A, B, C, D}) ->
 ip_bytes({A, B, C, D, E, F, G, H}) ->
     {6, <<A:16, B:16, C:16, D:16, E:16, F:16, G:16, H:16>>}.
 
+address(<<>>) ->
+    undefined;
 address(<<4, Port:16, A, B, C, D>>) ->
     {{A, B, C, D}, Port};
 address(<<6, Port:16, A:16, B:16, C:16, D:16, E:16, F:16, G:16, H:16>>) ->

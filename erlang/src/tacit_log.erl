@@ -3,7 +3,7 @@
 -module(tacit_log).
 
 -export([accepted/1, refused/3, cut/2]).
--export([who/3, mismatch/2, lost_handshake/3]).
+-export([who/3, mismatch/2, lost_handshake/3, door/2]).
 
 -export_type([who/0]).
 
@@ -61,3 +61,10 @@ lost_handshake(Who, Reason, Text) ->
         true -> ok;
         false -> refused(Who, Reason, Text)
     end.
+
+%% The door has taken the node's name again, or is not there: new links wait for it.
+-spec door(registered | lost | refused, binary()) -> ok.
+door(registered, Text) ->
+    logger:notice("tacit: registered with the door at ~ts", [Text]);
+door(What, Text) ->
+    logger:warning("tacit: door ~s: ~ts", [What, Text]).

@@ -7,7 +7,8 @@
  *     reload.c    a configuration that is read while the node runs
  *     conn.c      a socket on which a handshake runs, in either role
  *     listen.c    the sockets that are listened on
- *     listener.c  the port that listens: accept, strangers, limits, deadlines
+ *     listener.c  the port that listens: accept, strangers, limits, deadlines; listener.h
+ *                 names the files that it is made of
  *     link.c      the port of one link: dial, take over, end
  *     output.c    messages from the emulator -> records -> socket
  *     input.c     socket -> records -> messages to the emulator
@@ -114,6 +115,16 @@ bool shared_last_refusal(const char *name, struct refusal *ret_refusal);
 /* The keys that this host revoked by itself: count fingerprints; takes hashes over. */
 void shared_revoke(uint8_t *hashes, size_t count);
 bool shared_is_revoked(const uint8_t key[NOISE_DHLEN]);
+
+/* This node's place at the host's door, for tacit:info/0. */
+struct door_status {
+    char path[TACIT_DOOR_PATH_MAX + 1]; /* of the door's socket; "": it needs none */
+    char state[16];                     /* none, registered, lost, refused */
+    char text[REASON_MAX];              /* for people: what is wrong */
+};
+
+void shared_set_door(const char *path, const char *state, const char *text);
+void shared_door(struct door_status *ret_status);
 
 uint64_t wall_clock(void); /* seconds since 1970 */
 ErlDrvTime monotonic_ms(void);
@@ -246,7 +257,12 @@ bool listen_set_wanted(const struct tacit_address *address,
 
 struct listener;
 
-/* Starts to listen on every address of the policy; text gets the reason on failure. */
+/*
+ * Starts to listen on every address of the policy; text gets the reason on failure. Where
+ * the policy has a door, starts to register there instead: the owner is told as tell_door
+ * says (listener.h), within DOOR_START_MS and DOOR_ANSWER_MS, that it is registered, or
+ * why it is not and never will be.
+ */
 int listener_start(ErlDrvPort port, const char *own_name, struct listener **ret_listener,
                    char text[TACIT_FAULT_MAX]);
 /* From now on links are announced to pid, as {tacit_accept, Port, LinkPort, Name,
@@ -259,7 +275,9 @@ int listener_try(struct listener *l, char text[TACIT_FAULT_MAX]);
 /* Listens on what the configuration in force names, and on nothing else. */
 void listener_settle(struct listener *l);
 void listener_stop(struct listener *l);
-/* The port and address of its first socket, for #net_address{}. */
+/* What the door knows the node's life by; 0: it has no door. */
+uint32_t listener_creation(const struct listener *l);
+/* The host's first address, for #net_address{}; NULL: it has interfaces only. */
 const struct tacit_address *listener_address(const struct listener *l);
 
 /* --- link.c, output.c, input.c ---------------------------------------------------- */

@@ -196,11 +196,14 @@ static ErlDrvSSizeT do_review(struct link *l, char **rbuf, size_t rlen)
 
 static void put_address(struct tacit_writer *w, const struct tacit_address *a)
 {
+    if (a == NULL)
+        return;
     tacit_put_u8(w, a->family);
     tacit_put_u16(w, a->port);
     tacit_put_bytes(w, a->bytes, a->family == 4 ? 4 : 16);
 }
 
+/* The answer: creation (0: there is no door to wait for), then the address, if any. */
 static ErlDrvSSizeT do_listen(struct carrier_port *p, struct tacit_reader *r, char **rbuf,
                               size_t rlen)
 {
@@ -219,6 +222,7 @@ static ErlDrvSSizeT do_listen(struct carrier_port *p, struct tacit_reader *r, ch
     if (listener_start(p->port, name, &p->listener, text) != TACIT_OK)
         return failed(rbuf, rlen, text);
     struct tacit_writer w = tacit_writer(space, sizeof space);
+    tacit_put_u32(&w, listener_creation(p->listener));
     put_address(&w, listener_address(p->listener));
     return reply(rbuf, rlen, 0, space, tacit_written(&w));
 }

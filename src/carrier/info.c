@@ -80,6 +80,18 @@ static void put_listen(ei_x_buff *x, const struct tacit_policy *policy)
     ei_x_encode_empty_list(x);
 }
 
+static void put_door(ei_x_buff *x)
+{
+    struct door_status door;
+    shared_door(&door);
+    ei_x_encode_atom(x, "door");
+    ei_x_encode_map_header(x, 3);
+    put_binary(x, "socket", door.path);
+    ei_x_encode_atom(x, "state");
+    ei_x_encode_atom(x, door.state);
+    put_binary(x, "text", door.text);
+}
+
 static void put_counter(ei_x_buff *x, const char *key, atomic_uint_least64_t *counter)
 {
     put_integer(x, key, atomic_load(counter));
@@ -91,11 +103,12 @@ static void put_host(ei_x_buff *x, const struct tacit_policy *policy)
     const struct noise_keypair *identity = tacit_policy_identity(policy);
     tacit_key_to_text(identity->public_key, key);
     tacit_fingerprint(identity->public_key, fingerprint);
-    ei_x_encode_map_header(x, 12);
+    ei_x_encode_map_header(x, 13);
     put_binary(x, "configuration", tacit_policy_path(policy));
     put_binary(x, "public_key", key);
     put_binary(x, "fingerprint", fingerprint);
     put_listen(x, policy);
+    put_door(x);
     put_counter(x, "accepted", &carrier_counters.accepted);
     put_counter(x, "pending", &carrier_counters.pending);
     put_counter(x, "strangers", &carrier_counters.strangers);

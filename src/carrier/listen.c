@@ -12,11 +12,19 @@ static bool same(const struct tacit_address *a, const struct tacit_address *b)
            memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
 }
 
+/* A host with a door has it listen in its nodes' place. */
+static size_t addresses(const struct tacit_policy *policy,
+                        const struct tacit_address **ret_addresses)
+{
+    size_t count = tacit_policy_listen(policy, ret_addresses);
+    return tacit_policy_door(policy) != NULL ? 0 : count;
+}
+
 bool listen_set_wanted(const struct tacit_address *address,
                        const struct tacit_policy *policy)
 {
     const struct tacit_address *wanted;
-    size_t count = tacit_policy_listen(policy, &wanted);
+    size_t count = addresses(policy, &wanted);
     for (size_t i = 0; i < count; i++)
         if (same(&wanted[i], address))
             return true;
@@ -46,8 +54,8 @@ int listen_set_open(struct listen_set *set, const struct tacit_policy *policy,
                     char text[TACIT_FAULT_MAX])
 {
     const struct tacit_address *wanted;
-    size_t count = tacit_policy_listen(policy, &wanted), before = set->count;
-    if (count == 0) {
+    size_t count = addresses(policy, &wanted), before = set->count;
+    if (count == 0 && tacit_policy_door(policy) == NULL) {
         snprintf(text, TACIT_FAULT_MAX,
                  "%s: [host] has no listen, expected one address at least "
                  "(or start the node with -dist_listen false)",

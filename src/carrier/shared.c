@@ -16,6 +16,7 @@ static struct {
     struct refusal refusals[REFUSALS_MAX];
     uint8_t *revoked; /* fingerprints, one behind the other */
     size_t revoked_count;
+    struct door_status door;
 } shared;
 
 int shared_init(void)
@@ -194,4 +195,23 @@ bool shared_is_revoked(const uint8_t key[NOISE_DHLEN])
         found = memcmp(shared.revoked + i * sizeof hash, hash, sizeof hash) == 0;
     erl_drv_mutex_unlock(shared.lock);
     return found;
+}
+
+void shared_set_door(const char *path, const char *state, const char *text)
+{
+    struct door_status *door = &shared.door;
+    erl_drv_mutex_lock(shared.lock);
+    snprintf(door->path, sizeof door->path, "%s", path);
+    snprintf(door->state, sizeof door->state, "%s", state);
+    snprintf(door->text, sizeof door->text, "%s", text);
+    erl_drv_mutex_unlock(shared.lock);
+}
+
+void shared_door(struct door_status *ret_status)
+{
+    erl_drv_mutex_lock(shared.lock);
+    *ret_status = shared.door;
+    erl_drv_mutex_unlock(shared.lock);
+    if (ret_status->path[0] == '\0')
+        snprintf(ret_status->state, sizeof ret_status->state, "none");
 }

@@ -21,10 +21,13 @@ void tacit_pending_add(struct tacit_pending *p, struct tacit_pending_entry *e,
     e->accepted = accepted;
     e->narrow = prefix(peer, peer->family == 4 ? 4 : 8);
     e->wide = prefix(peer, peer->family == 4 ? 4 : 6);
-    e->next = NULL;
-    e->previous = p->newest;
-    *(p->newest == NULL ? &p->oldest : &p->newest->next) = e;
-    p->newest = e;
+    struct tacit_pending_entry *before = p->newest;
+    while (before != NULL && before->accepted > accepted)
+        before = before->previous; /* one that was passed on was accepted earlier */
+    e->previous = before;
+    e->next = before == NULL ? p->oldest : before->next;
+    *(before == NULL ? &p->oldest : &before->next) = e;
+    *(e->next == NULL ? &p->newest : &e->next->previous) = e;
     p->count++;
     p->narrow[bucket(e->narrow)]++;
     p->wide[bucket(e->wide)]++;

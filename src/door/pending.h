@@ -30,7 +30,7 @@ struct tacit_pending_entry {
 
 /* Zero it to start. */
 struct tacit_pending {
-    struct tacit_pending_entry *oldest, *newest; /* by the time they were added */
+    struct tacit_pending_entry *oldest, *newest; /* by the time of their accept */
     size_t count;
     bool starved; /* descriptors ran out */
     int64_t starved_until;

@@ -107,6 +107,22 @@ int socket_accept(int listener, struct tacit_address *ret_peer)
     return socket_prepare(fd);
 }
 
+int socket_adopt(int fd, struct tacit_address *ret_peer)
+{
+    int type = 0, domain = 0;
+    socklen_t len = sizeof type;
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0 ||
+        getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0)
+        return close_keeping_errno(fd);
+    if (type != SOCK_STREAM || (domain != AF_INET && domain != AF_INET6)) {
+        errno = EPROTOTYPE;
+        return close_keeping_errno(fd);
+    }
+    (void)set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    socket_peer(fd, ret_peer);
+    return socket_prepare(fd);
+}
+
 int socket_connect(const struct tacit_address *peer, const struct tacit_address *source)
 {
     union any_address sa;

@@ -20,6 +20,13 @@ int socket_listen(const struct tacit_address *address);
  */
 int socket_accept(int listener, struct tacit_address *ret_peer);
 
+/*
+ * Takes over a TCP socket that another process accepted: as socket_accept's, and so is
+ * its peer's address, all zeros where the socket does not know it any more. -1 with
+ * errno, fd is closed then: it is no TCP socket.
+ */
+int socket_adopt(int fd, struct tacit_address *ret_peer);
+
 /* Starts to connect; source may be NULL. -1 with errno; check socket_error once writable.
  */
 int socket_connect(const struct tacit_address *peer, const struct tacit_address *source);
@@ -38,5 +45,23 @@ void socket_peer(int fd, struct tacit_address *ret_peer);
 
 /* The same address as the system has it; zeros where it is no IP address. */
 void socket_address(const struct sockaddr *from, struct tacit_address *ret_address);
+
+/* --- unix.c: the socket of the host's door */
+
+/* Connects to the Unix stream socket at path without waiting; non-blocking. -1, errno. */
+int socket_connect_unix(const char *path);
+
+/*
+ * Whether whoever listens at path, to which fd is connected, is to be trusted: root, this
+ * process's own user, or one whom root let write in the socket's directory. ret_uid: who.
+ */
+bool socket_unix_trusted(int fd, const char *path, unsigned *ret_uid);
+
+/*
+ * Reads at most cap bytes, with at most one descriptor that came with the first of them:
+ * *ret_fd, close-on-exec, or -1. As read(); EPROTO: more than one came (all are closed).
+ * *ret_lost: one was sent, but this process had no room for it.
+ */
+ssize_t socket_receive(int fd, void *bytes, size_t cap, int *ret_fd, bool *ret_lost);
 
 #endif

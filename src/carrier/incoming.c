@@ -1,0 +1,206 @@
+/* Connections that come in, until each is a link or gone. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "listener.h"
+
+static struct conn *conn_of(struct tacit_pending_entry *e)
+{
+    return (struct conn *)(void *)((char *)e - offsetof(struct conn, pending));
+}
+
+static void link_out(struct listener *l, struct conn *c)
+{
+    tacit_pending_remove(&l->pending, &c->pending);
+    atomic_fetch_sub(&carrier_counters.pending, 1);
+}
+
+/* Ends a pending connection without a word. */
+static void drop(struct listener *l, struct conn *c)
+{
+    if (!c->pending.first_seen)
+        atomic_fetch_add(&carrier_counters.strangers, 1);
+    link_out(l, c);
+    listener_select(l, c->fd, ERL_DRV_READ | ERL_DRV_WRITE | ERL_DRV_USE, false);
+    conn_free(c);
+}
+
+void incoming_evict(struct listener *l)
+{
+    struct tacit_pending_entry *victim = tacit_pending_victim(&l->pending);
+    if (victim == NULL)
+        return;
+    atomic_fetch_add(&carrier_counters.evicted, 1);
+    drop(l, conn_of(victim));
+}
+
+/* --- handshakes that are over ------------------------------------------------------- */
+
+/* Authenticated, but not allowed: it gets the reason inside the seal. */
+static void refuse(struct listener *l, struct conn *c)
+{
+    struct tacit_channel *channel = aligned_alloc(16, (sizeof *channel + 15) & ~15ul);
+    enum tacit_close reason = c->ruling.reason;
+    const char *name = c->handshake.peer.name, *text = c->ruling.text;
+    atomic_fetch_add(&carrier_counters.refused, 1);
+    shared_note_refusal(name, true, tacit_close_name(reason), ruling_for_us(&c->ruling));
+    tell_event(l, c, tacit_close_name(reason), ruling_for_us(&c->ruling));
+    if (channel != NULL && tacit_handshake_finish(&c->handshake, channel) == TACIT_OK) {
+        uint8_t record[TACIT_RECORD_HEADER + 512];
+        size_t len;
+        if (tacit_channel_seal_close(channel, reason, text, record, sizeof record,
+                                     &len) == TACIT_OK) {
+            ssize_t sent = write(c->fd, record, len); /* fits: nothing was sent before */
+            (void)sent;
+            shutdown(c->fd, SHUT_WR);
+        }
+        tacit_channel_wipe(channel);
+    }
+    free(channel);
+    c->silent = true; /* until it has read that and goes, or its deadline comes */
+}
+
+/* Gives the socket a port of its own, owned by the acceptor, and announces it. */
+static void hand_over(struct listener *l, struct conn *c)
+{
+    struct carrier_port *p = driver_alloc(sizeof *p);
+    struct link *link = p == NULL ? NULL : link_take(c);
+    if (link == NULL) {
+        driver_free(p);
+        drop(l, c);
+        return;
+    }
+    char driver[] = "tacit_drv";
+    int fd = c->fd;
+    *p = (struct carrier_port){.link = link};
+    link_out(l, c);
+    /* Without USE: the descriptor lives on, in another port. */
+    listener_select(l, fd, ERL_DRV_READ | ERL_DRV_WRITE, false);
+    p->port = driver_create_port(l->port, l->acceptor, driver, (ErlDrvData)p);
+    if (p->port == (ErlDrvPort)(intptr_t)-1) {
+        /* The acceptor is gone, and stop was not called: undo by hand. */
+        listener_select(l, fd, ERL_DRV_USE, false);
+        link->fd = -1;
+        link_stop(link);
+        driver_free(p);
+        return;
+    }
+    link_adopt(link, p->port);
+    tell_accept(l, p->port, &link->peer);
+}
+
+/* Why a holder of the mesh key came no further, where there is a word to say. */
+static void tell_failed(struct listener *l, const struct conn *c, int error)
+{
+    if (c->silent)
+        return; /* it was refused, which is told already */
+    if (c->handshake.peer.version == 0)
+        tell_event(l, c, "version", tacit_error_text(TACIT_EVERSION));
+    else if (c->handshake.peer.suite == 0)
+        tell_event(l, c, "suite", tacit_error_text(TACIT_ESUITE));
+    else if (error == TACIT_EAUTH)
+        tell_event(l, c, "auth", "message 3 does not open: another pair key?");
+}
+
+/* A first message that verifies but is out of time is worth a line: a clock is wrong. */
+static void fail(struct listener *l, struct conn *c, int error)
+{
+    if (error == TACIT_ETIME && !c->pending.first_seen) {
+        char text[REASON_MAX];
+        snprintf(text, sizeof text,
+                 "a first message under the mesh key is %d s %s this host's clock",
+                 abs(c->skew), c->skew < 0 ? "behind" : "ahead of");
+        tell_event(l, c, "clock", text);
+    }
+    if (c->pending.first_seen) {
+        tell_failed(l, c, error);
+        drop(l, c);
+        return;
+    }
+    if (error == TACIT_ECUT) {
+        drop(l, c);
+        return;
+    }
+    c->silent = true; /* a stranger: not a byte, and no sign of having understood */
+    listener_select(l, c->fd, ERL_DRV_WRITE, false);
+    listener_select(l, c->fd, ERL_DRV_READ | ERL_DRV_USE, true);
+}
+
+static void advance(struct listener *l, struct conn *c)
+{
+    int error;
+    switch (conn_advance(c, &error)) {
+    case CONN_READ:
+        listener_select(l, c->fd, ERL_DRV_WRITE, false);
+        listener_select(l, c->fd, ERL_DRV_READ | ERL_DRV_USE, true);
+        break;
+    case CONN_WRITE:
+        listener_select(l, c->fd, ERL_DRV_READ, false);
+        listener_select(l, c->fd, ERL_DRV_WRITE | ERL_DRV_USE, true);
+        break;
+    case CONN_DONE:
+        if (c->handshake.verdict)
+            refuse(l, c);
+        else
+            hand_over(l, c);
+        break;
+    case CONN_FAILED:
+        fail(l, c, error);
+        break;
+    }
+}
+
+/* --- from the first moment to the last ------------------------------------------------
+ */
+
+void incoming_take(struct listener *l, int fd, const struct tacit_address *peer,
+                   ErlDrvTime accepted, const uint8_t *first)
+{
+    int error;
+    size_t used;
+    if (l->pending.count >= TACIT_PENDING_MAX)
+        incoming_evict(l);
+    struct conn *c = conn_new(fd, NOISE_RESPONDER, l->own_name, false, "", &error);
+    if (c == NULL) {
+        close(fd);
+        return;
+    }
+    atomic_fetch_add(&carrier_counters.accepted, 1);
+    c->peer_address = *peer;
+    tacit_pending_add(&l->pending, &c->pending, peer, accepted);
+    atomic_fetch_add(&carrier_counters.pending, 1);
+    error = first == NULL
+                ? TACIT_OK
+                : tacit_handshake_feed(&c->handshake, first, TACIT_DOOR_FIRST, &used);
+    if (error)
+        fail(l, c, error);
+    else
+        advance(l, c);
+}
+
+void incoming_ready(struct listener *l, int fd)
+{
+    for (struct tacit_pending_entry *e = l->pending.oldest; e != NULL; e = e->next)
+        if (conn_of(e)->fd == fd) {
+            advance(l, conn_of(e));
+            return;
+        }
+}
+
+void incoming_timeout(struct listener *l, ErlDrvTime now)
+{
+    struct tacit_pending_entry *next;
+    for (struct tacit_pending_entry *e = l->pending.oldest; e != NULL; e = next) {
+        next = e->next;
+        if (tacit_pending_deadline(&l->pending, e, now) <= now)
+            drop(l, conn_of(e));
+    }
+}
+
+void incoming_stop(struct listener *l)
+{
+    while (l->pending.oldest != NULL)
+        drop(l, conn_of(l->pending.oldest));
+}

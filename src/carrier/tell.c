@@ -1,0 +1,72 @@
+/* What the port that listens tells its owner and the acceptor. */
+#include <string.h>
+
+#include "listener.h"
+
+/* Whether another event may be told now: EVENTS_BURST at once, one an EVENT_EVERY_MS. */
+static bool event_allowed(struct listener *l)
+{
+    ErlDrvTime now = monotonic_ms();
+    ErlDrvTime full = (ErlDrvTime)EVENTS_BURST * EVENT_EVERY_MS;
+    if (l->event_credit < now - full)
+        l->event_credit = now - full;
+    if (l->event_credit + EVENT_EVERY_MS > now) {
+        l->events_left_out++;
+        return false;
+    }
+    l->event_credit += EVENT_EVERY_MS;
+    return true;
+}
+
+void tell_event(struct listener *l, const struct conn *c, const char *reason,
+                const char *text)
+{
+    char fingerprint[TACIT_FINGERPRINT_TEXT] = "", address[TACIT_ADDRESS_TEXT];
+    char left_out[64] = "", full[REASON_MAX + sizeof left_out];
+    struct term t = {0};
+    if (!event_allowed(l))
+        return;
+    if (l->events_left_out > 0)
+        snprintf(left_out, sizeof left_out, " (%u lines left out)", l->events_left_out);
+    l->events_left_out = 0;
+    snprintf(full, sizeof full, "%s%s", text, left_out);
+    if (c->handshake.state == TACIT_HANDSHAKE_DONE)
+        tacit_fingerprint(c->handshake.peer_key, fingerprint);
+    tacit_address_to_text(&c->peer_address, address);
+    term_atom(&t, "tacit_event");
+    term_port(&t, l->port);
+    term_atom(&t, reason);
+    term_binary(&t, c->handshake.peer.name);
+    term_binary(&t, fingerprint);
+    term_binary(&t, address);
+    term_binary(&t, c->ruling.line);
+    term_binary(&t, full);
+    term_tuple(&t, 8);
+    term_send(&t, l->port, l->acceptor);
+}
+
+void tell_accept(struct listener *l, ErlDrvPort port, const struct tacit_claim *peer)
+{
+    struct term t = {0};
+    term_atom(&t, "tacit_accept");
+    term_port(&t, l->port);
+    term_port(&t, port);
+    term_binary(&t, peer->name);
+    term_atom(&t, peer->dynamic ? "true" : "false");
+    term_tuple(&t, 5);
+    term_send(&t, l->port, l->acceptor);
+}
+
+void tell_door(struct listener *l, const char *what, const char *text)
+{
+    struct term t = {0};
+    term_atom(&t, "tacit_door");
+    term_port(&t, l->port);
+    term_atom(&t, what);
+    term_binary(&t, text);
+    term_tuple(&t, 4);
+    if (!l->registration.started)
+        term_to_owner(&t, l->port);
+    else if (l->accepting)
+        term_send(&t, l->port, l->acceptor);
+}

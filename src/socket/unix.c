@@ -1,0 +1,99 @@
+/* The Unix socket of the host's door: who listens there, and what comes down it. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "socket.h"
+
+enum {
+    DESCRIPTORS_MAX = 4, /* that are received at once; one is allowed */
+};
+
+int socket_connect_unix(const char *path)
+{
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    size_t len = strlen(path);
+    if (len >= sizeof sa.sun_path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    memcpy(sa.sun_path, path, len);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (fd < 0 || (fd = socket_prepare(fd)) < 0)
+        return -1;
+    if (connect(fd, (const struct sockaddr *)&sa, sizeof sa) == 0)
+        return fd;
+    int error = errno; /* EAGAIN: its queue is full */
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+/* Nobody but root can have put anything there. */
+static bool is_roots_directory(const char *path)
+{
+    char dir[sizeof((struct sockaddr_un *)0)->sun_path];
+    const char *slash = strrchr(path, '/');
+    struct stat st;
+    int len = slash == NULL ? 0 : slash == path ? 1 : (int)(slash - path);
+    snprintf(dir, sizeof dir, "%.*s", len, path);
+    return len > 0 && stat(dir, &st) == 0 && st.st_uid == 0 && (st.st_mode & 022) == 0;
+}
+
+bool socket_unix_trusted(int fd, const char *path, unsigned *ret_uid)
+{
+    struct ucred peer;
+    socklen_t len = sizeof peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+        return false;
+    *ret_uid = peer.uid;
+    return peer.uid == 0 || peer.uid == geteuid() || is_roots_directory(path);
+}
+
+/* The descriptors that came with a message: how many, and the first. */
+static int take_descriptors(struct msghdr *message, int fds[DESCRIPTORS_MAX])
+{
+    int count = 0;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL;
+         c = CMSG_NXTHDR(message, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        size_t bytes = c->cmsg_len - CMSG_LEN(0);
+        for (size_t at = 0; at + sizeof(int) <= bytes && count < DESCRIPTORS_MAX;
+             at += sizeof(int))
+            memcpy(&fds[count++], CMSG_DATA(c) + at, sizeof(int));
+    }
+    return count;
+}
+
+ssize_t socket_receive(int fd, void *bytes, size_t cap, int *ret_fd, bool *ret_lost)
+{
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(DESCRIPTORS_MAX * sizeof(int))];
+    } control;
+    struct iovec iov = {.iov_base = bytes, .iov_len = cap};
+    struct msghdr message = {.msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof control};
+    int fds[DESCRIPTORS_MAX];
+    ssize_t n;
+    do {
+        n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return -1;
+    int count = take_descriptors(&message, fds);
+    *ret_lost = count == 0 && (message.msg_flags & MSG_CTRUNC) != 0;
+    *ret_fd = count == 1 ? fds[0] : -1;
+    if (count <= 1)
+        return n;
+    while (count > 0)
+        close(fds[--count]);
+    errno = EPROTO;
+    return -1;
+}
