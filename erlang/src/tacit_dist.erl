@@ -229,28 +229,41 @@ check_claim(_Port, {out, _, _}, [Kind | _], Received) when Kind =/= $N ->
 check_claim(Port, {Direction, Name, Dynamic}, Message, Received) ->
     erase(tacit_claim),
     case claimed(Direction, Message) of
-        {Name, Dynamic} ->
-            Received;
+        {{Name, Dynamic}, Published} ->
+            check_visibility(Port, Published, Received);
         Other ->
-            Text = lists:flatten(io_lib:format("authenticated as ~ts, but claims ~ts",
-                                               [claim_text({Name, Dynamic}),
-                                                claim_text(Other)])),
-            tacit_log:mismatch(get(tacit_peer), Text),
-            tacit_drv:refuse(Port, Text),
-            {error, name_mismatch}
+            refuse(Port, name_mismatch, ["authenticated as ", claim_text({Name, Dynamic}),
+                                         ", but claims ", claim_text(Other)])
     end.
 
-%% The name in the distribution handshake's first message, or in its challenge, as a string.
+%% Whether the peer is the hidden node, or the visible one, that the rule for it wants.
+check_visibility(Port, Published, Received) ->
+    case tacit_drv:seen(Port, Published) of
+        ok -> Received;
+        {error, "closed"} -> {error, closed};
+        {error, Text} -> refuse(Port, visibility, Text)
+    end.
+
+refuse(Port, Reason, Chars) ->
+    Text = lists:flatten(Chars),
+    tacit_log:refused(get(tacit_peer), Reason, Text),
+    tacit_drv:refuse(Port, Reason, Text),
+    {error, Reason}.
+
+%% The name in the distribution handshake's first message, or in its challenge, as a
+%% string, and whether the node is visible.
 claimed(in, [$N, F7, F6, F5, F4, F3, F2, F1, F0, _, _, _, _, L1, L0 | Rest])
   when length(Rest) >= (L1 bsl 8 bor L0) ->
     <<Flags:64>> = <<F7, F6, F5, F4, F3, F2, F1, F0>>,
-    {lists:sublist(Rest, L1 bsl 8 bor L0), Flags band ?DFLAG_NAME_ME =/= 0};
-claimed(out, [$N, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, L1, L0 | Rest])
+    {{lists:sublist(Rest, L1 bsl 8 bor L0), Flags band ?DFLAG_NAME_ME =/= 0},
+     Flags band ?DFLAG_PUBLISHED =/= 0};
+claimed(out, [$N, _, _, _, _, _, _, _, F0, _, _, _, _, _, _, _, _, L1, L0 | Rest])
   when length(Rest) >= (L1 bsl 8 bor L0) ->
-    {lists:sublist(Rest, L1 bsl 8 bor L0), false};
+    {{lists:sublist(Rest, L1 bsl 8 bor L0), false}, F0 band ?DFLAG_PUBLISHED =/= 0};
 claimed(_, _) ->
     malformed.
 
+claim_text({{Name, Dynamic}, _Published}) -> claim_text({Name, Dynamic});
 claim_text({Name, false}) -> Name;
 claim_text({Host, true}) -> "a dynamic name at " ++ Host;
 claim_text(malformed) -> "nothing that can be read".

@@ -16,7 +16,7 @@
 -export([load/0, configure/1, running/0, open/0, close/1]).
 -export([reload/1, review/0, revoked/1, key_of/1]).
 -export([listen/2, accept/1, connect/2]).
--export([send/2, recv/1, active/1, tick/1, refuse/2]).
+-export([send/2, recv/1, active/1, tick/1, seen/2, refuse/3]).
 -export([endpoint/1, is_plain/1, plain/0, last/1]).
 -export([info/1, links/0]).
 
@@ -216,11 +216,18 @@ tick(Port) ->
         {error, _} -> {error, closed}
     end.
 
+%% What Erlang node the peer is, visible or hidden; an error where the rule for it wants the
+%% other.
+-spec seen(port(), boolean()) -> ok | {error, string()}.
+seen(Port, Visible) ->
+    done(control(Port, ?SEEN, [bool(Visible)])).
+
 %% Ends a link whose distribution handshake claims what the channel did not prove; the peer
 %% is told Text inside the seal.
--spec refuse(port(), string()) -> ok.
-refuse(Port, Text) ->
-    _ = control(Port, ?REFUSE, lists:sublist(Text, 200)),
+-spec refuse(port(), name_mismatch | visibility, string()) -> ok.
+refuse(Port, Reason, Text) ->
+    Code = case Reason of name_mismatch -> 0; visibility -> 1 end,
+    _ = control(Port, ?REFUSE, [Code | lists:sublist(Text, 200)]),
     ok.
 
 %% Where a node is reached: [peer] endpoint, else its host part and port 4370.

@@ -19,6 +19,7 @@
 -define(REVIEW,   16#7ac10012).
 -define(REVOKED,  16#7ac10013).
 -define(KEY_OF,   16#7ac10014).
+-define(SEEN,     16#7ac10015).
 
 -define(CALL_HOST, 1).
 -define(CALL_LINK, 2).

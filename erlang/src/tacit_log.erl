@@ -3,7 +3,7 @@
 -module(tacit_log).
 
 -export([accepted/1, refused/3, cut/2]).
--export([who/3, mismatch/2, lost_handshake/3, door/2]).
+-export([who/3, lost_handshake/3, door/2]).
 
 -export_type([who/0]).
 
@@ -47,11 +47,6 @@ who(Direction, Name, Port) ->
                     #{fingerprint => <<>>, address => <<>>, line => <<>>}
             end,
     Known#{direction => Direction, name => Name}.
-
-%% A peer whose distribution handshake claims another name than its key may have.
--spec mismatch(who(), string()) -> ok.
-mismatch(Who, Text) ->
-    refused(Who, name_mismatch, Text).
 
 %% A link that ended between the channel and the distribution handshake's end. A peer that
 %% closed because it is done (it dialled us at the same time, say) is no news.

@@ -141,6 +141,7 @@ struct ruling {
     char text[REASON_MAX];   /* the same for people */
     enum tacit_reason why;   /* for us: more than a key that is not known may hear */
     bool known;              /* the key */
+    uint8_t visibility;      /* enum tacit_visibility: what the peer must be */
     char line[LINE_TEXT];    /* of the configuration, that decided; "" for none */
     uint64_t until;          /* when to ask again, in seconds since 1970 */
 };
@@ -336,6 +337,8 @@ struct link {
     uint8_t peer_key[NOISE_DHLEN];
     uint8_t pair_mark[PAIR_MARK]; /* of the pair key that the handshake used */
     char line[LINE_TEXT];         /* of the configuration, that allows the link */
+    uint8_t visibility;           /* enum tacit_visibility: what the rule wants, */
+    uint8_t seen;                 /* and what the distribution handshake said */
     struct tacit_address peer_address, local_address;
     size_t max_message;
     uint64_t since;                            /* seconds since 1970 */
@@ -362,6 +365,9 @@ int link_connect(ErlDrvPort port, const char *own_name, bool own_dynamic,
  * doomed. Called when a link comes to be and after each reload.
  */
 void link_review(struct link *l);
+
+/* Whether the rule wants what the peer has been seen to be; "" or why it is refused. */
+const char *link_visibility_fault(const struct link *l);
 
 void link_ready_read(struct link *l);
 void link_ready_write(struct link *l);

@@ -31,6 +31,7 @@ enum command {
     COMMAND_REVIEW,
     COMMAND_REVOKED,
     COMMAND_KEY_OF,
+    COMMAND_SEEN,
 };
 
 enum {
@@ -321,10 +322,12 @@ static ErlDrvSSizeT do_refuse(struct link *l, struct tacit_reader *r, char **rbu
                               size_t rlen)
 {
     char text[TACIT_NAME_MAX + 1];
+    enum tacit_close reason =
+        tacit_get_u8(r) ? TACIT_CLOSE_VISIBILITY : TACIT_CLOSE_MISMATCH;
     get_name(r, text);
     atomic_fetch_add(&carrier_counters.refused, 1);
-    link_send_close(l, TACIT_CLOSE_MISMATCH, text);
-    link_doom(l, TACIT_ENAME, tacit_close_name(TACIT_CLOSE_MISMATCH), text);
+    link_send_close(l, reason, text);
+    link_doom(l, TACIT_ENAME, tacit_close_name(reason), text);
     link_arm(l);
     return ok(rbuf, rlen);
 }
@@ -357,6 +360,11 @@ static ErlDrvSSizeT link_command(struct link *l, enum command command,
         (void)link_read(l); /* PASSIVE: the link always lives */
         link_arm(l);
         return ok(rbuf, rlen);
+    case COMMAND_SEEN: /* 1: the peer is a visible node; 0: a hidden one */
+        l->seen = tacit_get_u8(r) ? TACIT_VISIBLE : TACIT_HIDDEN;
+        return *link_visibility_fault(l) == '\0'
+                   ? ok(rbuf, rlen)
+                   : failed(rbuf, rlen, link_visibility_fault(l));
     case COMMAND_ACTIVE:
         if (l->state != LINK_PASSIVE)
             return failed(rbuf, rlen, "einval");

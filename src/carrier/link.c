@@ -126,6 +126,7 @@ static int establish(struct link *l, struct conn *c)
     memcpy(l->peer_key, c->handshake.peer_key, sizeof l->peer_key);
     l->peer_address = c->peer_address;
     memcpy(l->line, c->ruling.line, sizeof l->line);
+    l->visibility = c->ruling.visibility;
     pair_key_mark(c->policy->policy, l->peer_key, l->pair_mark);
     socket_local(c->fd, &l->local_address);
     l->max_message = tacit_policy_max_message(c->policy->policy);

@@ -89,6 +89,7 @@ int rule_on_peer(const struct tacit_policy *policy, const struct tacit_claim *pe
     ret_ruling->until = decision.until;
     ret_ruling->why = decision.reason;
     ret_ruling->known = decision.known;
+    ret_ruling->visibility = decision.visibility;
     if (error)
         explain(&decision, peer->name, ret_ruling);
     return error;
@@ -137,7 +138,17 @@ static bool pair_key_changed(const struct link *l, const struct tacit_policy *po
     return memcmp(mark, l->pair_mark, sizeof mark) != 0;
 }
 
-static int still_allowed(const struct link *l, const struct tacit_policy *policy,
+const char *link_visibility_fault(const struct link *l)
+{
+    if (l->visibility == TACIT_EITHER || l->seen == TACIT_EITHER ||
+        l->visibility == l->seen)
+        return "";
+    return l->seen == TACIT_VISIBLE
+               ? "the rule for it wants a hidden node, it is visible"
+               : "the rule for it wants a visible node, it is hidden";
+}
+
+static int still_allowed(struct link *l, const struct tacit_policy *policy,
                          struct ruling *ret_ruling)
 {
     int error = rule_on_peer(policy, &l->peer, l->peer_key, &l->peer_address,
@@ -149,6 +160,13 @@ static int still_allowed(const struct link *l, const struct tacit_policy *policy
         snprintf(ret_ruling->text, sizeof ret_ruling->text,
                  "suites no longer has the link's");
         return TACIT_ESUITE;
+    }
+    l->visibility = ret_ruling->visibility;
+    if (*link_visibility_fault(l) != '\0') {
+        ret_ruling->reason = TACIT_CLOSE_VISIBILITY;
+        snprintf(ret_ruling->text, sizeof ret_ruling->text, "%s",
+                 link_visibility_fault(l));
+        return TACIT_EREFUSED;
     }
     if (pair_key_changed(l, policy)) {
         snprintf(ret_ruling->text, sizeof ret_ruling->text,

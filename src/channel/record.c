@@ -9,12 +9,19 @@ static const uint64_t RECORDS_MAX = UINT64_C(1) << 32;
 static const uint64_t BYTES_MAX = UINT64_C(1) << 38;
 
 static const char *const close_names[TACIT_CLOSE_LAST + 1] = {
-    [TACIT_CLOSE_DONE] = "done",           [TACIT_CLOSE_REFUSED] = "refused",
-    [TACIT_CLOSE_NAME] = "name",           [TACIT_CLOSE_MISMATCH] = "name_mismatch",
-    [TACIT_CLOSE_WORN] = "keys_worn",      [TACIT_CLOSE_PROTOCOL] = "protocol",
-    [TACIT_CLOSE_TOO_BIG] = "too_big",     [TACIT_CLOSE_ADDRESS] = "address",
-    [TACIT_CLOSE_DIRECTION] = "direction", [TACIT_CLOSE_EXPIRED] = "expired",
-    [TACIT_CLOSE_REVOKED] = "revoked",     [TACIT_CLOSE_CERTIFICATE] = "certificate",
+    [TACIT_CLOSE_DONE] = "done",
+    [TACIT_CLOSE_REFUSED] = "refused",
+    [TACIT_CLOSE_NAME] = "name",
+    [TACIT_CLOSE_MISMATCH] = "name_mismatch",
+    [TACIT_CLOSE_WORN] = "keys_worn",
+    [TACIT_CLOSE_PROTOCOL] = "protocol",
+    [TACIT_CLOSE_TOO_BIG] = "too_big",
+    [TACIT_CLOSE_ADDRESS] = "address",
+    [TACIT_CLOSE_DIRECTION] = "direction",
+    [TACIT_CLOSE_EXPIRED] = "expired",
+    [TACIT_CLOSE_REVOKED] = "revoked",
+    [TACIT_CLOSE_CERTIFICATE] = "certificate",
+    [TACIT_CLOSE_VISIBILITY] = "visibility",
 };
 
 const char *tacit_close_name(enum tacit_close reason)

@@ -48,7 +48,8 @@ enum tacit_close {
     TACIT_CLOSE_EXPIRED = 10,     /* the rule, or the certificate, has run out */
     TACIT_CLOSE_REVOKED = 11,     /* the key is revoked */
     TACIT_CLOSE_CERTIFICATE = 12, /* what the certificate says does not allow it */
-    TACIT_CLOSE_LAST = TACIT_CLOSE_CERTIFICATE
+    TACIT_CLOSE_VISIBILITY = 13,  /* hidden or visible, and the rule wants the other */
+    TACIT_CLOSE_LAST = TACIT_CLOSE_VISIBILITY
 };
 
 /* One direction of a channel. */
