@@ -1,0 +1,156 @@
+/*
+ * As much of the emulator as src/carrier/input.c and output.c call, so that their
+ * instructions can be counted without it: memory is malloc, messages that are delivered
+ * are counted and dropped, time stands still unless the harness moves it.
+ */
+#include "emulator.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+ErlDrvTime emulator_us;
+size_t emulator_delivered, emulator_delivered_bytes;
+
+ErlDrvTime erl_drv_monotonic_time(ErlDrvTimeUnit unit)
+{
+    return unit == ERL_DRV_USEC ? emulator_us : emulator_us / 1000;
+}
+
+ErlDrvBinary *driver_alloc_binary(ErlDrvSizeT size)
+{
+    ErlDrvBinary *binary = malloc(sizeof *binary + size);
+    if (binary != NULL)
+        binary->orig_size = (ErlDrvSInt)size;
+    return binary;
+}
+
+ErlDrvBinary *driver_realloc_binary(ErlDrvBinary *binary, ErlDrvSizeT size)
+{
+    ErlDrvBinary *grown = realloc(binary, sizeof *binary + size);
+    if (grown != NULL)
+        grown->orig_size = (ErlDrvSInt)size;
+    return grown;
+}
+
+void driver_free_binary(ErlDrvBinary *binary)
+{
+    free(binary);
+}
+
+void *driver_alloc(ErlDrvSizeT size)
+{
+    return malloc(size);
+}
+
+void driver_free(void *memory)
+{
+    free(memory);
+}
+
+static int delivered(size_t len)
+{
+    emulator_delivered++;
+    emulator_delivered_bytes += len;
+    return 0;
+}
+
+int driver_output(ErlDrvPort port, char *bytes, ErlDrvSizeT len)
+{
+    return delivered(len);
+}
+
+int driver_output_binary(ErlDrvPort port, char *header, ErlDrvSizeT header_len,
+                         ErlDrvBinary *binary, ErlDrvSizeT offset, ErlDrvSizeT len)
+{
+    return delivered(len);
+}
+
+/* The harness reads what was written before more is: nothing is ever queued. */
+ErlDrvSizeT driver_sizeq(ErlDrvPort port)
+{
+    return 0;
+}
+
+static int never(const char *what)
+{
+    fprintf(stderr, "%s was called: the harness has not read in time\n", what);
+    exit(1);
+}
+
+int driver_enq(ErlDrvPort port, char *bytes, ErlDrvSizeT len)
+{
+    return never("driver_enq");
+}
+
+int driver_enq_bin(ErlDrvPort port, ErlDrvBinary *binary, ErlDrvSizeT offset,
+                   ErlDrvSizeT len)
+{
+    return never("driver_enq_bin");
+}
+
+SysIOVec *driver_peekq(ErlDrvPort port, int *count)
+{
+    *count = 0;
+    return NULL;
+}
+
+ErlDrvSizeT driver_deq(ErlDrvPort port, ErlDrvSizeT len)
+{
+    return 0;
+}
+
+void set_busy_port(ErlDrvPort port, int on)
+{
+}
+
+int erl_drv_consume_timeslice(ErlDrvPort port, int percent)
+{
+    return 0;
+}
+
+char *erl_errno_id(int error)
+{
+    return strerror(error);
+}
+
+/* --- and of link.c and term.c: what input.c and output.c call there -------------------
+ */
+
+void link_doom(struct link *l, int error, const char *reason, const char *text)
+{
+    never(text);
+}
+
+void link_arm(struct link *l)
+{
+}
+
+void link_select(struct link *l, bool read, bool write)
+{
+}
+
+void link_send_close(struct link *l, enum tacit_close reason, const char *text)
+{
+    never(text);
+}
+
+void term_atom(struct term *t, const char *name)
+{
+}
+
+void term_port(struct term *t, ErlDrvPort port)
+{
+}
+
+void term_list(struct term *t, const uint8_t *bytes, size_t len)
+{
+}
+
+void term_tuple(struct term *t, unsigned arity)
+{
+}
+
+void term_to_owner(struct term *t, ErlDrvPort port)
+{
+}
