@@ -46,14 +46,28 @@ run(Build, #{scale := Scale, only := Only, out := Out}) ->
     Wanted = [M || M <- ?MEASUREMENTS, Only =:= [] orelse lists:member(M, Only)],
     Machine = bench_machine:facts(Build),
     Results = bench_carrier:with_context(
-                fun(Context) -> [{M, measure(M, Scale, Context)} || M <- Wanted] end),
-    Report = #{machine => Machine, scale => Scale, results => Results},
+                fun(Context) -> [{M, attempt(M, Scale, Context)} || M <- Wanted] end),
+    Report = #{machine => Machine, scale => Scale,
+               results => [{M, R} || {M, R} <- Results, R =/= failed]},
     bench_report:print(Report),
     bench_json:write(filename:join(Dir, "results.json"), bench_report:to_json(Report)),
     Plots = bench_plot:draw(Dir, Report),
     say("~n~ts~n", [lists:join("\n", ["written: " ++ filename:join(Dir, F)
                                       || F <- ["results.json" | Plots]])]),
-    0.
+    case [atom_to_list(M) || {M, failed} <- Results] of
+        [] -> 0;
+        Failed -> throw("failed: " ++ lists:join(" ", Failed))
+    end.
+
+%% One that fails does not take the others' figures with it.
+attempt(Name, Scale, Context) ->
+    try
+        measure(Name, Scale, Context)
+    catch
+        Class:Reason:Stack ->
+            progress("~s: ~p ~p~n~p~n", [Name, Class, Reason, Stack]),
+            failed
+    end.
 
 %% #{Key => #{Carrier => [figure of each round]}}
 measure(Name, Scale, Context) ->
