@@ -289,6 +289,8 @@ pre_nodeup(_Port) ->
 post_nodeup(Port) ->
     Active = tacit_drv:active(Port),
     tacit_log:accepted(get(tacit_peer)),
+    %% What the handshake left on the heap would stay as long as the link: it idles.
+    true = erlang:garbage_collect(),
     Active.
 
 -spec tick(port()) -> ok | {error, closed}.
