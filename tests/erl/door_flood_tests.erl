@@ -115,7 +115,8 @@ local_flood(#{door := #{epmd := Epmd} = Door} = World) ->
 small(#{door := #{os_pid := OsPid} = Door}) ->
     {ok, Status} = file:read_file("/proc/" ++ OsPid ++ "/status"),
     {match, [Peak]} = re:run(Status, "VmHWM:\\s+([0-9]+) kB", [{capture, all_but_first, list}]),
-    ?assert(list_to_integer(Peak) < ?MEMORY),
+    Sanitized = os:getenv("TACIT_NODE_PRELOAD", "") =/= "", % tests/asan: has memory of its own
+    ?assert(list_to_integer(Peak) < ?MEMORY orelse Sanitized),
     mesh:wait_until(fun() -> door:counter(Door, "pending") =:= 0 end),
     {ok, Fds} = file:list_dir("/proc/" ++ OsPid ++ "/fd"),
     ?assert(length(Fds) < 40),

@@ -260,6 +260,8 @@ life_test_() ->
      || {Title, Test} <-
             [{"killed and started again, it is in nobody's way", fun killed/0},
              {"a second one for the same host does not start, and says why", fun second/0},
+             {"who may ask is told the names of the nodes, under the door's own key; who may not"
+              " is told so, and only inside the channel", fun directory/0},
              {"a configuration that is wrong is told, and nothing starts", fun bad_conf/0},
              {"--check reads the configuration, and neither listens nor needs a node's key",
               fun check/0},
@@ -293,6 +295,35 @@ second() ->
     {match, _} = re:run(lists:last(Lines), "door.sock: another secure-epmd is there$"),
     {ok, Socket, _} = door:register(Door, "a@127.0.0.1"), % the first one is as it was
     ok = socket:close(Socket),
+    0 = door:stop(Door).
+
+directory() ->
+    Asker = foreign:identity(),
+    #{dir := Dir} = Host = door:host("127.0.0.1", #{conf => "door-identity = door.key\n"}),
+    {0, DoorKey} = mesh:tacit(["keygen", filename:join(Dir, "door.key")]),
+    mesh:append(Host, foreign:peer_section("f@127.0.0.9", Asker, "directory = yes")),
+    Door = door:start(Host),
+    {ok, A, _} = door:register(Door, "a@127.0.0.1"),
+    {ok, B, _} = door:register(Door, "b@127.0.0.1"),
+    Ask = fun(Identity, Question) ->
+                  {ok, Channel} = foreign:connect(door:address(Door),
+                                                  #{mesh_key => foreign:mesh_key(Host),
+                                                    identity => Identity, name => "@asker",
+                                                    wanted => ""}),
+                  #{peer := #{name := "@door"}, peer_key := Key} = Channel,
+                  ?assertEqual(lists:flatten(DoorKey), base64:encode_to_string(Key)),
+                  foreign:recv_record(foreign:send_record(data, Question, Channel))
+          end,
+    {data, <<2, Names/binary>>, More} = Ask(Asker, <<1>>),
+    ?assertEqual(lists:sort([<<"a@127.0.0.1">>, <<"b@127.0.0.1">>]),
+                 lists:sort([Name || <<Size, Name:Size/binary>> <= Names])),
+    {data, <<3, 2:32>>, Last} = foreign:recv_record(More),
+    {close, {_, _}, _} = foreign:recv_record(Last),
+    {close, {_, "no [peer] line lets this key ask"}, _} = Ask(foreign:identity(), <<1>>),
+    {error, _} = Ask(Asker, <<9>>), % no question
+    ?assertEqual({1, 1}, {door:counter(Door, "directory"),
+                          door:counter(Door, "directory_refused")}),
+    [ok = socket:close(S) || S <- [A, B]],
     0 = door:stop(Door).
 
 bad_conf() ->
