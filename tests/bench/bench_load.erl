@@ -13,7 +13,7 @@ about() ->
         "it ran (run-queue delay).".
 
 plan(quick) -> #{rounds => 3, ms => 500};
-plan(full) -> #{rounds => 7, ms => 2000}.
+plan(full) -> #{rounds => 5, ms => 2000}.
 
 start(Carrier, Context, _Plan) -> bench_carrier:linked_pair(Carrier, Context).
 

@@ -13,7 +13,7 @@ about() ->
         "scheduler; all are on this machine.".
 
 plan(quick) -> #{rounds => 1, nodes => [4, 8]};
-plan(full) -> #{rounds => 3, nodes => [5, 10, 20, 40]}.
+plan(full) -> #{rounds => 2, nodes => [5, 10, 20, 40]}.
 
 start(Carrier, Context, _Plan) -> {Carrier, Context}.
 

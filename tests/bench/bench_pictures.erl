@@ -81,9 +81,9 @@ cost(Report) ->
       bars_data(small, Report, stream, [{[1, one_way, S, cpu_million], bench_report:size(S)}
                                         || S <- Small]),
       "set multiplot layout 1,2 margins 0.08,0.98,0.12,0.86 spacing 0.10,0\n",
-      title("Processor time of both nodes, large messages"),
+      title("Processor time of both nodes"),
       "set ylabel 'seconds a GB (log)'\nset logscale y\nset yrange [0.1:*]\n", bars(large), "\n",
-      title("small messages"), "set ylabel 'seconds a million (log)'\n", bars(small), "\n"]}.
+      title("and of small messages"), "set ylabel 'seconds a million (log)'\n", bars(small), "\n"]}.
 
 %% ---- connecting ----------------------------------------------------------------------------
 
@@ -104,10 +104,10 @@ memory(Report) ->
                     [title(Title), "set ylabel 'KiB a link'\nset yrange [0:*]\n"
                      "set xlabel 'links of the node'\n", bars(Name), "\n"]
             end,
-    {"memory", {1000, 420},
+    {"memory", {1000, 440},
      [[bars_data(Kind, Report, memory, [{[N, idle, Kind], integer_to_list(N)} || N <- Links])
        || Kind <- [erlang, resident]],
-      "set multiplot layout 1,2 margins 0.08,0.98,0.16,0.86 spacing 0.10,0\n",
+      "set multiplot layout 1,2 margins 0.08,0.98,0.18,0.86 spacing 0.10,0\n",
       Panel(erlang, "Erlang memory of an idle link"),
       Panel(resident, "Resident memory of an idle link")]}.
 

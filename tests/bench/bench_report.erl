@@ -20,12 +20,13 @@ value(#{results := Results}, Measurement, Key, Carrier) ->
         _ -> none
     end.
 
-%% Tacit's figure, divided by the other's.
+%% Tacit's figure, divided by the other's, where both are more than nothing.
 -spec ratio(report(), atom(), bench_measurement:key(), bench_carrier:carrier()) ->
           float() | none.
 ratio(Report, Measurement, Key, Other) ->
     case {value(Report, Measurement, Key, tacit), value(Report, Measurement, Key, Other)} of
-        {Own, Its} when is_float(Own), is_float(Its), abs(Its) > 1.0e-9 -> Own / Its;
+        {Own, Its} when is_float(Own), is_float(Its), Own > 0, Its > 0 ->
+            Own / Its;
         _ -> none
     end.
 

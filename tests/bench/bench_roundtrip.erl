@@ -15,7 +15,7 @@ about() ->
         "the same link.".
 
 plan(quick) -> #{rounds => 3, ms => 250, bulk_ms => 500};
-plan(full) -> #{rounds => 7, ms => 1000, bulk_ms => 2000}.
+plan(full) -> #{rounds => 5, ms => 1000, bulk_ms => 2000}.
 
 start(Carrier, Context, _Plan) -> bench_carrier:linked_pair(Carrier, Context).
 
