@@ -99,11 +99,10 @@ static void try_to_register(struct listener *l)
         lose(l, strerror(errno));
     } else if (!socket_unix_trusted(r->fd, l->registration.path, &uid)) {
         char text[REASON_MAX];
-        snprintf(
-            text, sizeof text,
-            "user %u listens there, expected root, this node's own user, or a socket "
-            "in a directory that only root can write",
-            uid);
+        snprintf(text, sizeof text,
+                 "user %u listens there, expected root, this node's own user, or one to "
+                 "whom root gave the socket's directory",
+                 uid);
         fail(l, "refused", text, 0);
     } else if (!send_register(l)) {
         lose(l, "the door does not take the registration");

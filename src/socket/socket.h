@@ -53,7 +53,7 @@ int socket_connect_unix(const char *path);
 
 /*
  * Whether whoever listens at path, to which fd is connected, is to be trusted: root, this
- * process's own user, or one whom root let write in the socket's directory. ret_uid: who.
+ * process's own user, or one to whom root gave the socket's directory. ret_uid: who.
  */
 bool socket_unix_trusted(int fd, const char *path, unsigned *ret_uid);
 

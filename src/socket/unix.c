@@ -32,15 +32,28 @@ int socket_connect_unix(const char *path)
     return -1;
 }
 
-/* Nobody but root can have put anything there. */
-static bool is_roots_directory(const char *path)
+/* Cuts the last part off a path, and asks about what is left; only its owner writes it.
+ */
+static bool own_parent(char *path, struct stat *ret_st)
 {
-    char dir[sizeof((struct sockaddr_un *)0)->sun_path];
-    const char *slash = strrchr(path, '/');
+    char *slash = strrchr(path, '/');
+    if (slash == NULL)
+        return false;
+    slash[slash == path] = '\0';
+    return stat(path, ret_st) == 0 && (ret_st->st_mode & 022) == 0;
+}
+
+/* Nobody but root, or the user to whom root gave the directory, can have put it there. */
+static bool is_users_place(const char *path, uid_t user)
+{
+    char place[sizeof((struct sockaddr_un *)0)->sun_path];
     struct stat st;
-    int len = slash == NULL ? 0 : slash == path ? 1 : (int)(slash - path);
-    snprintf(dir, sizeof dir, "%.*s", len, path);
-    return len > 0 && stat(dir, &st) == 0 && st.st_uid == 0 && (st.st_mode & 022) == 0;
+    snprintf(place, sizeof place, "%s", path);
+    if (!own_parent(place, &st))
+        return false;
+    if (st.st_uid == 0)
+        return true;
+    return st.st_uid == user && own_parent(place, &st) && st.st_uid == 0;
 }
 
 bool socket_unix_trusted(int fd, const char *path, unsigned *ret_uid)
@@ -50,7 +63,7 @@ bool socket_unix_trusted(int fd, const char *path, unsigned *ret_uid)
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
         return false;
     *ret_uid = peer.uid;
-    return peer.uid == 0 || peer.uid == geteuid() || is_roots_directory(path);
+    return peer.uid == 0 || peer.uid == geteuid() || is_users_place(path, peer.uid);
 }
 
 /* The descriptors that came with a message: how many, and the first. */

@@ -272,6 +272,8 @@ life_test_() ->
              {"a user may take the names that door-users gives him, and no others",
               fun users/0},
              {"with --user it is that user from the start, and root no more", fun user/0},
+             {"a node trusts another user's door where root gave that user the folder, and only there",
+              fun trusted/0},
              {"an interface's addresses are followed as they come and go", fun interface/0}]].
 
 killed() ->
@@ -456,17 +458,7 @@ users() ->
 user() ->
     root_only(),
     Dir = open_dir(),
-    #{conf := Conf, dir := HostDir} = Host = mesh:host("127.0.0.1"),
-    ok = file:write_file(filename:join(Dir, "tacit.conf"),
-                         [element(2, file:read_file(Conf)), "door = door.sock\n"]),
-    {ok, _} = file:copy(filename:join(HostDir, "mesh.key"), filename:join(Dir, "mesh.key")),
-    ok = file:change_mode(filename:join(Dir, "mesh.key"), 8#600),
-    "" = os:cmd("chown -R 65534:65534 " ++ Dir),
-    Exe = filename:join(Dir, "secure-epmd"), % the build may be where he cannot go
-    {ok, _} = file:copy(filename:join(os:getenv("TACIT_BUILD", "build"), "secure-epmd"), Exe),
-    ok = file:change_mode(Exe, 8#755),
-    Door = door:start(Host#{conf := filename:join(Dir, "tacit.conf")},
-                      #{args => ["--user", "nobody"], socket => filename:join(Dir, "door.sock")}),
+    Door = start_as_nobody(mesh:host("127.0.0.1"), Dir),
     #{os_pid := OsPid} = Door,
     {ok, Status} = file:read_file("/proc/" ++ OsPid ++ "/status"),
     ?assertMatch({match, _}, re:run(Status, "\nUid:\t65534\t65534\t65534\t65534\n")),
@@ -477,6 +469,38 @@ user() ->
     ok = socket:close(Socket),
     0 = door:stop(Door),
     ok = file:del_dir_r(Dir).
+
+trusted() ->
+    root_only(),
+    Top = open_dir(),
+    Dir = filename:join(Top, "door"),
+    ok = file:make_dir(Dir),
+    Host = mesh:host("127.0.0.1", #{conf => ["door = ", filename:join(Dir, "door.sock"), "\n"]}),
+    Door = start_as_nobody(Host, Dir),
+    Node = mesh:start("a", Host),
+    mesh:wait_until(fun() -> door:counter(Door, "nodes") =:= 1 end),
+    mesh:stop(Node),
+    mesh:wait_until(fun() -> door:counter(Door, "nodes") =:= 0 end),
+    ok = file:change_mode(Top, 8#777), % now anybody could have put a folder there
+    #{status := 1, err := Said} =
+        mesh:erl(mesh:start_link_args("a@127.0.0.1", #{host => Host}), []),
+    ?assertMatch({match, _}, re:run(Said, "user 65534 listens there, expected root")),
+    0 = door:stop(Door),
+    ok = file:del_dir_r(Top).
+
+%% The daemon with a folder of its own, in which all that it needs is its.
+start_as_nobody(#{conf := Conf, dir := HostDir} = Host, Dir) ->
+    ok = file:write_file(filename:join(Dir, "tacit.conf"),
+                         [re:replace(element(2, file:read_file(Conf)), "door = .*", ""),
+                          "door = door.sock\n"]),
+    {ok, _} = file:copy(filename:join(HostDir, "mesh.key"), filename:join(Dir, "mesh.key")),
+    ok = file:change_mode(filename:join(Dir, "mesh.key"), 8#600),
+    "" = os:cmd("chown -R 65534:65534 " ++ Dir),
+    Exe = filename:join(Dir, "secure-epmd"), % the build may be where he cannot go
+    {ok, _} = file:copy(filename:join(os:getenv("TACIT_BUILD", "build"), "secure-epmd"), Exe),
+    ok = file:change_mode(Exe, 8#755),
+    door:start(Host#{conf := filename:join(Dir, "tacit.conf")},
+               #{args => ["--user", "nobody"], socket => filename:join(Dir, "door.sock")}).
 
 %% --- interfaces ----------------------------------------------------------------------------
 
