@@ -1,10 +1,12 @@
 %% Dialling: from a node's name to an authenticated channel, within the setup time.
 -module(tacit_dial).
 
--export([dial/4]).
+-export([dial/4, knows_door/1, names/1]).
 
 %% Nothing is gained by less than this for one address.
 -define(SHARE_MIN, 500).
+%% What a door may take to be reached, and again to answer, ms.
+-define(ASK_TIMEOUT, 10000).
 
 %% Resolves and dials Node; the port that comes back belongs to the calling process, and
 %% its peer has proved to be Node. Reason says at which stage it failed. SetupTime, ms, is
@@ -23,6 +25,75 @@ dial(Node, MyNode, LongOrShortNames, SetupTime) ->
         false ->
             fail(Name, name, "its host part does not fit this node's " ++
                      atom_to_list(LongOrShortNames))
+    end.
+
+%% Whether a [peer] line has the door-key of Host (a name's host part).
+-spec knows_door(string()) -> boolean().
+knows_door(Host) ->
+    try
+        element(1, tacit_drv:endpoint("@" ++ Host)) =:= ok
+    catch
+        error:badarg -> false % distribution was never started: no driver
+    end.
+
+%% Asks the door of Host (a name's host part) which nodes are there, and at which port. The
+%% reason of an error is in the log.
+-spec names(string()) -> {ok, {[string()], inet:port_number()}} | {error, atom()}.
+names(Host) ->
+    Self = self(),
+    {Pid, Monitor} = spawn_monitor(fun() -> Self ! {names, self(), ask(Host)} end),
+    receive
+        {names, Pid, Result} ->
+            demonitor(Monitor, [flush]),
+            Result;
+        {'DOWN', Monitor, process, Pid, _} ->
+            {error, closed}
+    after 2 * ?ASK_TIMEOUT ->
+        exit(Pid, kill),
+        demonitor(Monitor, [flush]),
+        {error, timeout}
+    end.
+
+ask(Host) ->
+    Name = "@" ++ Host,
+    Until = erlang:monotonic_time(millisecond) + ?ASK_TIMEOUT,
+    case tacit_drv:endpoint(Name) of
+        {ok, {Address, TcpPort}} ->
+            Claim = #{own => "", dynamic => false, node => Name},
+            case try_families(families(Address), TcpPort, Claim, Until, {error, nxdomain}) of
+                {ok, Port} -> question(Name, Port, TcpPort);
+                Error -> Error
+            end;
+        {error, _} ->
+            {error, unknown}
+    end.
+
+%% src/channel/PROTOCOL.md, "Directory". Whoever answers has proved to be that door.
+question(Name, Port, TcpPort) ->
+    _ = tacit_drv:send(Port, <<1>>), % where the door is gone, the answer says why
+    case answer(Port, []) of
+        {ok, Names} -> {ok, {Names, TcpPort}};
+        {error, {Reason, Text}} -> fail(Name, Reason, Text)
+    end.
+
+answer(Port, Names) ->
+    case tacit_drv:recv(Port) of
+        {ok, [2 | Bytes]} ->
+            answer(Port, lists:reverse([binary_to_list(Name) ||
+                                           <<Len, Name:Len/binary>> <= list_to_binary(Bytes)],
+                                       Names));
+        {ok, [3 | Count]} ->
+            Complete = <<(length(Names)):32>> =:= list_to_binary(Count),
+            case Complete of
+                true -> {ok, lists:reverse(Names)};
+                false -> {error, {protocol, "not all names came"}}
+            end;
+        {ok, _} ->
+            {error, {protocol, "not an answer"}};
+        {error, closed} ->
+            {error, {closed, "the door closed"}};
+        Error ->
+            Error
     end.
 
 %% Who we say we are: a dynamic node does not know its name yet.

@@ -69,32 +69,45 @@ names() ->
     {ok, Host} = inet:gethostname(),
     names(Host).
 
-%% This host's nodes, as far as they are known here: this one. Another host's are not told
-%% to anybody who merely asks.
+%% This host's nodes, or those of another whose door this one may ask: `tacit names HOST'.
 -spec names(atom() | string() | inet:ip_address()) ->
           {ok, [{string(), inet:port_number()}]} | {error, address}.
+names(Host) when is_tuple(Host) ->
+    names(inet:ntoa(Host));
 names(Host) ->
-    case {whereis(erl_epmd), is_local(Host)} of
-        {undefined, true} -> {ok, own_name()};
-        {undefined, false} -> {error, address};
+    case whereis(erl_epmd) of
+        undefined -> tacit_names(lists:concat([Host]));
         _ -> erl_epmd:names(Host)
     end.
 
+%% A door that a [peer] line knows is asked, wherever it is.
+tacit_names(Host) ->
+    case {tacit_dial:knows_door(Host), is_local(Host)} of
+        {true, _} -> door_names(tacit_dial:names(Host));
+        {false, true} -> {ok, own_names()};
+        {false, false} -> {error, address}
+    end.
+
+door_names({ok, {Names, Port}}) -> {ok, [{name_part(Name), Port} || Name <- Names]};
+door_names({error, _}) -> {error, address}.
+
 %% The port is that of the first address, as in #net_address{}.
-own_name() ->
+own_names() ->
     case is_alive() andalso tacit_drv:info(host) of
+        {ok, #{door := #{socket := Door}}} when Door =/= <<>> ->
+            tacit_door:names(Door);
         {ok, #{listen := [Address | _]}} ->
-            [_, Port] = string:split(Address, ":", trailing),
-            [{hd(string:split(atom_to_list(node()), "@")), binary_to_integer(Port)}];
+            [{name_part(atom_to_list(node())), tacit_door:port(Address)}];
         _ ->
             []
     end.
 
-is_local(Host) when is_tuple(Host) ->
+name_part(Name) ->
+    hd(string:split(Name, "@")).
+
+is_local(Ip) when is_tuple(Ip) ->
     {ok, Interfaces} = inet:getifaddrs(),
-    lists:any(fun({_, Options}) -> lists:member({addr, Host}, Options) end, Interfaces);
-is_local(Host) when is_atom(Host) ->
-    is_local(atom_to_list(Host));
+    lists:any(fun({_, Options}) -> lists:member({addr, Ip}, Options) end, Interfaces);
 is_local(Host) ->
     {ok, Own} = inet:gethostname(),
     Node = atom_to_list(node()),

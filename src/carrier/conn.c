@@ -40,10 +40,22 @@ static void rule_pair_key(void *context, const uint8_t public_key[NOISE_DHLEN],
 }
 
 /* A responder also minds that it is the node that was asked for. */
+static int decide_directory(struct conn *c, const uint8_t public_key[NOISE_DHLEN])
+{
+    bool ok = c->handshake.config.role == NOISE_RESPONDER
+                  ? tacit_policy_may_ask(c->policy->policy, public_key)
+                  : memcmp(c->door->door_key, public_key, NOISE_DHLEN) == 0;
+    c->ruling.reason = TACIT_CLOSE_REFUSED;
+    snprintf(c->ruling.text, sizeof c->ruling.text, "no [peer] line lets this key ask");
+    return ok ? TACIT_OK : TACIT_EREFUSED;
+}
+
 static int rule_decide(void *context, const struct tacit_claim *claim,
                        const uint8_t public_key[NOISE_DHLEN])
 {
     struct conn *c = context;
+    if (c->handshake.directory)
+        return decide_directory(c, public_key);
     bool inbound = c->handshake.config.role == NOISE_RESPONDER;
     int error = rule_on_peer(c->policy->policy, claim, public_key, &c->peer_address,
                              inbound, &c->ruling);
@@ -71,17 +83,23 @@ static const struct tacit_channel_rules rules = {
 
 static int start(struct conn *c, enum noise_role role, bool own_dynamic)
 {
+    bool asks = c->wanted[0] == '@';
     struct tacit_channel_config config = {
         .role = role,
         .identity = tacit_policy_identity(c->policy->policy),
+        .door_identity = tacit_policy_door_identity(c->policy->policy),
         .suites = tacit_policy_suites(c->policy->policy),
         .own_name = c->own_name,
         .own_dynamic = own_dynamic,
-        .wanted = c->wanted,
+        .wanted = asks ? "" : c->wanted,
         .now = wall_clock(),
         .rules = &rules,
         .context = c,
     };
+    if (asks)
+        c->door = tacit_policy_door_of(c->policy->policy, c->wanted + 1);
+    if (asks && c->door == NULL)
+        return TACIT_EREFUSED;
     config.mesh_key_count = tacit_policy_mesh_keys(c->policy->policy, &config.mesh_keys);
     config.certificate_len =
         tacit_policy_own_certificate(c->policy->policy, &config.certificate);
@@ -115,6 +133,7 @@ void conn_free(struct conn *c)
     if (c == NULL)
         return;
     tacit_handshake_wipe(&c->handshake);
+    asker_free(c->asker);
     policy_release(c->policy);
     free(c);
 }

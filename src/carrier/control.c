@@ -246,12 +246,22 @@ static ErlDrvSSizeT do_connect(struct carrier_port *p, struct tacit_reader *r,
     if (bytes == NULL || p->link != NULL || p->listener != NULL)
         return failed(rbuf, rlen, "einval");
     memcpy(address.bytes, bytes, size);
-    if (!(dynamic ? tacit_host_ok(own) : tacit_name_ok(own)) || !tacit_name_ok(wanted))
+    bool own_ok = dynamic ? tacit_host_ok(own) : tacit_name_ok(own);
+    /* Who asks a door has no name. */
+    if (wanted[0] == '@' ? !tacit_host_ok(wanted + 1) : !own_ok || !tacit_name_ok(wanted))
         return failed(rbuf, rlen, "name");
     int error = link_connect(p->port, own, dynamic, wanted, &address, timeout, &p->link);
     if (error == TACIT_ESYSTEM)
         return failed(rbuf, rlen, erl_errno_id(errno));
     return error ? failed(rbuf, rlen, tacit_error_name(error)) : ok(rbuf, rlen);
+}
+
+/* Of a node, or of a host's door: "@HOST". */
+static int endpoint_of(const struct tacit_policy *policy, const char *name,
+                       struct tacit_endpoint *ret_endpoint)
+{
+    return name[0] == '@' ? tacit_policy_door_endpoint(policy, name + 1, ret_endpoint)
+                          : tacit_policy_endpoint(policy, name, ret_endpoint);
 }
 
 static ErlDrvSSizeT do_endpoint(struct tacit_reader *r, char **rbuf, size_t rlen)
@@ -261,8 +271,8 @@ static ErlDrvSSizeT do_endpoint(struct tacit_reader *r, char **rbuf, size_t rlen
     struct tacit_endpoint endpoint;
     struct policy_ref *policy = shared_policy();
     get_name(r, name);
-    int error = policy == NULL ? TACIT_ESTATE
-                               : tacit_policy_endpoint(policy->policy, name, &endpoint);
+    int error =
+        policy == NULL ? TACIT_ESTATE : endpoint_of(policy->policy, name, &endpoint);
     policy_release(policy);
     if (error)
         return failed(rbuf, rlen, tacit_error_name(error));

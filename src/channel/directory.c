@@ -10,11 +10,31 @@ enum message {
     NAMES_END = 3, /* door: how many there were, 32 bits */
 };
 
+enum {
+    LENGTH = 4, /* before each message, as in every stream of records */
+};
+
 static int seal_message(struct tacit_channel *ch, const uint8_t *bytes, size_t len,
                         uint8_t *out, size_t cap, size_t *ret_len)
 {
-    struct iovec iov = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = len};
-    return tacit_channel_seal(ch, TACIT_RECORD_DATA, &iov, 1, out, cap, ret_len);
+    uint8_t length[LENGTH];
+    struct tacit_writer w = tacit_writer(length, sizeof length);
+    tacit_put_u32(&w, (uint32_t)len);
+    struct iovec iov[] = {
+        {.iov_base = length, .iov_len = sizeof length},
+        {.iov_base = (void *)(uintptr_t)bytes, .iov_len = len},
+    };
+    return tacit_channel_seal(ch, TACIT_RECORD_DATA, iov, 2, out, cap, ret_len);
+}
+
+/* The one message that is all of a record's data. */
+static int get_message(const uint8_t *data, size_t len, struct tacit_reader *ret_message)
+{
+    struct tacit_reader r = tacit_reader(data, len);
+    if (tacit_get_u32(&r) != tacit_left(&r) || r.bad)
+        return TACIT_EFORMAT;
+    *ret_message = r;
+    return TACIT_OK;
 }
 
 int tacit_directory_ask(struct tacit_channel *ch,
@@ -33,7 +53,9 @@ int tacit_directory_question(struct tacit_channel *ch, uint8_t *record, size_t s
     int error = tacit_channel_open(ch, record, size, data, &len, &type);
     if (error)
         return error;
-    if (type != TACIT_RECORD_DATA || len != 1 || data[0] != ASK_NAMES)
+    struct tacit_reader r;
+    if (type != TACIT_RECORD_DATA || get_message(data, len, &r) != TACIT_OK ||
+        tacit_left(&r) != 1 || tacit_get_u8(&r) != ASK_NAMES)
         return TACIT_EFORMAT;
     return TACIT_OK;
 }
@@ -131,12 +153,13 @@ int tacit_directory_take(struct tacit_directory_asker *asker, struct tacit_chann
         error = tacit_close_parse(data, len, ret_reason, ret_text);
         return error ? error : TACIT_ECLOSED;
     }
-    struct tacit_reader r = tacit_reader(data, len);
-    uint8_t kind = tacit_get_u8(&r);
-    if (type != TACIT_RECORD_DATA || asker->complete || r.bad)
+    struct tacit_reader r;
+    if (type != TACIT_RECORD_DATA || asker->complete ||
+        get_message(data, len, &r) != TACIT_OK)
         return TACIT_EFORMAT;
+    uint8_t kind = tacit_get_u8(&r);
     if (kind == NAMES)
-        return take_names(asker, data + 1, len - 1);
+        return take_names(asker, data + len - tacit_left(&r), tacit_left(&r));
     if (kind != NAMES_END || tacit_get_u32(&r) != asker->count || r.bad ||
         tacit_left(&r) > 0)
         return TACIT_EFORMAT;

@@ -3,8 +3,9 @@
  * link is a channel as any other, between the door's own identity and an asker's, and
  * carries nothing else. PROTOCOL.md, "Directory".
  *
- * Each message is the data of one record. Both sides move the bytes and check the
- * records' order here; whether the asker may ask is the handshake's business (policy).
+ * Each message, behind its length, is the data of one record. Both sides move the bytes
+ * and check the records' order here; whether the asker may ask is the handshake's
+ * business (policy).
  */
 #ifndef TACIT_CHANNEL_DIRECTORY_H
 #define TACIT_CHANNEL_DIRECTORY_H
@@ -14,7 +15,7 @@
 
 enum {
     /* The asker's one record, its header included, whatever the suite. */
-    TACIT_DIRECTORY_QUESTION_MAX = TACIT_RECORD_HEADER + 1 + 1 + 32,
+    TACIT_DIRECTORY_QUESTION_MAX = TACIT_RECORD_HEADER + 4 + 1 + 32,
     /* Room that one call of tacit_directory_answer needs at most. */
     TACIT_DIRECTORY_ANSWER_MAX = 16 * 1024,
 };

@@ -1,6 +1,6 @@
 /*
  * cli: the `tacit` command. main.c is a table; each subcommand is a file of its own.
- * Calls policy, channel (which suites there are), files and noise. Answers go to stdout,
+ * Calls policy, channel, files, socket and noise. Answers go to stdout,
  * faults to stderr behind "tacit: ". No private, mesh or pair key is ever printed.
  */
 #ifndef TACIT_CLI_H
@@ -23,7 +23,7 @@ enum {
 /* A subcommand: argv[0] is its name. CLI_USAGE makes main print how it is called. */
 typedef int cli_run_fn(int argc, char **argv);
 cli_run_fn cli_add_peer, cli_authority, cli_cert, cli_check, cli_init, cli_keygen,
-    cli_psk, cli_pubkey, cli_reload;
+    cli_names, cli_psk, cli_pubkey, cli_reload;
 
 /* Prints "tacit: ..." to stderr and returns CLI_FAILED. */
 __attribute__((format(printf, 1, 2))) int cli_fail(const char *format, ...);

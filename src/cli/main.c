@@ -17,6 +17,8 @@ static const struct {
     {"check", "[--conf FILE]", "load a configuration and say what is in it", cli_check},
     {"reload", "[--conf FILE]", "have this host's nodes read the configuration anew",
      cli_reload},
+    {"names", "[--conf FILE] HOST",
+     "ask the door of a host which nodes are there, a name a line", cli_names},
     {"authority", "new|show FILE",
      "make an authority, which signs certificates; print its public key", cli_authority},
     {"cert",

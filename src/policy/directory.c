@@ -1,6 +1,7 @@
 /* The directory: who may ask this host's door for its nodes, and whose door is asked. */
 #include "policy/policy-internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,6 +38,18 @@ const struct tacit_peer *tacit_policy_door_of(const struct tacit_policy *policy,
             best = peer;
     }
     return best;
+}
+
+int tacit_policy_door_endpoint(const struct tacit_policy *policy, const char *host,
+                               struct tacit_endpoint *ret_endpoint)
+{
+    const struct tacit_peer *peer = tacit_policy_door_of(policy, host);
+    if (peer == NULL)
+        return TACIT_ENAME;
+    struct tacit_endpoint endpoint = {.port = TACIT_PORT_DEFAULT};
+    snprintf(endpoint.host, sizeof endpoint.host, "%s", host);
+    *ret_endpoint = peer->has_endpoint ? peer->endpoint : endpoint;
+    return 0;
 }
 
 static int compare_hosts(const void *a, const void *b)

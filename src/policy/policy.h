@@ -172,6 +172,11 @@ bool tacit_policy_may_ask(const struct tacit_policy *policy,
 const struct tacit_peer *tacit_policy_door_of(const struct tacit_policy *policy,
                                               const char *host);
 
+/* Where that door is reached: the line's endpoint, else host and port 4370. TACIT_ENAME:
+ * no line knows one. */
+int tacit_policy_door_endpoint(const struct tacit_policy *policy, const char *host,
+                               struct tacit_endpoint *ret_endpoint);
+
 /* The pair key that belongs to a public key; 32 zero bytes where none is set. */
 void tacit_policy_pair_key(const struct tacit_policy *policy,
                            const uint8_t public_key[TACIT_KEY_BYTES],

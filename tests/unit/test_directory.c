@@ -190,17 +190,33 @@ static void names_of_every_length_fit(void **state)
     exchange(&p, names, COUNT(names));
 }
 
-/* Seals data as a record of the asker's, and gives what the door says to it. */
-static int question(enum tacit_record_type type, const void *data, size_t len)
+/* A message behind its length. */
+static struct iovec message(const void *bytes, size_t len)
 {
+    static uint8_t space[64];
+    assert_in_range(len, 0, sizeof space - 4);
+    memset(space, 0, 4);
+    space[3] = (uint8_t)len;
+    memcpy(space + 4, bytes, len);
+    return (struct iovec){.iov_base = space, .iov_len = 4 + len};
+}
+
+/* Seals data as a record of the asker's, and gives what the door says to it. */
+static int ask_raw(enum tacit_record_type type, struct iovec iov)
+{
+    size_t len;
     struct pair p;
     struct noise_keypair door;
     uint8_t record[512];
-    struct iovec iov = {.iov_base = (void *)(uintptr_t)data, .iov_len = len};
     ask_open(&p, &door);
     assert_int_equal(
         tacit_channel_seal(&p.i.channel, type, &iov, 1, record, sizeof record, &len), 0);
     return tacit_directory_question(&p.r.channel, record, len);
+}
+
+static int question(enum tacit_record_type type, const void *data, size_t len)
+{
+    return ask_raw(type, message(data, len));
 }
 
 static void a_question_is_exactly_one_byte(void **state)
@@ -210,6 +226,13 @@ static void a_question_is_exactly_one_byte(void **state)
     assert_int_not_equal(question(TACIT_RECORD_DATA, "\2", 1), 0);
     assert_int_not_equal(question(TACIT_RECORD_DATA, "\1\1", 2), 0);
     assert_int_not_equal(question(TACIT_RECORD_CLOSE, "\1", 1), 0);
+    /* Without its length, with another, and cut. */
+    uint8_t whole[] = {0, 0, 0, 1, 1};
+    assert_int_equal(ask_raw(TACIT_RECORD_DATA, (struct iovec){whole, 5}), 0);
+    assert_int_not_equal(ask_raw(TACIT_RECORD_DATA, (struct iovec){whole + 4, 1}), 0);
+    assert_int_not_equal(ask_raw(TACIT_RECORD_DATA, (struct iovec){whole, 4}), 0);
+    whole[3] = 2;
+    assert_int_not_equal(ask_raw(TACIT_RECORD_DATA, (struct iovec){whole, 5}), 0);
 }
 
 /* The asker takes records of the door's; the result of the last. */
@@ -224,7 +247,7 @@ static int answers(const char *const *data, const size_t *lens, size_t count)
     int error = 0;
     ask_open(&p, &door);
     for (size_t i = 0; i < count; i++) {
-        struct iovec iov = {.iov_base = (void *)(uintptr_t)data[i], .iov_len = lens[i]};
+        struct iovec iov = message(data[i], lens[i]);
         size_t len;
         assert_int_equal(error, 0);
         assert_int_equal(tacit_channel_seal(&p.r.channel, TACIT_RECORD_DATA, &iov, 1,

@@ -1,0 +1,78 @@
+/* One who asks a node that is its own door which nodes there are: itself, and no other.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "carrier.h"
+#include "channel/directory.h"
+
+struct asker {
+    struct tacit_channel channel;
+    size_t got;
+    uint8_t question[TACIT_DIRECTORY_QUESTION_MAX];
+};
+
+int asker_start(struct conn *c)
+{
+    size_t size = (sizeof(struct asker) + 15) & ~(size_t)15;
+    c->asker = aligned_alloc(16, size); /* the AES state wants 16 */
+    if (c->asker == NULL)
+        return TACIT_ENOMEM;
+    c->asker->got = 0;
+    return tacit_handshake_finish(&c->handshake, &c->asker->channel);
+}
+
+void asker_free(struct asker *a)
+{
+    if (a != NULL)
+        tacit_channel_wipe(&a->channel);
+    free(a);
+}
+
+/* All of it fits the socket: little was sent before. */
+static int answer(struct conn *c, const char *name)
+{
+    uint8_t out[TACIT_DIRECTORY_ANSWER_MAX];
+    const char *const names[] = {name};
+    size_t from = 0, len;
+    for (bool done = false; !done;) {
+        int error =
+            tacit_directory_answer(&c->asker->channel, names, 1, &from, out, &len, &done);
+        if (!error && write(c->fd, out, len) != (ssize_t)len)
+            error = TACIT_ECUT;
+        if (error)
+            return error;
+    }
+    shutdown(c->fd, SHUT_WR);
+    c->silent = true; /* until it has read that and goes, or its deadline comes */
+    return TACIT_OK;
+}
+
+enum conn_state asker_advance(struct conn *c, const char *name, int *ret_error)
+{
+    struct asker *a = c->asker;
+    for (;;) {
+        size_t size = tacit_record_size(a->question, a->got); /* 0: not known yet */
+        size_t whole = size == 0 ? TACIT_RECORD_HEADER : size;
+        *ret_error = TACIT_EFORMAT;
+        if (whole > sizeof a->question)
+            return CONN_FAILED;
+        if (size > 0 && a->got == size)
+            break;
+        ssize_t n = read(c->fd, a->question + a->got, whole - a->got);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            return CONN_READ;
+        *ret_error = TACIT_ECUT;
+        if (n <= 0)
+            return CONN_FAILED;
+        a->got += (size_t)n;
+    }
+    *ret_error = tacit_directory_question(&a->channel, a->question, a->got);
+    if (*ret_error == TACIT_OK)
+        *ret_error = answer(c, name);
+    return *ret_error ? CONN_FAILED : CONN_READ;
+}

@@ -1,0 +1,123 @@
+%% The directory: which nodes a host has, told to those who may ask.
+-module(directory_tests).
+
+-include_lib("eunit/include/eunit.hrl").
+
+directory_test_() ->
+    [{Title, {timeout, 120, Test}} || {Title, Test} <- tests()].
+
+tests() ->
+    [{"net_adm:names/1 and `tacit names' tell the nodes behind a door to a host that may ask",
+      fun behind_door/0},
+     {"who has no directory = yes is refused, and both sides say so", fun not_allowed/0},
+     {"a node that is its own door tells itself, and nobody else", fun own_door/0},
+     {"without door-identity whoever asks meets silence", fun no_identity/0},
+     {"a door that shows another key than the door-key is not believed", fun other_key/0}].
+
+%% A host that has a door, and one that may ask it.
+hosts() ->
+    A = door:host("127.0.0.1"),
+    B = mesh:host("127.0.0.2", #{mesh => A}),
+    identify(A),
+    know_door(B, A),
+    know_peer(A, B, "directory = yes\n"),
+    {A, B}.
+
+%% Gives a host's door its identity, and says its public key in Asker's tacit.conf.
+identify(#{dir := Dir} = Host) ->
+    {0, _} = mesh:tacit(["keygen", filename:join(Dir, "door.key")]),
+    in_host_section(Host, "door-identity = door.key\n").
+
+in_host_section(#{conf := Conf}, Line) ->
+    {ok, Text} = file:read_file(Conf),
+    ok = file:write_file(Conf, string:replace(Text, "[host]\n", ["[host]\n", Line])).
+
+know_door(Asker, #{dir := Dir} = Host) ->
+    {0, Key} = mesh:tacit(["pubkey", filename:join(Dir, "door.key")]),
+    ok = mesh:trust(Asker, Host),
+    mesh:append(Asker, ["door-key = ", Key, "\n"]).
+
+know_peer(Host, Peer, Line) ->
+    ok = mesh:trust(Host, Peer),
+    mesh:append(Host, Line).
+
+names(#{conf := Conf}, Host) ->
+    {Status, Text} = mesh:tacit(["names", "--conf", Conf, Host]),
+    {Status, lists:flatten(Text)}.
+
+behind_door() ->
+    {#{port := Port} = A, B} = hosts(),
+    Door = door:start(A),
+    [A1, A2] = [mesh:start(N, A) || N <- ["a1", "a2"]],
+    NodeB = mesh:start("b", B),
+    Expected = [{"a1", Port}, {"a2", Port}],
+    [?assertEqual({M, Expected}, {M, sorted(mesh:call(NodeB, M, names, ["127.0.0.1"]))})
+     || M <- [net_adm, tacit_epmd]],
+    ?assertEqual(Expected, sorted(mesh:call(A1, net_adm, names, []))),
+    {0, Printed} = names(B, "127.0.0.1"),
+    ?assertEqual(["a1@127.0.0.1", "a2@127.0.0.1"], lists:sort(string:lexemes(Printed, "\n"))),
+    mesh:stop(A1),
+    mesh:wait_until(fun() -> names(B, "127.0.0.1") =:= {0, "a2@127.0.0.1"} end),
+    lists:foreach(fun mesh:stop/1, [A2, NodeB]),
+    0 = door:stop(Door),
+    {1, Gone} = names(B, "127.0.0.1"),
+    ?assertMatch({match, _}, re:run(Gone, "Connection refused")).
+
+sorted({ok, Names}) -> lists:sort(Names).
+
+not_allowed() ->
+    A = door:host("127.0.0.1"),
+    B = mesh:host("127.0.0.2", #{mesh => A}),
+    identify(A),
+    know_door(B, A),
+    know_peer(A, B, "directory = no\n"),
+    Door = door:start(A),
+    ?assertMatch({1, _}, names(B, "127.0.0.1")),
+    {1, Text} = names(B, "127.0.0.1"),
+    ?assertMatch({match, _}, re:run(Text, "refuses: no \\[peer\\] line lets this key ask")),
+    NodeB = mesh:start("b", B),
+    ?assertEqual({error, address}, mesh:call(NodeB, net_adm, names, ["127.0.0.1"])),
+    ?assertMatch({match, _}, re:run(mesh:log(NodeB), "name=@127.0.0.1 .*lets this key ask")),
+    ?assertMatch([_ | _], door:events(Door, "directory_refused")),
+    mesh:stop(NodeB),
+    0 = door:stop(Door),
+    C = mesh:host("127.0.0.3", #{mesh => A}), % knows no door
+    {1, None} = names(C, "127.0.0.1"),
+    ?assertMatch({match, _}, re:run(None, "has a door-key for that host")).
+
+own_door() ->
+    #{port := Port} = A = mesh:host("127.0.0.1"),
+    B = mesh:host("127.0.0.2", #{mesh => A}),
+    identify(A),
+    know_door(B, A),
+    know_peer(A, B, "directory = yes\n"),
+    NodeA = mesh:start("a", A),
+    NodeB = #{name := NameB} = mesh:start("b", B),
+    ?assertEqual({ok, [{"a", Port}]}, mesh:call(NodeB, net_adm, names, ["127.0.0.1"])),
+    ?assertEqual({0, "a@127.0.0.1"}, names(B, "127.0.0.1")),
+    %% nothing of the question is left, and links are as ever
+    ?assertEqual([], mesh:call(NodeB, tacit_drv, links, [])),
+    ?assertEqual([], mesh:call(NodeA, tacit_drv, links, [])),
+    ?assertEqual(pong, mesh:call(NodeA, net_adm, ping, [NameB])),
+    mesh:stop_pair({NodeA, NodeB}).
+
+no_identity() ->
+    A = mesh:host("127.0.0.1"),
+    B = mesh:host("127.0.0.2", #{mesh => A}),
+    {0, _} = mesh:tacit(["keygen", filename:join(maps:get(dir, A), "door.key")]),
+    know_door(B, A),
+    know_peer(A, B, "directory = yes\n"),
+    NodeA = mesh:start("a", A),
+    {1, Text} = names(B, "127.0.0.1"),
+    ?assertMatch({match, _}, re:run(Text, "no answer: .*a door without door-identity")),
+    mesh:stop(NodeA).
+
+other_key() ->
+    {A, B} = hosts(),
+    Key = filename:join(maps:get(dir, A), "door.key"),
+    ok = file:delete(Key),
+    {0, _} = mesh:tacit(["keygen", Key]),
+    Door = door:start(A),
+    {1, Text} = names(B, "127.0.0.1"),
+    ?assertMatch({match, _}, re:run(Text, "shows another key than its door-key")),
+    0 = door:stop(Door).
