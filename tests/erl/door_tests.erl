@@ -316,13 +316,14 @@ directory() ->
                   ?assertEqual(lists:flatten(DoorKey), base64:encode_to_string(Key)),
                   foreign:recv_record(foreign:send_record(data, Question, Channel))
           end,
-    {data, <<2, Names/binary>>, More} = Ask(Asker, <<1>>),
+    {data, <<Length:32, 2, Names/binary>>, More} = Ask(Asker, <<1:32, 1>>),
+    ?assertEqual(Length, 1 + byte_size(Names)),
     ?assertEqual(lists:sort([<<"a@127.0.0.1">>, <<"b@127.0.0.1">>]),
                  lists:sort([Name || <<Size, Name:Size/binary>> <= Names])),
-    {data, <<3, 2:32>>, Last} = foreign:recv_record(More),
+    {data, <<5:32, 3, 2:32>>, Last} = foreign:recv_record(More),
     {close, {_, _}, _} = foreign:recv_record(Last),
-    {close, {_, "no [peer] line lets this key ask"}, _} = Ask(foreign:identity(), <<1>>),
-    {error, _} = Ask(Asker, <<9>>), % no question
+    {close, {_, "no [peer] line lets this key ask"}, _} = Ask(foreign:identity(), <<1:32, 1>>),
+    {error, _} = Ask(Asker, <<1:32, 9>>), % no question
     ?assertEqual({1, 1}, {door:counter(Door, "directory"),
                           door:counter(Door, "directory_refused")}),
     [ok = socket:close(S) || S <- [A, B]],
