@@ -192,6 +192,8 @@ bool local_busy(void);
 /* --- epmd.c, metrics.c, report.c -------------------------------------------------- */
 
 int epmd_apply(struct tacit_fault *fault);
+/* Ends the oldest connection that is no node's; false: there is none. */
+bool epmd_evict(void);
 void epmd_tick(void);
 void epmd_close(void);
 

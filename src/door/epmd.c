@@ -244,6 +244,14 @@ int epmd_apply(struct tacit_fault *fault)
     return error;
 }
 
+bool epmd_evict(void)
+{
+    if (clients.oldest == NULL)
+        return false;
+    stream_close(clients.oldest);
+    return true;
+}
+
 void epmd_tick(void)
 {
     stream_group_tick(&clients);

@@ -15,6 +15,7 @@
 enum {
     EXIT_USAGE = 2,
     TICK_MS = 250,
+    STARVED_EVICTS = 8,
     EPMD_PORT = 4369,
 };
 
@@ -48,7 +49,10 @@ void door_starved(void)
         log_stranger("starved", "pending=%zu nodes=%zu", door.pending.count,
                      door.nodes.count);
     }
-    public_evict();
+    /* Several at once, so that the next one to be accepted is not only a stranger. */
+    for (int i = 0; i < STARVED_EVICTS; i++)
+        if (!public_evict() && !epmd_evict())
+            break;
     tacit_pending_starve(&door.pending, now);
     rests_until = now + TACIT_PENDING_PAUSE_MS;
 }

@@ -1,5 +1,6 @@
 /* The configuration in force, and what follows when another takes its place. */
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -65,6 +66,10 @@ int settings_load(bool first, struct tacit_fault *fault)
 {
     struct tacit_files files = tacit_files_real();
     struct tacit_policy *policy, *before = door.policy;
+    if (door.ending) {
+        snprintf(fault->text, sizeof fault->text, "the door is being closed");
+        return TACIT_ESTATE;
+    }
     int error = tacit_policy_load_door(door.conf, &files, tacit_suites_available(),
                                        &policy, fault);
     if (error == TACIT_OK) {

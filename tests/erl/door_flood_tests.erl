@@ -146,5 +146,12 @@ descriptors_run_out() ->
     ?assertEqual(11, door:counter(Door, "nodes")),
     {ok, Late, _} = door:register(Door, "late@127.0.0.1"),
     [gen_tcp:close(S) || S <- Crowd, S =/= none],
-    [ok = socket:close(S) || S <- [Late, Node | Nodes]],
+    %% Legacy connections that ask nothing hold no node up, either.
+    #{epmd := Epmd} = Door,
+    Idle = [gen_tcp:connect({127, 0, 0, 1}, Epmd, [], 60000) || _ <- lists:seq(1, 2 * ?FEW)],
+    {ok, Later, _} = door:register(Door, "later@127.0.0.1"),
+    friend(World),
+    ?assertEqual(13, door:counter(Door, "nodes")),
+    [gen_tcp:close(S) || {ok, S} <- Idle],
+    [ok = socket:close(S) || S <- [Later, Late, Node | Nodes]],
     0 = door:stop(Door).

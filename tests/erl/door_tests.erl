@@ -272,7 +272,8 @@ life_test_() ->
              {"a user may take the names that door-users gives him, and no others",
               fun users/0},
              {"with --user it is that user from the start, and root no more", fun user/0},
-             {"a node trusts another user's door where root gave that user the folder, and only there",
+             {"a node trusts another user's door where root gave that user the folder, and only "
+              "there",
               fun trusted/0},
              {"an interface's addresses are followed as they come and go", fun interface/0}]].
 
