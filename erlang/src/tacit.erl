@@ -13,6 +13,7 @@
                   door := #{socket := binary(),  % <<>>: the node listens itself, or nobody
                             state := none | registered | lost | refused,
                             text := binary()},   % for people: what is wrong
+                  mesh_keys := [binary()],    % marks; it seals with the first
                   accepted := non_neg_integer(),   % sockets
                   pending := non_neg_integer(),    % of them, handshake not done
                   strangers := non_neg_integer(),  % without a valid first message
@@ -28,6 +29,8 @@
                   fingerprint := binary(),         % of the peer's key
                   line := binary(),                % FILE:LINE that allows it
                   suite := atom(),
+                  mesh_key := binary(),            % mark of that which its handshake used
+                  peer_mesh_keys := [binary()],    % of those that the peer can open
                   peer_address := binary(),
                   local_address := binary(),
                   received_bytes := non_neg_integer(), % on the wire

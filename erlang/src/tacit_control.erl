@@ -100,6 +100,9 @@ handle_info(review, State) ->
     _ = review(),
     _ = erlang:send_after(?REVIEW_EVERY, self(), review),
     {noreply, State};
+handle_info({tacit_mesh_keys, Node, Marks}, State) ->
+    take_mesh_keys(Node, Marks),
+    {noreply, State};
 handle_info(watch_signal, State) ->
     _ = tacit_signal:watch() orelse erlang:send_after(?SIGNAL_RETRY, self(), watch_signal),
     {noreply, State};
@@ -119,10 +122,29 @@ reload(Revoked, #state{conf = Conf} = State) ->
         ok ->
             tacit_drv:revoked(Revoked),
             Cut = review() ++ tacit_boot:cut_plain(),
+            tell_mesh_keys(),
             {reply, {ok, #{cut => Cut}}, State#state{revoked = Revoked}};
         {error, _} = Error ->
             {reply, Error, State}
     end.
+
+%% A handshake shows which mesh keys a side can open; links that are up hear of a change from
+%% here, so that `tacit mesh-key use' knows when each peer has the new one.
+tell_mesh_keys() ->
+    {ok, #{mesh_keys := Marks}} = tacit_drv:info(host),
+    News = {tacit_mesh_keys, node(), Marks},
+    lists:foreach(fun(Node) -> erlang:send({?MODULE, Node}, News, [noconnect, nosuspend]) end,
+                  nodes(connected)).
+
+%% From a peer, who may say anything: it concerns its own links.
+take_mesh_keys(Node, Marks) when is_atom(Node), length(Marks) =< 4 ->
+    Name = atom_to_binary(Node),
+    Good = lists:all(fun(Mark) -> is_binary(Mark) andalso byte_size(Mark) =:= 32 end, Marks),
+    _ = [tacit_drv:peer_mesh_keys(Port, Marks) ||
+            Good, {Port, #{name := N}} <- tacit_drv:links(), N =:= Name],
+    ok;
+take_mesh_keys(_, _) ->
+    ok.
 
 %% The keys of a node: those of its links, and that of the line for it.
 fingerprints(Node) when is_atom(Node) ->

@@ -14,7 +14,7 @@
 -module(tacit_drv).
 
 -export([load/0, configure/1, running/0, open/0, close/1]).
--export([reload/1, review/0, revoked/1, key_of/1]).
+-export([reload/1, review/0, revoked/1, key_of/1, peer_mesh_keys/2]).
 -export([listen/2, accept/1, connect/2]).
 -export([send/2, recv/1, active/1, tick/1, seen/2, refuse/3]).
 -export([endpoint/1, is_plain/1, plain/0, last/1]).
@@ -119,6 +119,11 @@ key_of(Name) ->
         {ok, Fingerprint} -> {ok, list_to_binary(Fingerprint)};
         {error, _} -> none
     end.
+
+%% The peer of the link's port can open these mesh keys: their marks.
+-spec peer_mesh_keys(port(), [binary()]) -> ok | {error, string()}.
+peer_mesh_keys(Port, Marks) ->
+    done(control(Port, ?PEER_KEYS, [[Mark, $\n] || Mark <- Marks])).
 
 cut(<<In, L1, Name:L1/binary, L2, Fingerprint:L2/binary, L3, Address:L3/binary,
       L4, Line:L4/binary, Text/binary>>) ->

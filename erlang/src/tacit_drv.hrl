@@ -20,6 +20,7 @@
 -define(REVOKED,  16#7ac10013).
 -define(KEY_OF,   16#7ac10014).
 -define(SEEN,     16#7ac10015).
+-define(PEER_KEYS, 16#7ac10016).
 
 -define(CALL_HOST, 1).
 -define(CALL_LINK, 2).

@@ -169,6 +169,10 @@ request(<<"reload">>, []) ->
         {ok, #{cut := Names}} -> {ok, [["cut", Name] || Name <- Names]};
         {error, _} = Error -> Error
     end;
+request(<<"links">>, []) ->
+    {ok, [["link", Name, Fingerprint, Used | Keys] ||
+             {_, #{state := up, name := Name, fingerprint := Fingerprint, mesh_key := Used,
+                   peer_mesh_keys := Keys}} <- tacit_drv:links()]};
 request(Command, Arguments) ->
     {error, io_lib:format("unknown command '~ts' with ~b arguments",
                           [Command, length(Arguments)])}.

@@ -350,10 +350,11 @@ struct link {
     struct tacit_channel *channel;
     struct tacit_claim peer;
     uint8_t peer_key[NOISE_DHLEN];
-    uint8_t pair_mark[PAIR_MARK]; /* of the pair key that the handshake used */
-    char line[LINE_TEXT];         /* of the configuration, that allows the link */
-    uint8_t visibility;           /* enum tacit_visibility: what the rule wants, */
-    uint8_t seen;                 /* and what the distribution handshake said */
+    uint8_t mesh_mark[TACIT_MESH_MARK]; /* of the mesh key that the handshake used */
+    uint8_t pair_mark[PAIR_MARK];       /* of the pair key that the handshake used */
+    char line[LINE_TEXT];               /* of the configuration, that allows the link */
+    uint8_t visibility;                 /* enum tacit_visibility: what the rule wants, */
+    uint8_t seen;                       /* and what the distribution handshake said */
     struct tacit_address peer_address, local_address;
     size_t max_message;
     uint64_t since;                            /* seconds since 1970 */

@@ -32,6 +32,7 @@ enum command {
     COMMAND_REVOKED,
     COMMAND_KEY_OF,
     COMMAND_SEEN,
+    COMMAND_PEER_KEYS,
 };
 
 enum {
@@ -342,6 +343,25 @@ static ErlDrvSSizeT do_refuse(struct link *l, struct tacit_reader *r, char **rbu
     return ok(rbuf, rlen);
 }
 
+/* A peer's keyring changed while the link was up: marks as text, each with a line's end.
+ */
+static ErlDrvSSizeT do_peer_keys(struct link *l, struct tacit_reader *r, char **rbuf,
+                                 size_t rlen)
+{
+    uint8_t marks[TACIT_CLAIM_MESH_KEYS_MAX][TACIT_MESH_MARK];
+    size_t count = tacit_left(r) / TACIT_MESH_MARK_TEXT;
+    if (count == 0 || count > TACIT_CLAIM_MESH_KEYS_MAX)
+        return failed(rbuf, rlen, "einval");
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t *text = tacit_get_bytes(r, TACIT_MESH_MARK_TEXT);
+        if (tacit_mesh_mark_from_text((const char *)text, marks[i]))
+            return failed(rbuf, rlen, "einval");
+    }
+    memcpy(l->peer.mesh_keys, marks, count * sizeof marks[0]);
+    l->peer.mesh_key_count = count;
+    return ok(rbuf, rlen);
+}
+
 static ErlDrvSSizeT listener_command(struct carrier_port *p, enum command command,
                                      char **rbuf, size_t rlen)
 {
@@ -389,6 +409,8 @@ static ErlDrvSSizeT link_command(struct link *l, enum command command,
         return do_refuse(l, r, rbuf, rlen);
     case COMMAND_REVIEW:
         return do_review(l, rbuf, rlen);
+    case COMMAND_PEER_KEYS:
+        return do_peer_keys(l, r, rbuf, rlen);
     default:
         return -1;
     }

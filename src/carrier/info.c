@@ -41,13 +41,34 @@ static const char *state_name(enum link_state state)
     return names[state];
 }
 
+static void put_mark(ei_x_buff *x, const uint8_t mark[TACIT_MESH_MARK])
+{
+    char text[TACIT_MESH_MARK_TEXT];
+    tacit_mesh_mark_text(mark, text);
+    ei_x_encode_binary(x, text, (int)strlen(text));
+}
+
+/* The mesh key that the handshake used, and those that the peer can open. */
+static void put_mesh_keys(ei_x_buff *x, const struct link *l)
+{
+    ei_x_encode_atom(x, "mesh_key");
+    put_mark(x, l->mesh_mark);
+    ei_x_encode_atom(x, "peer_mesh_keys");
+    for (size_t i = 0; i < l->peer.mesh_key_count; i++) {
+        ei_x_encode_list_header(x, 1);
+        put_mark(x, l->peer.mesh_keys[i]);
+    }
+    ei_x_encode_empty_list(x);
+}
+
 static void put_link(ei_x_buff *x, const struct link *l)
 {
     char fingerprint[TACIT_FINGERPRINT_TEXT] = "";
     bool known = l->channel != NULL;
     if (known)
         tacit_fingerprint(l->peer_key, fingerprint);
-    ei_x_encode_map_header(x, 13);
+    ei_x_encode_map_header(x, 15);
+    put_mesh_keys(x, l);
     put_binary(x, "name", l->peer.name);
     put_binary(x, "line", l->line);
     ei_x_encode_atom(x, "state");
@@ -97,13 +118,29 @@ static void put_counter(ei_x_buff *x, const char *key, atomic_uint_least64_t *co
     put_integer(x, key, atomic_load(counter));
 }
 
+/* Marks of this host's mesh keys; it seals with the first. */
+static void put_own_mesh_keys(ei_x_buff *x, const struct tacit_policy *policy)
+{
+    const struct tacit_secret *keys;
+    size_t count = tacit_policy_mesh_keys(policy, &keys);
+    ei_x_encode_atom(x, "mesh_keys");
+    for (size_t i = 0; i < count; i++) {
+        uint8_t mark[TACIT_MESH_MARK];
+        tacit_mesh_mark(&keys[i], mark);
+        ei_x_encode_list_header(x, 1);
+        put_mark(x, mark);
+    }
+    ei_x_encode_empty_list(x);
+}
+
 static void put_host(ei_x_buff *x, const struct tacit_policy *policy)
 {
     char key[TACIT_KEY_TEXT], fingerprint[TACIT_FINGERPRINT_TEXT];
     const struct noise_keypair *identity = tacit_policy_identity(policy);
     tacit_key_to_text(identity->public_key, key);
     tacit_fingerprint(identity->public_key, fingerprint);
-    ei_x_encode_map_header(x, 13);
+    ei_x_encode_map_header(x, 14);
+    put_own_mesh_keys(x, policy);
     put_binary(x, "configuration", tacit_policy_path(policy));
     put_binary(x, "public_key", key);
     put_binary(x, "fingerprint", fingerprint);

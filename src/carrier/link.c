@@ -127,6 +127,7 @@ static int establish(struct link *l, struct conn *c)
     l->peer_address = c->peer_address;
     memcpy(l->line, c->ruling.line, sizeof l->line);
     l->visibility = c->ruling.visibility;
+    tacit_mesh_mark(&c->handshake.config.mesh_keys[c->handshake.mesh_key], l->mesh_mark);
     pair_key_mark(c->policy->policy, l->peer_key, l->pair_mark);
     socket_local(c->fd, &l->local_address);
     l->max_message = tacit_policy_max_message(c->policy->policy);

@@ -86,6 +86,11 @@ static int write_claim(struct tacit_handshake *hs, uint8_t version, uint8_t suit
         own.certificate_len = hs->config.certificate_len;
         memcpy(own.certificate, hs->config.certificate, own.certificate_len);
     }
+    for (; own.mesh_key_count < hs->config.mesh_key_count &&
+           own.mesh_key_count < TACIT_CLAIM_MESH_KEYS_MAX;
+         own.mesh_key_count++)
+        tacit_mesh_mark(&hs->config.mesh_keys[own.mesh_key_count],
+                        own.mesh_keys[own.mesh_key_count]);
     int error = tacit_claim_write(&own, payload);
     if (!error)
         error = queue_message(hs, payload, sizeof payload);

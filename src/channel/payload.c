@@ -7,6 +7,7 @@
 enum {
     FLAG_DYNAMIC = 1,
     EXTENSION_CERTIFICATE = 1,
+    EXTENSION_MESH_KEYS = 2,
 };
 
 static void put_name(struct tacit_writer *w, const char *name)
@@ -41,6 +42,17 @@ static bool take_certificate(struct tacit_claim *claim, const uint8_t *bytes, si
     return true;
 }
 
+/* Once, one mark at least. */
+static bool take_mesh_keys(struct tacit_claim *claim, const uint8_t *bytes, size_t len)
+{
+    if (len == 0 || len % TACIT_MESH_MARK != 0 || len > sizeof claim->mesh_keys ||
+        claim->mesh_key_count > 0)
+        return false;
+    memcpy(claim->mesh_keys, bytes, len);
+    claim->mesh_key_count = len / TACIT_MESH_MARK;
+    return true;
+}
+
 /*
  * Blocks of type, length, bytes. An unknown one, of a later version, is passed over;
  * message 1, without a claim, has none that is known.
@@ -58,20 +70,38 @@ static void get_extensions(struct tacit_reader *r, struct tacit_claim *claim)
         bytes = tacit_get_bytes(&inner, size);
         if (bytes != NULL && claim != NULL && type == EXTENSION_CERTIFICATE)
             inner.bad |= !take_certificate(claim, bytes, size);
+        if (bytes != NULL && claim != NULL && type == EXTENSION_MESH_KEYS)
+            inner.bad |= !take_mesh_keys(claim, bytes, size);
     }
     r->bad |= inner.bad;
 }
 
-static void put_extensions(struct tacit_writer *w, const struct tacit_claim *claim)
+/* A block; none where there is nothing to say. */
+static void put_extension(struct tacit_writer *w, uint8_t type, const void *bytes,
+                          size_t len)
 {
-    size_t len = claim->certificate_len;
-    tacit_put_u16(w, (uint16_t)(len > 0 ? 3 + len : 0));
     if (len == 0)
         return;
-    w->bad |= len > sizeof claim->certificate;
-    tacit_put_u8(w, EXTENSION_CERTIFICATE);
+    tacit_put_u8(w, type);
     tacit_put_u16(w, (uint16_t)len);
-    tacit_put_bytes(w, claim->certificate, w->bad ? 0 : len);
+    tacit_put_bytes(w, bytes, len);
+}
+
+static void put_extensions(struct tacit_writer *w, const struct tacit_claim *claim)
+{
+    uint8_t space[2 * 3 + sizeof claim->certificate + sizeof claim->mesh_keys];
+    struct tacit_writer inner = tacit_writer(space, sizeof space);
+    bool fits = claim->certificate_len <= sizeof claim->certificate &&
+                claim->mesh_key_count <= TACIT_CLAIM_MESH_KEYS_MAX;
+    w->bad |= !fits;
+    if (!fits)
+        return;
+    put_extension(&inner, EXTENSION_CERTIFICATE, claim->certificate,
+                  claim->certificate_len);
+    put_extension(&inner, EXTENSION_MESH_KEYS, claim->mesh_keys,
+                  claim->mesh_key_count * TACIT_MESH_MARK);
+    tacit_put_u16(w, (uint16_t)tacit_written(&inner));
+    tacit_put_bytes(w, space, tacit_written(&inner));
 }
 
 static void get_padding(struct tacit_reader *r)

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "channel/meshkey.h"
 #include "noise/noise.h"
 #include "tacit/error.h"
 
@@ -22,6 +23,7 @@
 enum {
     TACIT_VERSION = 1, /* the one protocol version of this code */
     TACIT_CLAIM_NAME_MAX = 255,
+    TACIT_CLAIM_MESH_KEYS_MAX = 4,
     TACIT_CLAIM_CERTIFICATE_MAX = 640, /* bytes: policy's, which this room knows not */
     /* Payload sizes: padded, so that lengths tell nothing. */
     TACIT_FIRST_PAYLOAD = 336,
@@ -49,6 +51,10 @@ struct tacit_claim {
     char name[TACIT_CLAIM_NAME_MAX + 1];
     size_t certificate_len; /* 0: none; it is for the rules to read */
     char certificate[TACIT_CLAIM_CERTIFICATE_MAX];
+    size_t
+        mesh_key_count; /* marks of the mesh keys that it can open; it seals with the */
+    uint8_t mesh_keys[TACIT_CLAIM_MESH_KEYS_MAX]
+                     [TACIT_MESH_MARK]; /* first. 0: not told */
 };
 
 /* Writes exactly TACIT_FIRST_PAYLOAD / TACIT_CLAIM_PAYLOAD bytes. */

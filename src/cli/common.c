@@ -31,7 +31,7 @@ int cli_options(int argc, char **argv, const struct option *options, const char 
             cli_fail("'--%s' is given twice, expected once", options[index].name);
             return CLI_USAGE;
         }
-        values[index] = optarg;
+        values[index] = optarg != NULL ? optarg : "";
     }
     if (argc - optind == args)
         return 0;

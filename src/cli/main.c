@@ -19,6 +19,10 @@ static const struct {
      cli_reload},
     {"names", "[--conf FILE] HOST",
      "ask the door of a host which nodes are there, a name a line", cli_names},
+    {"mesh-key",
+     "list | add [--key FILE] | use [--force] MARK | remove [--force] MARK "
+     "(each: [--conf FILE])",
+     "replace the mesh's key while the mesh runs", cli_mesh_key},
     {"authority", "new|show FILE",
      "make an authority, which signs certificates; print its public key", cli_authority},
     {"cert",

@@ -65,6 +65,7 @@ struct policy_index {
 
 struct tacit_policy {
     char *path;
+    char *mesh_path; /* of the keyring */
     struct policy_secrets *secrets;
     size_t mesh_count;
     struct tacit_address listen[TACIT_LISTEN_MAX];

@@ -48,6 +48,7 @@ void tacit_policy_free(struct tacit_policy *policy)
     free(policy->revoked.at);
     free(policy->door);
     free(policy->door_users.at);
+    free(policy->mesh_path);
     free(policy->path);
     free(policy);
 }
@@ -175,6 +176,9 @@ static int read_secrets(struct policy_conf *c, const struct tacit_files *files)
 {
     struct tacit_policy *p = c->policy;
     struct policy_secrets *s = p->secrets;
+    p->mesh_path = policy_path(p->path, c->key_file);
+    if (p->mesh_path == NULL)
+        return TACIT_ENOMEM;
     int error =
         read_keys(c, files, c->key_file, TACIT_MESH_KEYS_MAX, s->mesh, &p->mesh_count);
     if (error == 0)
@@ -250,6 +254,11 @@ size_t tacit_policy_own_certificate(const struct tacit_policy *policy,
 {
     *ret_text = policy->certificate;
     return policy->certificate_len;
+}
+
+const char *tacit_policy_mesh_path(const struct tacit_policy *policy)
+{
+    return policy->mesh_path;
 }
 
 size_t tacit_policy_mesh_keys(const struct tacit_policy *policy,

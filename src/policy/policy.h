@@ -102,6 +102,9 @@ size_t tacit_policy_own_certificate(const struct tacit_policy *policy,
 size_t tacit_policy_mesh_keys(const struct tacit_policy *policy,
                               const struct tacit_secret **ret_keys);
 
+/* The path of the file that they stand in. */
+const char *tacit_policy_mesh_path(const struct tacit_policy *policy);
+
 /* [host] listen, in order; 0 where the host does not listen. */
 size_t tacit_policy_listen(const struct tacit_policy *policy,
                            const struct tacit_address **ret_addresses);

@@ -1,0 +1,262 @@
+/*
+ * tacit mesh-key: replaces the mesh's key while the mesh runs. On every host add the new
+ * key, then use it, then remove the old one; no step is done before it is safe.
+ */
+#include "cli/cli.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/mesh_peers.h"
+
+enum {
+    ONE_MORE = TACIT_MESH_KEYS_MAX + 1,
+};
+
+/* Bytes only, so that it may stand in locked memory. */
+struct ring_secrets {
+    struct tacit_secret keys[ONE_MORE];
+    char text[ONE_MORE * TACIT_KEY_TEXT];
+};
+
+struct ring {
+    const char *conf, *argument, *key_file;
+    bool force;
+    struct tacit_policy *policy;
+    struct ring_secrets *secrets;
+    size_t count;
+    char marks[ONE_MORE][TACIT_MESH_MARK_TEXT];
+    struct mesh_links links;
+};
+
+static void mark_all(struct ring *r)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        uint8_t mark[TACIT_MESH_MARK];
+        tacit_mesh_mark(&r->secrets->keys[i], mark);
+        tacit_mesh_mark_text(mark, r->marks[i]);
+    }
+}
+
+/* The new keyring, on the disk and in force; the nodes are told. */
+static int put_in_force(struct ring *r)
+{
+    const char *path = tacit_policy_mesh_path(r->policy);
+    struct tacit_fault fault;
+    char *at = r->secrets->text;
+    for (size_t i = 0; i < r->count; i++) {
+        tacit_key_to_text(r->secrets->keys[i].bytes, at);
+        at += TACIT_KEY_TEXT;
+        at[-1] = '\n';
+    }
+    if (tacit_file_replace(path, r->secrets->text, (size_t)(at - r->secrets->text),
+                           &fault) != 0)
+        return cli_fail("%s", fault.text);
+    return cli_reload_processes(r->conf);
+}
+
+/* --- who is in the way -------------------------------------------------------------- */
+
+/* A [peer] line's key that no live link belongs to: nobody knows what it can open. */
+static bool is_linked(const struct ring *r, const char *fingerprint)
+{
+    for (size_t i = 0; i < r->links.count; i++)
+        if (strcmp(r->links.at[i].fingerprint, fingerprint) == 0)
+            return true;
+    return false;
+}
+
+static size_t count_unheard(const struct ring *r)
+{
+    const struct tacit_peer *peer;
+    size_t count = 0;
+    for (size_t i = 0; (peer = tacit_policy_peer(r->policy, i)) != NULL; i++) {
+        char fingerprint[TACIT_FINGERPRINT_TEXT];
+        if (!peer->has_key ||
+            memcmp(peer->public_key, tacit_policy_identity(r->policy)->public_key,
+                   sizeof peer->public_key) == 0)
+            continue;
+        tacit_fingerprint(peer->public_key, fingerprint);
+        if (is_linked(r, fingerprint))
+            continue;
+        cli_fail("[peer %s]: no link is up, so it has not shown its keys", peer->glob);
+        count++;
+    }
+    return count;
+}
+
+/* Peers for which the step would be too early, each named; --force goes on all the same.
+ */
+static bool too_early(const struct ring *r, const char *mark, bool remove)
+{
+    size_t count = count_unheard(r);
+    for (size_t i = 0; i < r->links.count; i++) {
+        const struct mesh_link *link = &r->links.at[i];
+        bool early = remove ? mesh_link_seals(link, mark) || link->key_count == 0
+                            : !mesh_link_opens(link, mark);
+        if (!early)
+            continue;
+        cli_fail(remove ? "%s still seals with %s" : "%s has not shown that it has %s",
+                 link->name, mark);
+        count++;
+    }
+    return count > 0 && !r->force;
+}
+
+/* The key that the argument names, by its mark or the start of it. */
+static int find(const struct ring *r, size_t *ret_index)
+{
+    size_t len = strlen(r->argument), found = r->count;
+    for (size_t i = 0; i < r->count && len > 0; i++) {
+        if (strncmp(r->marks[i], r->argument, len) != 0)
+            continue;
+        if (found < r->count)
+            return cli_fail("MARK: '%s' is the start of two, expected more of it",
+                            r->argument);
+        found = i;
+    }
+    if (found == r->count)
+        return cli_fail("MARK: got '%s', expected one that 'tacit mesh-key list' shows",
+                        r->argument);
+    *ret_index = found;
+    return CLI_OK;
+}
+
+/* --- the four actions --------------------------------------------------------------- */
+
+static int list(struct ring *r)
+{
+    printf("%s: %zu node%s, %zu link%s\n", tacit_policy_mesh_path(r->policy),
+           r->links.nodes, r->links.nodes == 1 ? "" : "s", r->links.count,
+           r->links.count == 1 ? "" : "s");
+    for (size_t i = 0; i < r->count; i++) {
+        size_t used = 0, opens = 0, seals = 0;
+        for (size_t j = 0; j < r->links.count; j++) {
+            used += strcmp(r->links.at[j].used, r->marks[i]) == 0;
+            opens += mesh_link_opens(&r->links.at[j], r->marks[i]);
+            seals += mesh_link_seals(&r->links.at[j], r->marks[i]);
+        }
+        printf("%s  %-5s  made %zu of the links; %zu peers open it, %zu seal with it\n",
+               r->marks[i], i == 0 ? "seals" : "opens", used, opens, seals);
+    }
+    return CLI_OK;
+}
+
+static bool has(const struct ring *r, const struct tacit_secret *key)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (tacit_secret_equal(&r->secrets->keys[i], key))
+            return true;
+    return false;
+}
+
+static int add(struct ring *r)
+{
+    struct tacit_files files = tacit_files_real();
+    struct tacit_fault fault;
+    struct tacit_secret *key = &r->secrets->keys[r->count];
+    size_t count = 1;
+    if (r->count == TACIT_MESH_KEYS_MAX)
+        return cli_fail("%s: %zu keys already, expected one less: remove one first",
+                        tacit_policy_mesh_path(r->policy), r->count);
+    if (r->key_file == NULL)
+        randombytes_buf(key, sizeof *key);
+    else if (tacit_key_file_read(r->key_file, &files, 1, key, &count, &fault) != 0)
+        return cli_fail("%s", fault.text);
+    if (has(r, key))
+        return cli_fail("%s: that key is there already, expected a new one", r->key_file);
+    r->count++;
+    mark_all(r);
+    printf("%s\n", r->marks[r->count - 1]);
+    return put_in_force(r);
+}
+
+static int use(struct ring *r)
+{
+    size_t index;
+    if (find(r, &index) != CLI_OK)
+        return CLI_FAILED;
+    if (too_early(r, r->marks[index], false))
+        return cli_fail("nothing was changed: those would not let this host in (--force: "
+                        "do it all the same)");
+    struct tacit_secret *keys = r->secrets->keys;
+    struct tacit_secret *spare = &keys[TACIT_MESH_KEYS_MAX];
+    *spare = keys[index];
+    memmove(&keys[1], &keys[0], index * sizeof *keys);
+    keys[0] = *spare;
+    return put_in_force(r);
+}
+
+static int remove_key(struct ring *r)
+{
+    size_t index;
+    if (find(r, &index) != CLI_OK)
+        return CLI_FAILED;
+    if (index == 0)
+        return cli_fail("%s is the key in use, expected another: 'tacit mesh-key use' "
+                        "one first",
+                        r->marks[0]);
+    if (too_early(r, r->marks[index], true))
+        return cli_fail("nothing was changed: this host would not let those in (--force: "
+                        "do it all the same)");
+    struct tacit_secret *keys = r->secrets->keys;
+    memmove(&keys[index], &keys[index + 1], (r->count - index - 1) * sizeof *keys);
+    r->count--;
+    return put_in_force(r);
+}
+
+static const struct {
+    const char *name;
+    int arguments; /* behind the name */
+    int (*run)(struct ring *r);
+} actions[] = {
+    {"list", 0, list}, {"add", 0, add}, {"use", 1, use}, {"remove", 1, remove_key}};
+
+static int run(struct ring *r, int (*action)(struct ring *r))
+{
+    struct tacit_files files = tacit_files_real();
+    struct tacit_fault fault;
+    const struct tacit_secret *keys;
+    if (tacit_policy_load(r->conf, &files, tacit_suites_available(), &r->policy,
+                          &fault) != 0)
+        return cli_fail("%s", fault.text);
+    int status = CLI_FAILED;
+    r->secrets = sodium_malloc(sizeof *r->secrets);
+    if (r->secrets == NULL) {
+        cli_fail("%s", tacit_error_text(TACIT_ENOMEM));
+    } else if (mesh_links_read(r->conf, &r->links) == CLI_OK) {
+        r->count = tacit_policy_mesh_keys(r->policy, &keys);
+        memcpy(r->secrets->keys, keys, r->count * sizeof *keys);
+        mark_all(r);
+        status = action(r);
+        mesh_links_free(&r->links);
+    }
+    sodium_free(r->secrets); /* wipes */
+    tacit_policy_free(r->policy);
+    return status;
+}
+
+int cli_mesh_key(int argc, char **argv)
+{
+    static const struct option options[] = {{"conf", required_argument, NULL, 0},
+                                            {"key", required_argument, NULL, 1},
+                                            {"force", no_argument, NULL, 2},
+                                            {NULL, 0, NULL, 0}};
+    const char *values[3] = {NULL};
+    for (size_t i = 0; argc > 1 && i < sizeof actions / sizeof actions[0]; i++) {
+        if (strcmp(argv[1], actions[i].name) != 0)
+            continue;
+        if (cli_options(argc - 1, argv + 1, options, values, actions[i].arguments) != 0 ||
+            (values[1] != NULL && actions[i].run != add) ||
+            (values[2] != NULL && actions[i].arguments == 0))
+            return CLI_USAGE;
+        struct ring r = {.conf = cli_conf_path(values[0]),
+                         .key_file = values[1],
+                         .force = values[2] != NULL,
+                         .argument = actions[i].arguments > 0 ? argv[1 + optind] : NULL};
+        return run(&r, actions[i].run);
+    }
+    return CLI_USAGE;
+}

@@ -1,0 +1,38 @@
+/* What this host's nodes know of their peers' mesh keys, for `tacit mesh-key`. */
+#ifndef TACIT_CLI_MESH_PEERS_H
+#define TACIT_CLI_MESH_PEERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "channel/meshkey.h"
+#include "policy/policy.h"
+
+enum {
+    MESH_LINKS_MAX = 4096,
+};
+
+/* One live link of a node of this host. */
+struct mesh_link {
+    char name[TACIT_NAME_MAX + 1]; /* of the peer */
+    char fingerprint[TACIT_FINGERPRINT_TEXT];
+    char used[TACIT_MESH_MARK_TEXT]; /* by its handshake */
+    size_t key_count;                /* those that the peer can open */
+    char keys[TACIT_MESH_KEYS_MAX][TACIT_MESH_MARK_TEXT];
+};
+
+struct mesh_links {
+    size_t nodes, count;
+    struct mesh_link *at;
+};
+
+/* Asks every node of the configuration. 0, or CLI_FAILED with the reason printed. */
+int mesh_links_read(const char *conf, struct mesh_links *ret_links);
+void mesh_links_free(struct mesh_links *links);
+
+/* Whether the peer of the link has shown that it can open the key; that it seals with it.
+ */
+bool mesh_link_opens(const struct mesh_link *link, const char *mark);
+bool mesh_link_seals(const struct mesh_link *link, const char *mark);
+
+#endif
