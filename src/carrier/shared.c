@@ -62,6 +62,11 @@ int shared_read(const char *path, struct policy_ref **ret_ref, struct tacit_faul
         driver_free(ref);
         return error;
     }
+    error = tacit_policy_test(ref->policy, wall_clock(), fault);
+    if (error) {
+        policy_release(ref);
+        return error;
+    }
     *ret_ref = ref;
     return TACIT_OK;
 }

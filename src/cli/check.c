@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include <stdio.h>
+#include <time.h>
 
 /* Those that the door listens on. */
 static size_t print_interfaces(const struct tacit_policy *policy)
@@ -73,14 +74,16 @@ int cli_check(int argc, char **argv)
                                             {NULL, 0, NULL, 0}};
     const char *values[1] = {NULL}, *glob;
     const struct tacit_peer *peer;
-    struct tacit_files files = tacit_files_real();
     struct tacit_policy *policy;
     struct tacit_fault fault;
     if (cli_options(argc, argv, options, values, 0) != 0)
         return CLI_USAGE;
-    if (tacit_policy_load(cli_conf_path(values[0]), &files, tacit_suites_available(),
-                          &policy, &fault) != 0)
+    if (cli_load(values[0], &policy) != CLI_OK)
+        return CLI_FAILED;
+    if (tacit_policy_test(policy, (uint64_t)time(NULL), &fault) != 0) {
+        tacit_policy_free(policy);
         return cli_fail("%s", fault.text);
+    }
 
     printf("%s: no fault\n", tacit_policy_path(policy));
     print_host(policy);

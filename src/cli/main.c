@@ -15,6 +15,8 @@ static const struct {
     {"add-peer", "[--conf FILE] NAME PUBLIC-KEY [--endpoint HOST:PORT]",
      "allow a host or a node", cli_add_peer},
     {"check", "[--conf FILE]", "load a configuration and say what is in it", cli_check},
+    {"explain", "[--conf FILE] NAME [--from ADDR] [--key KEY] [--certificate FILE]",
+     "say which line decides about a node, and why", cli_explain},
     {"reload", "[--conf FILE]", "have this host's nodes read the configuration anew",
      cli_reload},
     {"names", "[--conf FILE] HOST",

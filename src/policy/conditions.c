@@ -5,7 +5,7 @@
 
 void policy_rule_init(struct policy_conf *c, struct tacit_rule *rule)
 {
-    *rule = (struct tacit_rule){.path = c->policy->path,
+    *rule = (struct tacit_rule){.path = c->path,
                                 .line = c->line,
                                 .from = c->policy->networks.count,
                                 .direction = TACIT_DIRECTION_BOTH,

@@ -44,6 +44,15 @@ struct policy_authority {
     size_t globs, glob_count;            /* of policy->authority_globs */
 };
 
+/* One line of [test]. */
+struct policy_test {
+    const char *path;
+    unsigned line;
+    bool allow, outbound, has_address;
+    struct tacit_address address;
+    char glob[TACIT_NAME_MAX + 1];
+};
+
 /* A list that grows while a configuration is read. */
 #define POLICY_LIST(type)  \
     struct {               \
@@ -90,6 +99,7 @@ struct tacit_policy {
     POLICY_LIST(struct policy_name) plain;
     POLICY_LIST(struct policy_fingerprint) revoked; /* sorted */
     POLICY_LIST(struct tacit_door_user) door_users;
+    POLICY_LIST(struct policy_test) tests;
 
     struct policy_index exact; /* names without '*', by name */
     struct policy_index hosts; /* '*' in the name part only: by host, likewise */
@@ -107,6 +117,7 @@ struct policy_section;
 struct policy_conf {
     struct tacit_policy *policy;
     struct tacit_fault *fault;
+    const char *path;     /* of the file; lives as long as the policy */
     unsigned suites;      /* those that this machine can run */
     const char *at, *end; /* the text that is left */
     unsigned line;        /* of the text handed out last */
@@ -181,7 +192,7 @@ bool policy_network_has(const struct policy_network *network,
 
 /* The first error of c, at a line of the file or, for 0, at the whole of it. */
 #define CONF_FAULT(c, line, ...) \
-    ((c)->error = policy_fault((c)->fault, (c)->policy->path, line, __VA_ARGS__))
+    ((c)->error = policy_fault((c)->fault, (c)->path, line, __VA_ARGS__))
 #define QUOTE(text, len) policy_quote(&(struct policy_quoted){{0}}, text, len)
 
 /* Reads the text c->at .. c->end into c->policy. Key files are not opened. */
@@ -231,8 +242,9 @@ policy_set_fn policy_set_key_file, policy_set_suites, policy_set_identity,
     policy_set_endpoint, policy_set_plain_node, policy_set_from, policy_set_direction,
     policy_set_visibility, policy_set_expires, policy_set_authority_key,
     policy_set_authority_names, policy_set_revoked, policy_set_clock_grace,
-    policy_set_door, policy_set_door_identity, policy_set_door_users,
-    policy_set_legacy_epmd, policy_set_door_key, policy_set_directory;
+    policy_add_allow_test, policy_add_deny_test, policy_set_door,
+    policy_set_door_identity, policy_set_door_users, policy_set_legacy_epmd,
+    policy_set_door_key, policy_set_directory;
 
 /* --- what an authority signs (signed.c, certificate.c) ---------------------------- */
 

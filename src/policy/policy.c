@@ -46,6 +46,7 @@ void tacit_policy_free(struct tacit_policy *policy)
     free(policy->authority_globs.at);
     free(policy->plain.at);
     free(policy->revoked.at);
+    free(policy->tests.at);
     free(policy->door);
     free(policy->door_users.at);
     free(policy->mesh_path);
@@ -204,8 +205,11 @@ static int load(const char *path, const struct tacit_files *files, unsigned suit
         return fault_of(fault, path, TACIT_ENOMEM);
 
     policy->suites = suites;
-    struct policy_conf c = {
-        .policy = policy, .fault = fault, .suites = suites, .for_door = for_door};
+    struct policy_conf c = {.policy = policy,
+                            .path = policy->path,
+                            .fault = fault,
+                            .suites = suites,
+                            .for_door = for_door};
     int error = read_conf(&c, files);
     if (error == 0 && for_door && policy->door == NULL)
         error = policy_fault(

@@ -159,6 +159,22 @@ int tacit_policy_decide(const struct tacit_policy *policy,
                         const struct tacit_question *question,
                         struct tacit_decision *ret_decision);
 
+/*
+ * The same for whoever holds the right key, or the right certificate, for the name: what
+ * the lines say, whoever asks. Without an address one that the line allows is meant;
+ * public_key and certificate are not looked at, and no dynamic name is known here.
+ */
+void tacit_policy_explain(const struct tacit_policy *policy,
+                          const struct tacit_question *question,
+                          struct tacit_decision *ret_decision);
+
+/*
+ * Runs the configuration's own tests, [test], as of now (seconds since 1970): to be done
+ * before it comes in force. TACIT_ECONFIG, with the test that fails in *fault.
+ */
+int tacit_policy_test(const struct tacit_policy *policy, uint64_t now,
+                      struct tacit_fault *fault);
+
 /* Whether any line knows this public key. */
 bool tacit_policy_knows_key(const struct tacit_policy *policy,
                             const uint8_t public_key[TACIT_KEY_BYTES]);

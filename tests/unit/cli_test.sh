@@ -43,6 +43,8 @@ mode() { [ "$(ls -ld "$2" | cut -c1-10)" = "$1" ]; }
 absent() { [ ! -e "$1" ] && [ ! -L "$1" ]; }
 # Whether what was printed holds nothing of a key file.
 keeps() { ! grep -qF -f "$1" "$top/out" "$top/err"; }
+# A public key of its own.
+key() { rm -f k.key && "$tacit" keygen k.key; }
 start() { run init --dir "${1:-d}" --listen 192.0.2.10:4370 && exits 0; }
 
 keygen_makes_an_identity_and_prints_its_public_key_only() {
@@ -313,6 +315,60 @@ check_shows_peers_sources_and_plain_nodes_but_no_key() {
     for file in pair.key mesh.key identity.key; do keeps d/$file; done
 }
 
+check_runs_the_configurations_own_tests() {
+    start
+    run add-peer --conf d/tacit.conf '*@db1.example.net' "$(key)"
+    printf '[test]\nallow = app@db1.example.net\ndeny = *@lab.example.net\n' >>d/tacit.conf
+    run check --conf d/tacit.conf
+    exits 0
+    run add-peer --conf d/tacit.conf x@lab.example.net "$(key)"
+    exits 1
+    grep -q '^tacit: nothing was changed, its own test fails: d/tacit.conf:[0-9]*: deny \*@lab.example.net: it is allowed' "$top/err"
+    echo 'deny = app@db1.example.net' >>d/tacit.conf
+    run check --conf d/tacit.conf
+    exits 1
+    grep -q '^tacit: d/tacit.conf:[0-9]*: deny app@db1.example.net: it is allowed (d/tacit.conf:[0-9]*)$' "$top/err"
+}
+
+explain_names_the_line_that_decides() {
+    start
+    key=$(key)
+    run add-peer --conf d/tacit.conf '*@db1.example.net' "$key"
+    printf 'from = 198.51.100.0/24\ndirection = in\n' >>d/tacit.conf
+    line=$(grep -n '^\[peer' d/tacit.conf | cut -d: -f1)
+    where="d/tacit.conf:$line [peer *@db1.example.net]"
+    run explain --conf d/tacit.conf app@db1.example.net
+    exits 0
+    grep -qxF "in   allowed  $where  from 198.51.100.0/24" "$top/out"
+    grep -qxF "out  denied   $where: the line that decides is for the other direction" "$top/out"
+    run explain --conf d/tacit.conf app@db1.example.net --from 198.51.100.7 --key "$key"
+    exits 0
+    grep -qxF "in   allowed  $where" "$top/out"
+    run explain --conf d/tacit.conf app@db1.example.net --from 2001:db8::1
+    exits 1
+    grep -qxF "in   denied   $where: the line that decides does not allow the address" "$top/out"
+    run explain --conf d/tacit.conf app@db1.example.net --key "$(key)"
+    exits 1
+    grep -qxF "in   denied   $where: the key is not good for the name" "$top/out"
+    run explain --conf d/tacit.conf app@db2.example.net
+    exits 1
+    grep -q '^in   denied  *no \[peer\] line allows it$' "$top/out"
+}
+
+explain_judges_a_certificate() {
+    signed
+    printf '[authority one]\npublic-key = %s\nnames = *@db1.example.net\n[group work]\n' \
+        "$authority" >>d/tacit.conf
+    run cert sign --authority authority.key --public-key "$public" --name app@db1.example.net \
+        --group work --not-after 36500d new.cert
+    run explain --conf d/tacit.conf app@db1.example.net --certificate new.cert
+    exits 0
+    grep -q '^in   allowed  d/tacit.conf:[0-9]* \[group work\]  until ' "$top/out"
+    run explain --conf d/tacit.conf b@db1.example.net --certificate new.cert
+    exits 1
+    grep -q '^in   denied  *the certificate is not for the name$' "$top/out"
+}
+
 authority_new_makes_a_key_and_shows_its_public_one_only() {
     run authority new authority.key
     exits 0
@@ -425,7 +481,7 @@ a_wrong_call_is_told_how_to_be_right() {
 help_lists_every_command_and_version_is_told() {
     run help
     exits 0
-    for command in init add-peer check authority cert keygen pubkey psk; do
+    for command in init add-peer check explain authority cert keygen pubkey psk; do
         grep -q "^  $command " "$top/out"
     done
     run --version

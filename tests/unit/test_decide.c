@@ -850,6 +850,99 @@ static void a_time_reads_and_prints_the_same(void **state)
     }
 }
 
+/* ---- [test] --------------------------------------------------------------------------
+ */
+
+static void a_configurations_own_tests_pass_or_are_named(void **state)
+{
+    static const struct {
+        const char *rules, *tests, *fault; /* the fault behind "conf:"; NULL: they pass */
+    } cases[] = {
+        {PEER("a@h", KEY_1), "allow = a@h\nallow = a@h out\ndeny = b@h\ndeny = *@x",
+         NULL},
+        {PEER("a@h", KEY_1), "deny = a@h", "8: deny a@h: it is allowed (conf:5)"},
+        {PEER("a@h", KEY_1), "allow = b@h", "8: allow b@h: no [peer] line allows it"},
+        {PEER("a@h", KEY_1), "deny = *@h", "8: deny *@h: it is allowed (conf:5)"},
+        {PEER("a@h", KEY_1) "from = 192.0.2.0/24\n",
+         "allow = a@h from 192.0.2.9\nallow = a@h\ndeny = a@h from 192.0.3.1\n"
+         "deny = *@* from ::1",
+         NULL},
+        {PEER("a@h", KEY_1) "from = 192.0.2.0/24\n", "allow = a@h from 192.0.3.1",
+         "9: allow a@h: the line that decides does not allow the address (conf:5)"},
+        {PEER("a@h", KEY_1) "direction = in\n", "allow = a@h\ndeny = a@h out", NULL},
+        {PEER("a@h", KEY_1) "expires = 2026-06-01\n", "allow = a@h",
+         "9: allow a@h: the line that decides has expired (conf:5)"},
+        /* A wider line counts for the names that a more specific one leaves it. */
+        {PEER("*@*", KEY_1) PEER("*@h", KEY_1) "direction = out\n", "deny = *@h", NULL},
+        {PEER("*@*", KEY_1) PEER("a@h", KEY_1) "direction = out\n", "deny = *@h",
+         "11: deny *@h: it is allowed (conf:5)"},
+        /* Certificates: what an authority may sign for, in a group or by a [peer]. */
+        {WORK, "allow = a@x.net\nallow = app@x.org\ndeny = *@x.com\ndeny = a@x.org",
+         "16: deny *@x.com: it is allowed (conf:12)"},
+        {WORK, "allow = a@x.de", "14: allow a@x.de: no [peer] line allows it"},
+        {WORK "direction = out\n", "allow = a@x.net",
+         "15: allow a@x.net: the line that decides is for the other direction (conf:12)"},
+        {CAS "[peer *@*]\nendpoint = gate\n", "allow = a@x.net\ndeny = *@x.de", NULL},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char conf[2048], expected[512] = "";
+        struct tacit_fault fault = {""};
+        snprintf(conf, sizeof conf, BASE "%s[test]\n%s\n", cases[i].rules,
+                 cases[i].tests);
+        struct tacit_policy *p = load(conf);
+        int error = tacit_policy_test(p, JUNE, &fault);
+        if (cases[i].fault != NULL)
+            snprintf(expected, sizeof expected, "conf:%s", cases[i].fault);
+        if (strcmp(fault.text, expected) != 0)
+            fail_msg("case %zu: '%s', not '%s'", i, fault.text, expected);
+        assert_int_equal(error, cases[i].fault != NULL ? TACIT_ECONFIG : 0);
+        tacit_policy_free(p);
+    }
+}
+
+static void a_test_of_a_revoked_key_fails(void **state)
+{
+    uint8_t one[TACIT_KEY_BYTES];
+    char conf[1024], print[TACIT_FINGERPRINT_TEXT];
+    struct tacit_fault fault;
+    assert_int_equal(tacit_key_from_text(KEY_1, one), 0);
+    tacit_fingerprint(one, print);
+    snprintf(
+        conf, sizeof conf,
+        "[mesh]\nkey-file = mesh.key\nrevoked = %s\n[host]\nidentity = id.key\n" PEER(
+            "a@h", KEY_1) "[test]\nallow = a@h\n",
+        print);
+    struct tacit_policy *p = load(conf);
+    assert_int_equal(tacit_policy_test(p, 1, &fault), TACIT_ECONFIG);
+    assert_string_equal(fault.text, "conf:9: allow a@h: the key is revoked (conf:6)");
+    tacit_policy_free(p);
+}
+
+static void a_malformed_test_is_a_fault(void **state)
+{
+    static const struct {
+        const char *test, *expected;
+    } cases[] = {
+        {"allow = *@h", "allow: got '*@h', expected a node name, such as "
+                        "'app@db1.example.net from 198.51.100.7', or 'NAME out'"},
+        {"deny = h", "deny: got 'h', expected a node name or pattern, such as "
+                     "'*@lab.example.net', 'NAME from ADDRESS' or 'NAME out'"},
+        {"deny = a@h from", "deny: got 'a@h from', expected an address behind 'from'"},
+        {"deny = a@h from h",
+         "deny: got 'a@h from h', expected an address behind 'from'"},
+        {"deny = a@h in",
+         "deny: got 'a@h in', expected 'from ADDRESS' or 'out' behind the "
+         "name"},
+        {"deny = a@h out x", "deny: got 'a@h out x', expected nothing more behind it"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char conf[512], expected[512];
+        snprintf(conf, sizeof conf, BASE "[test]\n%s\n", cases[i].test);
+        snprintf(expected, sizeof expected, "conf:6: %s", cases[i].expected);
+        assert_load_fault(conf, expected);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -862,6 +955,9 @@ int main(void)
         cmocka_unit_test(a_wrong_condition_is_a_fault_that_names_file_line_and_value),
         cmocka_unit_test(wrong_groups_authorities_and_revocations_are_faults),
         cmocka_unit_test(a_network_is_shown_as_it_is_meant),
+        cmocka_unit_test(a_configurations_own_tests_pass_or_are_named),
+        cmocka_unit_test(a_test_of_a_revoked_key_fails),
+        cmocka_unit_test(a_malformed_test_is_a_fault),
         cmocka_unit_test(a_time_reads_and_prints_the_same),
     };
     if (sodium_init() < 0)

@@ -367,8 +367,9 @@ static void a_relative_path_starts_at_the_configurations_directory(void **state)
 #define NODE_NAME "expected a node name such as app@db1.example.net or *@db1.example.net"
 #define PLAIN_NODE \
     "expected a whole name such as app@db1.example.net, or *@db1.example.net"
-#define SECTION_NAMES \
-    "expected [mesh], [host], [peer NAME], [group NAME], [authority NAME] or [plain]"
+#define SECTION_NAMES                                                                  \
+    "expected [mesh], [host], [peer NAME], [group NAME], [authority NAME], [test] or " \
+    "[plain]"
 #define A_PATH "expected the path of a file that holds the key"
 #define A_USER "expected a user and names, such as 'rabbitmq: rabbit@db1.example.net'"
 #define AN_ADDRESS                                                                  \
