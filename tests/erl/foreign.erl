@@ -170,9 +170,17 @@ read_claim(Socket, HS, Options) ->
 
 parse_claim(Payload) ->
     ?CLAIM = byte_size(Payload),
-    <<Version, Suite, Flags, Size, Name:Size/binary, 0:16, Padding/binary>> = Payload,
+    <<Version, Suite, Flags, Size, Name:Size/binary, Len:16, Extensions:Len/binary,
+      Padding/binary>> = Payload,
     zeros(Padding),
+    %% Marks of mesh keys, of which we have no use.
+    ok = extensions(Extensions),
     #{version => Version, suite => Suite, flags => Flags, name => binary_to_list(Name)}.
+
+extensions(<<>>) ->
+    ok;
+extensions(<<2, Len:16, _Marks:Len/binary, Rest/binary>>) when Len rem 16 =:= 0, Len =< 64 ->
+    extensions(Rest).
 
 parse_first(Payload) ->
     ?FIRST = byte_size(Payload),
