@@ -21,11 +21,6 @@ enum tacit_signed_kind {
     TACIT_SIGNED_POLICY,
 };
 
-enum {
-    TACIT_ENVELOPE_MAX = 192, /* bytes in front of a body, at most */
-    TACIT_ENVELOPE_LINES = 4,
-};
-
 /* The public key of the authority whose seed a key file holds. */
 void tacit_authority_key(const struct tacit_secret *seed,
                          uint8_t ret_key[TACIT_KEY_BYTES]);
