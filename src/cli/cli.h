@@ -23,15 +23,16 @@ enum {
 /* A subcommand: argv[0] is its name. CLI_USAGE makes main print how it is called. */
 typedef int cli_run_fn(int argc, char **argv);
 cli_run_fn cli_add_peer, cli_authority, cli_cert, cli_check, cli_explain, cli_init,
-    cli_keygen, cli_mesh_key, cli_names, cli_psk, cli_pubkey, cli_reload;
+    cli_keygen, cli_mesh_key, cli_names, cli_psk, cli_pubkey, cli_reload, cli_show;
 
 /* Prints "tacit: ..." to stderr and returns CLI_FAILED. */
 __attribute__((format(printf, 1, 2))) int cli_fail(const char *format, ...);
 
 /*
  * Takes the long options: an option's val is the index of its value in values, which must
- * be NULL before. None may be given twice. Exactly args arguments must be left; they
- * start at argv[optind]. 0, or CLI_USAGE with the reason printed.
+ * be NULL before; of one without an argument it is "". None may be given twice. Exactly
+ * args arguments must be left; they start at argv[optind]. 0, or CLI_USAGE with the
+ * reason printed.
  */
 int cli_options(int argc, char **argv, const struct option *options, const char **values,
                 int args);

@@ -12,6 +12,8 @@ tests() ->
      {"who has no directory = yes is refused, and both sides say so", fun not_allowed/0},
      {"a node that is its own door tells itself, and nobody else", fun own_door/0},
      {"without door-identity whoever asks meets silence", fun no_identity/0},
+     {"tacit show tells of the door and its nodes: for people, as JSON, and as lines with tabs",
+      fun show/0},
      {"a door that shows another key than the door-key is not believed", fun other_key/0}].
 
 %% A host that has a door, and one that may ask it.
@@ -121,3 +123,34 @@ other_key() ->
     {1, Text} = names(B, "127.0.0.1"),
     ?assertMatch({match, _}, re:run(Text, "shows another key than its door-key")),
     0 = door:stop(Door).
+
+show() ->
+    A = #{conf := Conf} = door:host("127.0.0.1"),
+    Show = fun(Args) ->
+                   {Status, Text} = mesh:tacit(["show", "--conf", Conf | Args]),
+                   {Status, lists:flatten(Text)}
+           end,
+    {1, NoDoor} = Show([]),
+    ?assertMatch({match, _}, re:run(NoDoor, "door.sock: .* is secure-epmd running")),
+    Door = #{socket := Path} = door:start(A),
+    Node = #{os_pid := Pid} = mesh:start("a", A),
+    {0, Pretty} = Show([]),
+    [?assertMatch({P, {match, _}}, {P, re:run(Pretty, P, [multiline])})
+     || P <- ["^door +" ++ Path ++ "$", "^node +a@127.0.0.1  process " ++ Pid, "^strangers +0$",
+              "^refused_name_taken +0$", "^uptime +[0-9]+$", "^listen +127.0.0.1:"]],
+    {0, Json} = Show(["--json"]),
+    ?assertMatch({match, _},
+                 re:run(Json, "^\\{\"door\":\"" ++ Path ++ "\",\"listen\":\\[\"127[^]]*\\],"
+                        "\"counters\":\\{\"uptime\":[0-9]+,.*\\},\"nodes\":\\[\\{\"name\":"
+                        "\"a@127.0.0.1\",\"pid\":" ++ Pid ++ ",\"uid\":[0-9]+,\"release\":"
+                        "\"[0-9.]+\",\"creation\":[0-9]+,\"since\":[0-9]+,\"passed\":0\\}\\]\\}$")),
+    {0, Dump} = Show(["dump"]),
+    ?assertEqual([N || ["node" | N] <- door:show(Door)],
+                 [N || Line <- string:lexemes(Dump, "\n"),
+                       ["node" | N] <- [string:split(Line, "\t", all)]]),
+    ?assertMatch({2, _}, Show(["--json", "dump"])),
+    mesh:stop(Node),
+    0 = door:stop(Door),
+    Alone = mesh:host("127.0.0.3"),
+    {1, None} = mesh:tacit(["show", "--conf", maps:get(conf, Alone)]),
+    ?assertMatch({match, _}, re:run(None, "has no door")).

@@ -1,7 +1,8 @@
 #!/bin/sh
 # The promises of the manual pages and of the service, in TAP. Arguments: the source's root,
-# secure-epmd.
+# secure-epmd, tacit.
 program=$(cd "$(dirname "$2")" && pwd)/$(basename "$2") # meson may give a relative one
+tacit=$(cd "$(dirname "$3")" && pwd)/$(basename "$3")
 cd "$1/src" || exit 1
 count=0
 
@@ -36,6 +37,14 @@ for option in ${options:-none}; do
 done
 [ -z "$missing" ]
 told $? "secure-epmd.8 has every option of the program" "${missing:+missing:$missing}"
+
+missing=
+for command in $("$tacit" help | sed -n 's/^  \([a-z][a-z-]*\).*/\1/p'); do
+    escaped=$(echo "$command" | sed 's/-/\\\\-/g')
+    grep -q -e "^\.B[RI] \"*$escaped[\" ]" cli/tacit.1 || missing="$missing $command"
+done
+[ -z "$missing" ]
+told $? "tacit.1 has every command" "${missing:+missing:$missing}"
 
 score=
 if command -v systemd-analyze >/dev/null; then
