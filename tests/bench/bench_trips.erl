@@ -64,7 +64,7 @@ round(#{pair := Pair, proxies := Proxies}, _Plan) ->
 fastest(Pair) -> lists:min([seconds(Pair) || _ <- lists:seq(1, 4)]).
 
 seconds({A, #{name := Name} = B}) ->
-    {Start, Up, _} = mesh:call(A, bench_connect, connect, [Name]),
+    {Start, Up, _} = bench_connect:dial(A, Name),
     mesh:wait_until(fun() -> mesh:call(B, erlang, nodes, [connected]) =:= [] end),
     (Up - Start) / 1.0e9.
 
