@@ -58,14 +58,14 @@ idle(Node, _N, _Plan) ->
     [{idle, holdings(Node)}].
 
 busy(Node, N, #{busy_ms := BusyMs, rest_ms := RestMs}) ->
-    Busy = mesh:call(Node, ?MODULE, keep_busy, [BusyMs, N]),
+    Busy = mesh:call(Node, ?MODULE, keep_busy, [BusyMs, N], 300000),
     timer:sleep(RestMs),
     [{busy, Busy}, {'after', holdings(Node)}].
 
 holdings(Node) -> mesh:call(Node, ?MODULE, holdings, []).
 
 wait_links(Node, N) ->
-    mesh:wait_until(fun() -> length(mesh:call(Node, erlang, nodes, [hidden])) =:= N end).
+    mesh:wait_until(fun() -> length(mesh:call(Node, erlang, nodes, [hidden])) =:= N end, 120000).
 
 label([N, What, Kind]) ->
     {io_lib:format("~b links, ~s: ~s", [N, What, kind(Kind)]), "KiB", less}.
@@ -95,6 +95,7 @@ driver() ->
 %% The most that was held while every link was kept busy.
 -spec keep_busy(pos_integer(), pos_integer()) -> map().
 keep_busy(Ms, Links) ->
+    _ = process_flag(priority, high), % or the senders leave it no turn
     Message = {m, binary:copy(<<7>>, 1024)},
     Nodes = nodes(hidden),
     Links = length(Nodes),
