@@ -67,7 +67,7 @@ connect(Node) ->
     Up = now_ns(),
     Times = case Connected of
                 true -> {Start, Up, parted(Node)};
-                false -> {failed, {(Up - Start) div 1000000, catch tacit:info(Node)}}
+                false -> {failed, {(Up - Start) div 1000000, tacit:info(Node)}}
             end,
     ok = net_kernel:monitor_nodes(false, [{node_type, all}]),
     Times.

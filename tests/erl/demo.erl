@@ -42,7 +42,7 @@ show() ->
     pings(A, B),
     calls(A, B),
     sends(A, B),
-    link(A, B),
+    link_info(A, B),
     ports([A, B]),
 
     head("A stranger meets silence, a wrong key is refused"),
@@ -85,7 +85,7 @@ sends(#{name := NameA} = A, #{name := NameB}) ->
     said("~s sends 10 MB to ~s and back: the same bytes (sha256 ~s...)",
          [NameA, NameB, string:lowercase(binary:encode_hex(Start))]).
 
-link(A, #{name := NameB}) ->
+link_info(A, #{name := NameB}) ->
     {ok, #{suite := Suite, fingerprint := Fingerprint, sent_bytes := Sent}} =
         mesh:call(A, tacit, info, [NameB]),
     true = expect(true, "10 MB on the wire", Sent > 10 * ?MB),

@@ -58,6 +58,8 @@ def main(intro, log, results, logs):
     protocol = protocols(intro)
     with open(log, encoding='utf-8') as file:
         tests = [json.loads(line) for line in file]
+    for test in tests:
+        test['name'] = test['name'].split(':')[-1]  # newer: after the project's name
     with open(results, 'a', encoding='utf-8') as out:
         for test in tests:
             suite = 'c/' + test['name']
