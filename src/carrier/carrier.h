@@ -155,6 +155,10 @@ int rule_on_peer(const struct tacit_policy *policy, const struct tacit_claim *pe
                  const uint8_t key[NOISE_DHLEN], const struct tacit_address *address,
                  bool inbound, struct ruling *ret_ruling);
 
+/* The same for one who asks for the directory and proved to hold key. */
+int rule_on_asker(const struct tacit_policy *policy, const uint8_t key[NOISE_DHLEN],
+                  const struct tacit_address *address, struct ruling *ret_ruling);
+
 /* What a refusal says in our own log: of one who dialled us, or whom we dialled. */
 const char *ruling_for_us(const struct ruling *ruling);
 const char *ruling_of_ours(const struct ruling *ruling);

@@ -42,12 +42,13 @@ static void rule_pair_key(void *context, const uint8_t public_key[NOISE_DHLEN],
 /* A responder also minds that it is the node that was asked for. */
 static int decide_directory(struct conn *c, const uint8_t public_key[NOISE_DHLEN])
 {
-    bool ok = c->handshake.config.role == NOISE_RESPONDER
-                  ? tacit_policy_may_ask(c->policy->policy, public_key)
-                  : memcmp(c->door->door_key, public_key, NOISE_DHLEN) == 0;
+    if (c->handshake.config.role == NOISE_RESPONDER)
+        return rule_on_asker(c->policy->policy, public_key, &c->peer_address, &c->ruling);
     c->ruling.reason = TACIT_CLOSE_REFUSED;
-    snprintf(c->ruling.text, sizeof c->ruling.text, "no [peer] line lets this key ask");
-    return ok ? TACIT_OK : TACIT_EREFUSED;
+    snprintf(c->ruling.text, sizeof c->ruling.text,
+             "the door shows another key than its door-key");
+    return memcmp(c->door->door_key, public_key, NOISE_DHLEN) == 0 ? TACIT_OK
+                                                                   : TACIT_EREFUSED;
 }
 
 static int rule_decide(void *context, const struct tacit_claim *claim,

@@ -57,6 +57,25 @@ static void put_line(char text[LINE_TEXT], const char *path, unsigned line)
              line);
 }
 
+/* What the policy decided becomes the ruling, unless the key was revoked here. */
+static int settle(int error, const uint8_t key[NOISE_DHLEN], struct tacit_decision *d,
+                  struct ruling *r)
+{
+    const struct tacit_rule *rule = tacit_decision_rule(d);
+    if (!error && shared_is_revoked(key)) {
+        d->reason = TACIT_REVOKED;
+        error = TACIT_EREFUSED;
+    }
+    memset(r, 0, sizeof *r);
+    if (rule != NULL)
+        put_line(r->line, rule->path, rule->line);
+    r->until = d->until;
+    r->why = d->reason;
+    r->known = d->known;
+    r->visibility = d->visibility;
+    return error;
+}
+
 int rule_on_peer(const struct tacit_policy *policy, const struct tacit_claim *peer,
                  const uint8_t key[NOISE_DHLEN], const struct tacit_address *address,
                  bool inbound, struct ruling *ret_ruling)
@@ -78,20 +97,24 @@ int rule_on_peer(const struct tacit_policy *policy, const struct tacit_claim *pe
             question.certificate = &certificate;
     }
     int error = tacit_policy_decide(policy, &question, &decision);
-    const struct tacit_rule *rule = tacit_decision_rule(&decision);
-    if (!error && shared_is_revoked(key)) {
-        decision.reason = TACIT_REVOKED;
-        error = TACIT_EREFUSED;
-    }
-    memset(ret_ruling, 0, sizeof *ret_ruling);
-    if (rule != NULL)
-        put_line(ret_ruling->line, rule->path, rule->line);
-    ret_ruling->until = decision.until;
-    ret_ruling->why = decision.reason;
-    ret_ruling->known = decision.known;
-    ret_ruling->visibility = decision.visibility;
+    error = settle(error, key, &decision, ret_ruling);
     if (error)
         explain(&decision, peer->name, ret_ruling);
+    return error;
+}
+
+int rule_on_asker(const struct tacit_policy *policy, const uint8_t key[NOISE_DHLEN],
+                  const struct tacit_address *address, struct ruling *ret_ruling)
+{
+    struct tacit_question question = {
+        .public_key = key, .address = address, .inbound = true, .now = wall_clock()};
+    struct tacit_decision decision;
+    int error = tacit_policy_may_ask(policy, &question, &decision);
+    error = settle(error, key, &decision, ret_ruling);
+    ret_ruling->reason = TACIT_CLOSE_REFUSED;
+    if (error)
+        snprintf(ret_ruling->text, sizeof ret_ruling->text, "%s",
+                 tacit_policy_ask_text(&decision));
     return error;
 }
 

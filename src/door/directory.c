@@ -15,7 +15,8 @@ struct asker {
     struct tacit_channel channel;
     struct tacit_handshake handshake;
     struct tacit_address peer;
-    bool open; /* the channel is */
+    struct tacit_decision decision; /* of the policy in force: a reload ends askers */
+    bool open;                      /* the channel is */
     size_t got;
     uint8_t question[TACIT_DIRECTORY_QUESTION_MAX];
     size_t answer_len;
@@ -57,8 +58,13 @@ static void rule_pair_key(void *context, const uint8_t public_key[NOISE_DHLEN],
 static int rule_decide(void *context, const struct tacit_claim *claim,
                        const uint8_t public_key[NOISE_DHLEN])
 {
-    (void)context, (void)claim;
-    return tacit_policy_may_ask(door.policy, public_key) ? TACIT_OK : TACIT_EREFUSED;
+    struct asker *a = context;
+    struct tacit_question question = {.public_key = public_key,
+                                      .address = &a->peer,
+                                      .inbound = true,
+                                      .now = wall_clock()};
+    (void)claim;
+    return tacit_policy_may_ask(door.policy, &question, &a->decision);
 }
 
 static const struct tacit_channel_rules rules = {
@@ -139,13 +145,14 @@ static void refuse(struct asker *a)
     uint8_t *record = malloc(TACIT_DIRECTORY_ANSWER_MAX);
     if (record != NULL &&
         tacit_channel_seal_close(&a->channel, TACIT_CLOSE_REFUSED,
-                                 "no [peer] line lets this key ask", record,
+                                 tacit_policy_ask_text(&a->decision), record,
                                  TACIT_DIRECTORY_ANSWER_MAX, &len) != TACIT_OK)
         len = 0;
     tacit_fingerprint(a->handshake.peer_key, fingerprint);
     tacit_address_to_text(&a->peer, peer);
     door.counters.directory_refused++;
-    log_stranger("directory_refused", "fingerprint=%s peer=%s", fingerprint, peer);
+    log_stranger("directory_refused", "fingerprint=%s peer=%s reason=%s", fingerprint,
+                 peer, tacit_reason_name(a->decision.reason));
     stream_finish(&a->stream, record, len);
 }
 

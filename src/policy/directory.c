@@ -11,17 +11,46 @@ static const char *host_of(const char *glob)
     return strchr(glob, '@') + 1;
 }
 
-bool tacit_policy_may_ask(const struct tacit_policy *policy,
-                          const uint8_t public_key[TACIT_KEY_BYTES])
+/* Of the key's lines one that lets it ask; else the first's refusal. */
+static enum tacit_reason ask_lines(const struct tacit_policy *policy,
+                                   const struct tacit_question *q,
+                                   struct tacit_decision *d)
 {
-    const struct tacit_peer *peer;
-    if (policy_is_revoked(policy, public_key))
-        return false;
-    for (size_t i = 0; (peer = tacit_policy_peer(policy, i)) != NULL; i++)
-        if (peer->directory && peer->has_key &&
-            memcmp(peer->public_key, public_key, TACIT_KEY_BYTES) == 0)
-            return true;
-    return false;
+    enum tacit_reason reason = TACIT_NO_LINE;
+    size_t count;
+    const struct tacit_peer **lines = policy_lines_of(policy, q->public_key, &count);
+    d->known = count > 0;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t until = TACIT_NEVER;
+        if (!lines[i]->directory)
+            continue;
+        enum tacit_reason answer = policy_rule_allows(policy, &lines[i]->rule, q, &until);
+        if (answer == TACIT_ALLOWED || reason == TACIT_NO_LINE) {
+            d->peer = lines[i];
+            reason = answer;
+        }
+        if (answer == TACIT_ALLOWED) {
+            d->until = until;
+            break;
+        }
+    }
+    return policy_is_revoked(policy, q->public_key) ? TACIT_REVOKED : reason;
+}
+
+int tacit_policy_may_ask(const struct tacit_policy *policy,
+                         const struct tacit_question *question,
+                         struct tacit_decision *ret_decision)
+{
+    *ret_decision = (struct tacit_decision){.until = TACIT_NEVER};
+    ret_decision->reason = ask_lines(policy, question, ret_decision);
+    return ret_decision->reason == TACIT_ALLOWED ? TACIT_OK : TACIT_EREFUSED;
+}
+
+const char *tacit_policy_ask_text(const struct tacit_decision *decision)
+{
+    return decision->known && decision->reason != TACIT_NO_LINE
+               ? tacit_reason_text(decision->reason)
+               : "no [peer] line lets this key ask";
 }
 
 const struct tacit_peer *tacit_policy_door_of(const struct tacit_policy *policy,

@@ -80,6 +80,18 @@ const struct tacit_peer *policy_deciding_peer(const struct tacit_policy *policy,
                                 first_match(&policy->globs, 0, NULL, name, dynamic));
 }
 
+const struct tacit_peer **policy_lines_of(const struct tacit_policy *policy,
+                                          const uint8_t public_key[TACIT_KEY_BYTES],
+                                          size_t *ret_count)
+{
+    size_t i = lower_bound(&policy->keys, public_key, compare_key), end = i;
+    while (end < policy->keys.count &&
+           compare_key(public_key, policy->keys.peers[end]) == 0)
+        end++;
+    *ret_count = end - i;
+    return policy->keys.peers + i;
+}
+
 /* One line with this key, any: all of them have the same pair key. */
 static const struct tacit_peer *find_key(const struct tacit_policy *policy,
                                          const uint8_t public_key[TACIT_KEY_BYTES])

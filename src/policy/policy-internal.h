@@ -296,6 +296,11 @@ enum tacit_reason policy_rule_allows(const struct tacit_policy *policy,
 const struct tacit_peer *policy_deciding_peer(const struct tacit_policy *policy,
                                               const char *name, bool dynamic);
 
+/* The lines with this key, in their order: the first, and how many. */
+const struct tacit_peer **policy_lines_of(const struct tacit_policy *policy,
+                                          const uint8_t public_key[TACIT_KEY_BYTES],
+                                          size_t *ret_count);
+
 /* The more specific of two lines; of equals the one of tacit.conf, then the first. */
 const struct tacit_peer *policy_more_specific(const struct tacit_peer *a,
                                               const struct tacit_peer *b);

@@ -179,10 +179,18 @@ int tacit_policy_test(const struct tacit_policy *policy, uint64_t now,
 bool tacit_policy_knows_key(const struct tacit_policy *policy,
                             const uint8_t public_key[TACIT_KEY_BYTES]);
 
-/* Whether the holder of public_key may ask this host's door for the names of its nodes.
+/*
+ * Whether the holder of the question's key may ask this host's door for the names of its
+ * nodes: a [peer] with that key has directory = yes, and its from, direction and expires
+ * allow it. An asker has no name: any of the key's lines will do; the question's name and
+ * certificate are not looked at. Always fills *ret_decision. 0 or TACIT_EREFUSED.
  */
-bool tacit_policy_may_ask(const struct tacit_policy *policy,
-                          const uint8_t public_key[TACIT_KEY_BYTES]);
+int tacit_policy_may_ask(const struct tacit_policy *policy,
+                         const struct tacit_question *question,
+                         struct tacit_decision *ret_decision);
+
+/* What an asker that was refused is told: the reason, if a line is for its key. */
+const char *tacit_policy_ask_text(const struct tacit_decision *decision);
 
 /*
  * The line that knows the door of host (a name's host part): one with door-key and that

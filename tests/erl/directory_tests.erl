@@ -10,6 +10,8 @@ tests() ->
     [{"net_adm:names/1 and `tacit names' tell the nodes behind a door to a host that may ask",
       fun behind_door/0},
      {"who has no directory = yes is refused, and both sides say so", fun not_allowed/0},
+     {"directory = yes holds to its whole line, at a door and at a node that is its own: from, "
+      "direction, expires, and keys that are revoked", fun whole_line/0},
      {"a node that is its own door tells itself, and nobody else", fun own_door/0},
      {"without door-identity whoever asks meets silence", fun no_identity/0},
      {"tacit show tells of the door and its nodes: for people, as JSON, and as lines with tabs",
@@ -86,6 +88,52 @@ not_allowed() ->
     C = mesh:host("127.0.0.3", #{mesh => A}), % knows no door
     {1, None} = names(C, "127.0.0.1"),
     ?assertMatch({match, _}, re:run(None, "has a door-key for that host")).
+
+whole_line() ->
+    {#{conf := Conf} = A, B} = hosts(),
+    {ok, Text} = file:read_file(Conf),
+    {ok, Own} = file:read_file(maps:get(conf, B)),
+    Line = fun(More) -> [Text, More, "\n"] end,
+    Cases = [{Line("from = 127.0.0.3"), "does not allow the address"},
+             {Line("direction = out"), "is for the other direction"},
+             {Line("expires = 2020-01-01"), "has expired"}],
+    ok = file:write_file(maps:get(conf, B), string:replace(Own, "[host]\n",
+                                                           "[host]\nsource = 127.0.0.2\n")),
+    Door = door:start(A),
+    Set = fun(Changed) ->
+                  ok = file:write_file(Conf, Changed),
+                  {ok, _} = door:command(Door, 6)
+          end,
+    Refused = fun() -> door:events(Door, "directory_refused") end,
+    [begin Set(Changed), refused(B, Why) end || {Changed, Why} <- Cases],
+    {match, [Fingerprint]} = re:run(hd(Refused()), "fingerprint=([^ ]+)",
+                                    [{capture, all_but_first, list}]),
+    Set(string:replace(Text, "[mesh]\n", ["[mesh]\nrevoked = ", Fingerprint, "\n"])),
+    refused(B, "the key is revoked"),
+    ?assertEqual(["wrong_address", "wrong_direction", "expired", "revoked"],
+                 [lists:last(string:split(Event, "reason=")) || Event <- Refused()]),
+    Set(Line("from = 127.0.0.2\ndirection = in\nexpires = 2999-01-01")),
+    ?assertMatch({0, _}, names(B, "127.0.0.1")),
+    0 = door:stop(Door),
+    own_line(A, string:replace(Text, "door = door.sock\n", ""), B, list_to_binary(Fingerprint)).
+
+refused(Host, Why) ->
+    {Status, Said} = names(Host, "127.0.0.1"),
+    ?assertMatch({1, {match, _}, _}, {Status, re:run(Said, Why), Said}).
+
+%% The same at a node; what tacit:revoke/1 revokes is for its directory, too.
+own_line(#{conf := Conf} = A, Text, B, Fingerprint) ->
+    ok = file:write_file(Conf, Text),
+    Node = mesh:start("a", A),
+    ?assertEqual({0, "a@127.0.0.1"}, names(B, "127.0.0.1")),
+    ok = file:write_file(Conf, [Text, "from = 127.0.0.3\n"]),
+    {ok, _} = mesh:call(Node, tacit, reload, []),
+    refused(B, "does not allow the address"),
+    ok = file:write_file(Conf, Text),
+    {ok, _} = mesh:call(Node, tacit, reload, []),
+    {ok, _} = mesh:call(Node, tacit, revoke, [Fingerprint]),
+    refused(B, "the key is revoked"),
+    mesh:stop(Node).
 
 own_door() ->
     #{port := Port} = A = mesh:host("127.0.0.1"),

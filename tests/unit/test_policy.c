@@ -967,16 +967,78 @@ static void ten_thousand_peers_are_decided_without_a_search_through_all(void **s
 
 /* ---- The directory ----------------------------------------------------------------- */
 
+/* Whether the holder of a key may, who comes from an address at a time. */
+static enum tacit_reason may_ask(const struct tacit_policy *p, const char *public_key,
+                                 const char *from, uint64_t now, unsigned *ret_line)
+{
+    struct tacit_address address;
+    struct tacit_decision d;
+    struct tacit_question q = {
+        .public_key = key(public_key), .address = &address, .inbound = true, .now = now};
+    assert_int_equal(tacit_address_from_text(from, &address), 0);
+    int error = tacit_policy_may_ask(p, &q, &d);
+    assert_int_equal(error, d.reason == TACIT_ALLOWED ? 0 : TACIT_EREFUSED);
+    *ret_line = d.peer == NULL ? 0 : d.peer->rule.line;
+    return d.reason;
+}
+
 static void only_keys_on_a_line_with_directory_may_ask(void **state)
 {
-    uint8_t key[TACIT_KEY_BYTES];
+    unsigned line;
     struct tacit_policy *p = must_load(BASE PEER("a@h1", KEY_1) "directory = yes\n" PEER(
-        "b@h1", KEY_2) "directory = no\n" PEER("c@h1", KEY_3));
-    const char *keys[] = {KEY_1, KEY_2, KEY_3};
-    for (size_t i = 0; i < COUNT(keys); i++) {
-        assert_int_equal(tacit_key_from_text(keys[i], key), 0);
-        assert_int_equal(tacit_policy_may_ask(p, key), i == 0);
+        "b@h1", KEY_2) "directory = no\n");
+    assert_int_equal(may_ask(p, KEY_1, "192.0.2.1", 0, &line), TACIT_ALLOWED);
+    assert_int_equal(line, 5);
+    assert_int_equal(may_ask(p, KEY_2, "192.0.2.1", 0, &line), TACIT_NO_LINE);
+    assert_int_equal(may_ask(p, KEY_3, "192.0.2.1", 0, &line), TACIT_NO_LINE);
+    assert_int_equal(line, 0);
+    tacit_policy_free(p);
+}
+
+#define MAY_ASK "directory = yes\n"
+
+static void a_line_lets_ask_only_from_where_and_while_it_lets_connect(void **state)
+{
+    static const struct {
+        const char *more, *from;
+        uint64_t now;
+        enum tacit_reason expected;
+    } cases[] = {
+        {"from = 192.0.2.0/24\n", "192.0.2.7", 0, TACIT_ALLOWED},
+        {"from = 192.0.2.0/24\n", "[::ffff:192.0.2.7]", 0, TACIT_ALLOWED},
+        {"from = 192.0.2.0/24\n", "192.0.3.7", 0, TACIT_WRONG_ADDRESS},
+        {"expires = 1970-01-01T00:01:40Z\n", "192.0.2.7", 99, TACIT_ALLOWED},
+        {"expires = 1970-01-01T00:01:40Z\n", "192.0.2.7", 100, TACIT_EXPIRED},
+        {"direction = in\n", "192.0.2.7", 0, TACIT_ALLOWED},
+        {"direction = out\n", "192.0.2.7", 0, TACIT_WRONG_DIRECTION},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char conf[512];
+        unsigned line;
+        snprintf(conf, sizeof conf, BASE PEER("a@h1", KEY_1) MAY_ASK "%s", cases[i].more);
+        struct tacit_policy *p = must_load(conf);
+        assert_int_equal(may_ask(p, KEY_1, cases[i].from, cases[i].now, &line),
+                         cases[i].expected);
+        assert_int_equal(line, 5);
+        tacit_policy_free(p);
     }
+}
+
+static void of_a_keys_lines_any_lets_it_ask_and_a_revoked_key_none(void **state)
+{
+    static const char lines[] = PEER("a@h1", KEY_1) MAY_ASK
+        "direction = out\n" PEER("b@h1", KEY_1) MAY_ASK PEER("c@h1", KEY_1);
+    char fingerprint[TACIT_FINGERPRINT_TEXT], conf[1024];
+    unsigned line;
+    snprintf(conf, sizeof conf, BASE "%s", lines);
+    struct tacit_policy *p = must_load(conf);
+    assert_int_equal(may_ask(p, KEY_1, "192.0.2.7", 0, &line), TACIT_ALLOWED);
+    assert_int_equal(line, 9);
+    tacit_policy_free(p);
+    tacit_fingerprint(key(KEY_1), fingerprint);
+    snprintf(conf, sizeof conf, MESH "revoked = %s\n" HOST "%s", fingerprint, lines);
+    p = must_load(conf);
+    assert_int_equal(may_ask(p, KEY_1, "192.0.2.7", 0, &line), TACIT_REVOKED);
     tacit_policy_free(p);
 }
 
@@ -1033,6 +1095,8 @@ int main(void)
         cmocka_unit_test(a_key_is_known_where_any_line_has_it),
         cmocka_unit_test(a_pair_key_belongs_to_a_public_key),
         cmocka_unit_test(only_keys_on_a_line_with_directory_may_ask),
+        cmocka_unit_test(a_line_lets_ask_only_from_where_and_while_it_lets_connect),
+        cmocka_unit_test(of_a_keys_lines_any_lets_it_ask_and_a_revoked_key_none),
         cmocka_unit_test(the_door_of_a_host_is_on_the_most_specific_line),
         cmocka_unit_test(a_node_is_reached_at_its_lines_endpoint_or_its_own_host),
         cmocka_unit_test(only_a_plain_line_makes_a_node_plain),
