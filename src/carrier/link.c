@@ -270,8 +270,8 @@ static void settle(struct link *l)
         driver_set_timer(l->port, PARTING_MS);
     } else if (l->doomed) {
         end(l);
-    } else {
-        link_arm(l);
+    } else if (!l->flushing) {
+        link_arm(l); /* a port that closes has one deadline, whatever still comes in */
     }
 }
 
@@ -303,8 +303,7 @@ void link_ready_write(struct link *l)
         handshake_advance(l);
     else
         link_send_queue(l);
-    if (!l->flushing || l->doomed)
-        settle(l);
+    settle(l);
 }
 
 static void out_of_time(struct link *l)

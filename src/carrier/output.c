@@ -266,7 +266,9 @@ void link_tick(struct link *l)
     static const uint8_t tick[4] = {0};
     if (l->doomed || l->channel == NULL)
         return;
-    if (l->output.batch != NULL || new_batch(l, SMALL_BATCH))
+    /* A batch that stays, while messages are gathered, is to have room for any of them.
+     */
+    if (l->output.batch != NULL || new_batch(l, l->gathering ? BATCH_SIZE : SMALL_BATCH))
         put_small(l, tick, sizeof tick);
     l->sent_messages++;
     link_flush_output(l);
