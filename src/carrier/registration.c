@@ -200,7 +200,9 @@ static bool read_some(struct listener *l)
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         return false;
     if (n <= 0) {
-        lose(l, n == 0 ? "the door has closed" : strerror(errno));
+        lose(l, n == 0            ? "the door has closed"
+                : errno == EPROTO ? "the door passed more than one socket"
+                                  : strerror(errno));
         return false;
     }
     if ((fd >= 0 || short_of) && r->in.len > 0) {
