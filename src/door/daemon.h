@@ -35,6 +35,7 @@ enum {
     LOCAL_NEW_MAX = 256,    /* on the Unix socket, before they said what they are */
     LOCAL_NEW_MS = 10000,   /* and how long they have for it */
     EPMD_MAX = 1024,        /* legacy connections that are not a node's */
+    EPMD_NODES_MAX = 4096,  /* and of nodes; at most a quarter of all descriptors */
     EPMD_IDLE_MS = 60000,   /* as OTP's epmd has it */
     ASKERS_MAX = 64,        /* of the directory, at once */
     ASKERS_A_SECOND = 50,   /* X25519 is computed for them */

@@ -28,11 +28,33 @@ static void answer(struct client *c, const void *bytes, size_t len)
     stream_finish(&c->stream, copy, len);
 }
 
+/* Any user of this host may register, and stay: the others need descriptors, too. */
+static bool full(void)
+{
+    long descriptors = sysconf(_SC_OPEN_MAX);
+    size_t max = descriptors > 0 && descriptors / 4 < EPMD_NODES_MAX
+                     ? (size_t)descriptors / 4
+                     : EPMD_NODES_MAX;
+    if (door.legacy.live.count < max)
+        return false;
+    log_stranger("epmd_full", "nodes=%zu", door.legacy.live.count);
+    return true;
+}
+
+/* A name of the legacy protocol's may have any character in it. */
+static void log_node(const char *event, const struct tacit_legacy_node *node)
+{
+    char quoted[TACIT_FAULT_MAX];
+    log_stranger(event, "name=%s port=%u", log_quote(quoted, node->entry.name),
+                 node->port);
+}
+
 static void answer_alive(struct client *c, const struct tacit_legacy_request *request)
 {
     uint8_t reply[6];
-    int error = tacit_legacy_register(&door.legacy, request, c->stream.fd,
-                                      (uint32_t)wall_clock(), &c->node);
+    int error = full() ? TACIT_ELIMIT
+                       : tacit_legacy_register(&door.legacy, request, c->stream.fd,
+                                               (uint32_t)wall_clock(), &c->node);
     if (error)
         c->node = NULL;
     else
@@ -46,7 +68,7 @@ static void answer_alive(struct client *c, const struct tacit_legacy_request *re
     }
     if (c->node != NULL) {
         stream_keep(&c->stream);
-        log_event("epmd_registered", "name=%s port=%u", request->name, request->port);
+        log_node("epmd_registered", c->node);
     } /* else it stays until it goes or its time is over: epmd does not close, either */
 }
 
@@ -148,7 +170,7 @@ static void closed(struct stream *s)
     c->list_len = 0;
     if (c->node == NULL)
         return;
-    log_event("epmd_unregistered", "name=%s port=%u", c->node->entry.name, c->node->port);
+    log_node("epmd_unregistered", c->node);
     tacit_legacy_unregister(&door.legacy, c->node);
     c->node = NULL;
 }

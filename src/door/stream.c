@@ -96,7 +96,9 @@ static void send_some(struct stream *s)
         ssize_t n = send(s->fd, s->out + s->out_at, s->out_len - s->out_at, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+        /* One without a deadline is not waited for: it could stay for ever. */
+        bool full = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+        if (full && s->group != NULL) {
             uv_poll_start(&s->poll, UV_WRITABLE, on_poll);
             return;
         }
