@@ -224,6 +224,8 @@ void system_notify(const char *state);
 /* Becomes that user, for good. */
 int system_become(const char *user, struct tacit_fault *fault);
 void system_harden(void);
+/* How many descriptors this process may have. */
+size_t system_descriptors(void);
 /* Looks at the sockets that a service manager has opened (LISTEN_FDS). */
 void system_take_sockets(void);
 /* The one of them that is bound there, or -1; it is then the caller's. */

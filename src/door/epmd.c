@@ -31,10 +31,8 @@ static void answer(struct client *c, const void *bytes, size_t len)
 /* Any user of this host may register, and stay: the others need descriptors, too. */
 static bool full(void)
 {
-    long descriptors = sysconf(_SC_OPEN_MAX);
-    size_t max = descriptors > 0 && descriptors / 4 < EPMD_NODES_MAX
-                     ? (size_t)descriptors / 4
-                     : EPMD_NODES_MAX;
+    size_t quarter = system_descriptors() / 4;
+    size_t max = quarter < EPMD_NODES_MAX ? quarter : EPMD_NODES_MAX;
     if (door.legacy.live.count < max)
         return false;
     log_stranger("epmd_full", "nodes=%zu", door.legacy.live.count);

@@ -160,6 +160,11 @@ static int judge(const struct node *n, const struct tacit_door_register *reg,
                  (uintmax_t)n->uid, reg->name);
         return TACIT_DOOR_NOT_ALLOWED;
     }
+    if (door.nodes.count >= system_descriptors() / 2) {
+        snprintf(text, TACIT_DOOR_TEXT_MAX, "the door has %zu nodes, as many as it takes",
+                 door.nodes.count);
+        return TACIT_DOOR_LIMIT;
+    }
     other = local_find(reg->name);
     if (other == NULL)
         return 0;

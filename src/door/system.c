@@ -74,6 +74,13 @@ void system_harden(void)
 #endif
 }
 
+size_t system_descriptors(void)
+{
+    struct rlimit limit;
+    bool known = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+    return known ? (size_t)limit.rlim_cur : SIZE_MAX;
+}
+
 /* --- sockets that the manager opened ---------------------------------------------- */
 
 static struct {

@@ -10,6 +10,7 @@ abuse_test_() ->
         {Title, Test} <-
             [{"a name of the legacy protocol's forges no line of the log", fun forged_line/0},
              {"legacy registrations leave descriptors to all others", fun registrations/0},
+             {"nodes' registrations leave descriptors to strangers", fun enough_nodes/0},
              {"a node that is put out and does not read keeps the door from nothing",
               fun put_out/0}]].
 
@@ -32,10 +33,13 @@ forged_line() ->
     ?assertMatch([_], door:events(Door, "epmd_registered")),
     0 = door:stop(Door).
 
-registrations() ->
+poor_door() ->
     Few = integer_to_list(?FEW),
-    Door = door:start(door:host("127.0.0.1"),
-                      #{exec => ["sh", "-c", "ulimit -n " ++ Few ++ "; exec \"$@\"", "sh"]}),
+    door:start(door:host("127.0.0.1"),
+               #{exec => ["sh", "-c", "ulimit -n " ++ Few ++ "; exec \"$@\"", "sh"]}).
+
+registrations() ->
+    Door = poor_door(),
     Took = [register_at(Door, "n" ++ integer_to_list(N)) || N <- lists:seq(1, 2 * ?FEW)],
     ?assertEqual(?FEW div 4, length([ok || {0, _} <- Took])),
     {ok, Node, _} = door:register(Door, "a@127.0.0.1"),
@@ -44,6 +48,20 @@ registrations() ->
     mesh:wait_until(fun() -> door:counter(Door, "epmd_nodes") =:= 0 end),
     {0, Again} = register_at(Door, "again"),
     ok = gen_tcp:close(Again),
+    0 = door:stop(Door).
+
+enough_nodes() ->
+    Door = poor_door(),
+    Name = fun(N) -> "n" ++ integer_to_list(N) ++ "@127.0.0.1" end,
+    Took = [begin {ok, Node, _} = door:register(Door, Name(N)), Node end
+            || N <- lists:seq(1, ?FEW div 2)],
+    ?assertMatch({refused, 5, "the door has 32 nodes" ++ _}, door:register(Door, Name(0))),
+    {Ip, Port} = door:address(Door),
+    {ok, Stranger} = gen_tcp:connect(Ip, Port, []),
+    mesh:wait_until(fun() -> door:counter(Door, "pending") =:= 1 end),
+    0 = door:counter(Door, "starved"),
+    ok = gen_tcp:close(Stranger),
+    [ok = socket:close(Node) || Node <- Took],
     0 = door:stop(Door).
 
 %% The door has something to say to it, and no room to say it.
