@@ -173,6 +173,24 @@ request(<<"links">>, []) ->
     {ok, [["link", Name, Fingerprint, Used | Keys] ||
              {_, #{state := up, name := Name, fingerprint := Fingerprint, mesh_key := Used,
                    peer_mesh_keys := Keys}} <- tacit_drv:links()]};
+request(<<"handshake">>, [Node | Challenges]) ->
+    %% A record of the emulator's, in all releases: default flags, then mandatory ones.
+    Flags = erts_internal:get_dflags(),
+    Visible = case init:get_argument(hidden) of {ok, _} -> "no"; error -> "yes" end,
+    Cookie = atom_to_list(cookie_for(Node)),
+    {ok, [["flags", integer_to_list(element(2, Flags))],
+          ["mandatory", integer_to_list(element(3, Flags))],
+          ["visible", Visible] |
+          [["digest", hex(erlang:md5([Cookie, C]))] || C <- Challenges]]};
 request(Command, Arguments) ->
     {error, io_lib:format("unknown command '~ts' with ~b arguments",
                           [Command, length(Arguments)])}.
+
+%% No atom is made of what the command is asked about.
+cookie_for(Name) ->
+    try erlang:get_cookie(binary_to_existing_atom(Name))
+    catch error:badarg -> erlang:get_cookie()
+    end.
+
+hex(Bytes) ->
+    [io_lib:format("~2.16.0b", [Byte]) || <<Byte>> <= Bytes].

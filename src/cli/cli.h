@@ -22,8 +22,9 @@ enum {
 
 /* A subcommand: argv[0] is its name. CLI_USAGE makes main print how it is called. */
 typedef int cli_run_fn(int argc, char **argv);
-cli_run_fn cli_add_peer, cli_authority, cli_cert, cli_check, cli_explain, cli_init,
-    cli_keygen, cli_mesh_key, cli_names, cli_psk, cli_pubkey, cli_reload, cli_show;
+cli_run_fn cli_add_peer, cli_authority, cli_cert, cli_check, cli_doctor, cli_explain,
+    cli_init, cli_keygen, cli_mesh_key, cli_names, cli_ping, cli_psk, cli_pubkey,
+    cli_reload, cli_show;
 
 /* Prints "tacit: ..." to stderr and returns CLI_FAILED. */
 __attribute__((format(printf, 1, 2))) int cli_fail(const char *format, ...);

@@ -1,0 +1,77 @@
+/*
+ * The command as the initiator of a channel: one connection, and what is said on it, all
+ * within a deadline. names.c and trial.c call it.
+ */
+#ifndef TACIT_CLI_CLIENT_H
+#define TACIT_CLI_CLIENT_H
+
+#include "channel/handshake.h"
+#include "policy/policy.h"
+
+enum {
+    CLIENT_MESSAGE_MAX = 1024, /* bytes of a distribution message, with its length */
+};
+
+/* It holds keys, so it lives in locked memory. */
+struct client {
+    struct tacit_channel channel;
+    struct tacit_handshake handshake;
+    int fd;
+    bool open;               /* there are records: the channel is up */
+    int64_t deadline;        /* on now_us()'s clock, in microseconds */
+    enum tacit_close reason; /* why the peer closed, after TACIT_ECLOSED */
+    char text[TACIT_CLOSE_TEXT_MAX + 1];
+    uint8_t *at, *end; /* what is left of the record opened last */
+    uint8_t record[TACIT_RECORD_MAX];
+};
+
+/* NULL: no lockable memory. */
+struct client *client_new(void);
+
+/* Ends the connection, where there is one: with a close, where there is a channel. */
+void client_close(struct client *c);
+void client_free(struct client *c);
+
+/* A clock for intervals, microseconds. */
+int64_t client_now_us(void);
+
+/*
+ * The addresses of an endpoint, with its port, at most max of them. TACIT_ENAME with the
+ * reason in *ret_why: none was found.
+ */
+int client_resolve(const struct tacit_endpoint *endpoint, struct tacit_address *ret,
+                   size_t max, size_t *ret_count, const char **ret_why);
+
+/*
+ * Connects, from [host] source, and sets the deadline for everything that follows on this
+ * connection, ms from now. TACIT_ETIMEOUT, or TACIT_ESYSTEM with errno.
+ */
+int client_connect(struct client *c, const struct tacit_policy *policy,
+                   const struct tacit_address *address, unsigned ms);
+
+/*
+ * Runs the handshake as own_name, with wanted; "" and "" ask a door. Of the rules, decide
+ * alone is asked, with context. Its error, or that of the handshake: c->handshake tells
+ * how far it came.
+ */
+int client_handshake(struct client *c, const struct tacit_policy *policy,
+                     const char *own_name, const char *wanted,
+                     const struct tacit_channel_rules *rules, void *context);
+
+/* Bytes as they are. TACIT_ECUT, TACIT_ETIMEOUT. */
+int client_send(struct client *c, const uint8_t *bytes, size_t len);
+
+/* The next record as it came, whole, in c->record. */
+int client_receive(struct client *c, size_t *ret_len);
+
+/* One distribution message behind its length, in a record of its own. TACIT_ESPACE. */
+int client_send_message(struct client *c, const uint8_t *message, size_t len);
+
+/*
+ * The next distribution message but ticks. TACIT_ECLOSED: the peer closed, c->reason and
+ * c->text say why; TACIT_ESPACE: it is longer than cap.
+ */
+int client_receive_message(struct client *c, uint8_t *message, size_t cap,
+                           size_t *ret_len);
+
+#endif

@@ -1,0 +1,297 @@
+/* A trial connection: up to the channel. */
+#include "cli/trial.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "policy/signed.h"
+
+enum {
+    CONNECT_MS =
+        20000, /* for TCP and all that follows: a stranger is closed after 10 s */
+    ADDRESSES_MAX = 32,
+};
+
+const char *trial_stage_name(enum trial_stage stage)
+{
+    static const char *const names[TRIAL_STAGES] = {
+        "name",     "address",   "tcp",        "mesh key", "node",
+        "identity", "rule here", "rule there", "flags",    "cookie"};
+    return names[stage];
+}
+
+bool trial_tell(struct trial *t, enum trial_stage stage, enum trial_verdict verdict,
+                const char *format, ...)
+{
+    char text[TRIAL_TEXT];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (verdict == TRIAL_FAILED) {
+        t->failed = true;
+        snprintf(t->why, sizeof t->why, "%s: %s", trial_stage_name(stage), text);
+    }
+    t->told(t, stage, verdict, text);
+    return verdict != TRIAL_FAILED;
+}
+
+void trial_find_own(struct trial *t, const char *as)
+{
+    struct control_process *found = calloc(CONTROL_PROCESSES_MAX, sizeof *found);
+    int count = found != NULL ? control_find(tacit_policy_path(t->policy), found) : -1;
+    for (int i = 0; i < count && *t->control == '\0'; i++) {
+        if (strcmp(found[i].kind, "node") != 0 || !tacit_name_ok(found[i].name) ||
+            strcmp(found[i].name, t->node) == 0 ||
+            (as != NULL && strcmp(found[i].name, as) != 0))
+            continue;
+        snprintf(t->own, sizeof t->own, "%s", found[i].name);
+        snprintf(t->control, sizeof t->control, "%s", found[i].path);
+    }
+    if (as != NULL)
+        snprintf(t->own, sizeof t->own, "%s", as);
+    free(found);
+}
+
+/* --- what this side's rules say ----------------------------------------------------- */
+
+/* "FILE:LINE [peer GLOB]" */
+static const char *line_text(const struct tacit_decision *d, char *text, size_t cap)
+{
+    const struct tacit_rule *rule = tacit_decision_rule(d);
+    snprintf(text, cap, "no line");
+    if (d->peer != NULL)
+        snprintf(text, cap, "%s:%u [peer %s]", rule->path, rule->line, d->peer->glob);
+    else if (d->group != NULL)
+        snprintf(text, cap, "%s:%u [group %s]", rule->path, rule->line, d->group->name);
+    return text;
+}
+
+static bool check_name(struct trial *t)
+{
+    char line[512];
+    struct tacit_decision d;
+    struct tacit_question q = {.name = t->node, .now = (uint64_t)time(NULL)};
+    if (!tacit_name_ok(t->node))
+        return trial_tell(t, TRIAL_NAME, TRIAL_FAILED,
+                          "'%s' is no node's name: expected one such as "
+                          "app@db1.example.net, the host in lower case",
+                          t->node);
+    if (tacit_policy_is_plain(t->policy, t->node))
+        return trial_tell(t, TRIAL_NAME, TRIAL_FAILED,
+                          "a [plain] line of %s names it: it is reached without Tacit; "
+                          "take it off that line, or ask epmd",
+                          tacit_policy_path(t->policy));
+    tacit_policy_explain(t->policy, &q, &d);
+    return trial_tell(t, TRIAL_NAME, TRIAL_OK, "%s%s", line_text(&d, line, sizeof line),
+                      tacit_decision_rule(&d) != NULL ? " decides about it"
+                                                      : " of ours is for it");
+}
+
+/* What tacit:revoke/1 wrote beside tacit.conf, a fingerprint a line. */
+static bool revoked_by_hand(const struct tacit_policy *policy, const uint8_t *key)
+{
+    const char *conf = tacit_policy_path(policy), *slash = strrchr(conf, '/');
+    char path[4096], line[128], fingerprint[TACIT_FINGERPRINT_TEXT];
+    snprintf(path, sizeof path, "%.*srevoked",
+             slash != NULL ? (int)(slash - conf + 1) : 0, conf);
+    FILE *file = fopen(path, "re");
+    bool found = false;
+    tacit_fingerprint(key, fingerprint);
+    while (file != NULL && !found && fgets(line, sizeof line, file) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        found = strcmp(line, fingerprint) == 0;
+    }
+    if (file != NULL)
+        fclose(file);
+    return found;
+}
+
+/* The same question that a node of this host would ask. */
+static int rule_decide(void *context, const struct tacit_claim *claim,
+                       const uint8_t public_key[NOISE_DHLEN])
+{
+    struct trial *t = context;
+    struct tacit_certificate certificate;
+    struct tacit_question q = {.name = claim->name,
+                               .public_key = public_key,
+                               .address = &t->address,
+                               .now = (uint64_t)time(NULL)};
+    if (claim->certificate_len > 0) {
+        q.certificate_fault = tacit_policy_certificate(
+            t->policy, claim->certificate, claim->certificate_len, &certificate);
+        if (q.certificate_fault == TACIT_ALLOWED)
+            q.certificate = &certificate;
+    }
+    int error = tacit_policy_decide(t->policy, &q, &t->decision);
+    if (!error && revoked_by_hand(t->policy, public_key)) {
+        t->decision.reason = TACIT_REVOKED;
+        error = TACIT_EREFUSED;
+    }
+    t->decided = true;
+    /* Without a name to claim there is no message 3. */
+    return error || *t->own != '\0' ? error : TACIT_ESTATE;
+}
+
+static void rule_pair_key(void *context, const uint8_t public_key[NOISE_DHLEN],
+                          struct tacit_secret *ret_key)
+{
+    const struct trial *t = context;
+    tacit_policy_pair_key(t->policy, public_key, ret_key);
+}
+
+static const struct tacit_channel_rules rules = {.pair_key = rule_pair_key,
+                                                 .decide = rule_decide};
+
+/* --- address and TCP ---------------------------------------------------------------- */
+
+/* The first address that somebody listens on. */
+static bool check_tcp(struct trial *t, const struct tacit_address *addresses,
+                      size_t count)
+{
+    char shown[TACIT_ADDRESS_TEXT], why[TRIAL_TEXT / 2] = "";
+    for (size_t i = 0; i < count; i++) {
+        int64_t start = client_now_us();
+        int error = client_connect(t->client, t->policy, &addresses[i], CONNECT_MS);
+        size_t len = strlen(why);
+        tacit_address_to_text(&addresses[i], shown);
+        t->address = addresses[i];
+        t->tcp_us = client_now_us() - start;
+        if (!error)
+            return trial_tell(t, TRIAL_TCP, TRIAL_OK, "%s", shown);
+        snprintf(why + len, sizeof why - len, "%s%s: %s", len > 0 ? ", " : "", shown,
+                 error == TACIT_ETIMEOUT ? "no answer" : strerror(errno));
+        client_close(t->client);
+    }
+    return trial_tell(
+        t, TRIAL_TCP, TRIAL_FAILED,
+        "%s: start the node or secure-epmd there, see what its [host] listen "
+        "says, and what a firewall in between",
+        why);
+}
+
+static bool check_address(struct trial *t)
+{
+    struct tacit_endpoint endpoint;
+    struct tacit_address addresses[ADDRESSES_MAX];
+    const char *why = "";
+    size_t count = 0;
+    int error = tacit_policy_endpoint(t->policy, t->node, &endpoint);
+    if (!error)
+        error = client_resolve(&endpoint, addresses, ADDRESSES_MAX, &count, &why);
+    if (error)
+        return trial_tell(t, TRIAL_ADDRESS, TRIAL_FAILED,
+                          "%s: %s: give the [peer] line an endpoint, or the name an "
+                          "address in DNS",
+                          endpoint.host, why);
+    trial_tell(t, TRIAL_ADDRESS, TRIAL_OK, "%s port %u", endpoint.host,
+               (unsigned)endpoint.port);
+    return t->last >= TRIAL_TCP && check_tcp(t, addresses, count);
+}
+
+/* --- the handshake ------------------------------------------------------------------ */
+
+static bool check_mesh_key(struct trial *t, int error)
+{
+    char mark[TACIT_MESH_MARK_TEXT], now[TACIT_TIME_TEXT];
+    uint8_t bytes[TACIT_MESH_MARK];
+    const struct tacit_secret *keys;
+    tacit_policy_mesh_keys(t->policy, &keys);
+    tacit_mesh_mark(&keys[0], bytes);
+    tacit_mesh_mark_text(bytes, mark);
+    tacit_time_to_text((uint64_t)time(NULL), now);
+    if (t->client->handshake.peer.name[0] != '\0') /* message 2 opened */
+        return trial_tell(t, TRIAL_MESH_KEY, TRIAL_OK, "%s", mark);
+    if (error == TACIT_ECUT || error == TACIT_ETIMEOUT)
+        return trial_tell(
+            t, TRIAL_MESH_KEY, TRIAL_FAILED,
+            "silence: another mesh key there ('tacit mesh-key list': this "
+            "host seals with %s), a clock that is wrong (this one says %s), "
+            "no Tacit, or a door without that node",
+            mark, now);
+    return trial_tell(t, TRIAL_MESH_KEY, TRIAL_FAILED,
+                      "what answers is not Tacit with this mesh key: %s",
+                      tacit_error_text(error));
+}
+
+static bool check_node(struct trial *t, int error)
+{
+    const char *answers = t->client->handshake.peer.name;
+    if (error == TACIT_ENAME && !t->decided)
+        return trial_tell(t, TRIAL_NODE, TRIAL_FAILED,
+                          "%s answers: start %s there, or give its [peer] line the "
+                          "endpoint where it is",
+                          answers, t->node);
+    if (error && !t->decided)
+        return trial_tell(t, TRIAL_NODE, TRIAL_FAILED,
+                          "%s: see [mesh] suites and the releases of both sides",
+                          tacit_error_text(error));
+    return trial_tell(t, TRIAL_NODE, TRIAL_OK, "%s answers", answers);
+}
+
+/* Whether it is the proof that was wanting, and not the rule that says no. */
+static bool is_of_identity(enum tacit_reason reason)
+{
+    return reason == TACIT_OTHER_KEY ||
+           (reason >= TACIT_NO_CERTIFICATE && reason <= TACIT_RUN_OUT);
+}
+
+static bool check_rules(struct trial *t)
+{
+    char line[512], key[TACIT_KEY_TEXT], fingerprint[TACIT_FINGERPRINT_TEXT];
+    enum tacit_reason reason = t->decision.reason;
+    const char *why = tacit_reason_text(reason);
+    line_text(&t->decision, line, sizeof line);
+    tacit_key_to_text(t->client->handshake.peer_key, key);
+    tacit_fingerprint(t->client->handshake.peer_key, fingerprint);
+    if (is_of_identity(reason))
+        return trial_tell(t, TRIAL_IDENTITY, TRIAL_FAILED,
+                          "%s: %s: it shows the key %s; if that is right (ask there: "
+                          "'tacit pubkey'), put it, or its certificate, in place",
+                          line, why, key);
+    trial_tell(t, TRIAL_IDENTITY, TRIAL_OK, "%s", fingerprint);
+    if (reason == TACIT_NO_LINE)
+        return trial_tell(t, TRIAL_RULE_HERE, TRIAL_FAILED,
+                          "%s: if the key %s is right (ask there: 'tacit pubkey'): tacit "
+                          "add-peer '%s' %s",
+                          why, key, t->node, key);
+    if (reason != TACIT_ALLOWED)
+        return trial_tell(t, TRIAL_RULE_HERE, TRIAL_FAILED,
+                          "%s: %s: see 'tacit explain %s'", line, why, t->node);
+    return trial_tell(t, TRIAL_RULE_HERE, TRIAL_OK, "%s", line);
+}
+
+static bool shake_hands(struct trial *t)
+{
+    int64_t start = client_now_us();
+    int error = client_handshake(t->client, t->policy, t->own, t->node, &rules, t);
+    t->handshake_us = client_now_us() - start;
+    if (!check_mesh_key(t, error) || !check_node(t, error) || !check_rules(t))
+        return false;
+    if (*t->own == '\0')
+        return trial_tell(t, TRIAL_RULE_THERE, TRIAL_NOT_CHECKED,
+                          "no node runs here with %s: --as NAME says for which it is",
+                          tacit_policy_path(t->policy));
+    if (error)
+        return trial_tell(t, TRIAL_RULE_THERE, TRIAL_FAILED, "%s",
+                          tacit_error_text(error));
+    return trial_run_node(t);
+}
+
+bool trial_run(struct trial *t)
+{
+    t->failed = t->decided = false;
+    t->client = client_new();
+    if (t->client == NULL)
+        return trial_tell(t, TRIAL_NAME, TRIAL_FAILED, "%s",
+                          tacit_error_text(TACIT_ENOMEM));
+    if (check_name(t) && check_address(t))
+        (void)shake_hands(t);
+    client_free(t->client);
+    t->client = NULL;
+    return !t->failed;
+}
