@@ -12,6 +12,10 @@
 #include "base/cursor.h"
 #include "socket/socket.h"
 
+enum {
+    PART_MS = 2000, /* what a peer may take to hang up */
+};
+
 struct client *client_new(void)
 {
     struct client *c =
@@ -21,35 +25,6 @@ struct client *client_new(void)
     memset(c, 0, sizeof *c);
     c->fd = -1;
     return c;
-}
-
-/* The peer is told that nothing more comes: a connection without that was cut. */
-static void say_done(struct client *c)
-{
-    uint8_t out[TACIT_RECORD_HEADER + TACIT_CONTROL_MAX + TACIT_TAG_MAX];
-    size_t len;
-    if (tacit_channel_seal_close(&c->channel, TACIT_CLOSE_DONE, "", out, sizeof out,
-                                 &len) == TACIT_OK)
-        (void)client_send(c, out, len);
-}
-
-void client_close(struct client *c)
-{
-    if (c->open)
-        say_done(c);
-    if (c->fd >= 0)
-        close(c->fd);
-    c->fd = -1;
-    c->open = false;
-    tacit_handshake_wipe(&c->handshake);
-    tacit_channel_wipe(&c->channel);
-}
-
-void client_free(struct client *c)
-{
-    if (c != NULL)
-        client_close(c);
-    sodium_free(c);
 }
 
 /* --- addresses ---------------------------------------------------------------------- */
@@ -257,4 +232,43 @@ int client_receive_message(struct client *c, uint8_t *message, size_t cap,
         return TACIT_ESPACE;
     *ret_len = len;
     return take(c, message, len);
+}
+
+/* --- the end ------------------------------------------------------------------------ */
+
+/*
+ * The peer is told that nothing more comes: a connection without that was cut. Then its
+ * end is waited for, so that nothing of this one is left there when the command is over.
+ */
+static void part(struct client *c)
+{
+    uint8_t out[TACIT_RECORD_HEADER + TACIT_CONTROL_MAX + TACIT_TAG_MAX];
+    size_t len;
+    c->deadline = client_now_us() + (int64_t)PART_MS * 1000;
+    if (tacit_channel_seal_close(&c->channel, TACIT_CLOSE_DONE, "", out, sizeof out,
+                                 &len) == TACIT_OK &&
+        client_send(c, out, len) == TACIT_OK) {
+        shutdown(c->fd, SHUT_WR);
+        while (receive_all(c, out, 1) == TACIT_OK)
+            ;
+    }
+}
+
+void client_close(struct client *c)
+{
+    if (c->open)
+        part(c);
+    if (c->fd >= 0)
+        close(c->fd);
+    c->fd = -1;
+    c->open = false;
+    tacit_handshake_wipe(&c->handshake);
+    tacit_channel_wipe(&c->channel);
+}
+
+void client_free(struct client *c)
+{
+    if (c != NULL)
+        client_close(c);
+    sodium_free(c);
 }

@@ -92,7 +92,8 @@ static bool refused_there(struct trial *t, int error)
     if (c->reason == TACIT_CLOSE_DONE) {
         trial_tell(t, TRIAL_RULE_THERE, TRIAL_OK, "%s may come", t->own);
         return trial_tell(t, TRIAL_FLAGS, TRIAL_FAILED,
-                          "it ended the handshake: its log says why");
+                          "it ended the handshake: its log says why, or there was "
+                          "another at the same time (then try again)");
     }
     return trial_tell(t, TRIAL_RULE_THERE, TRIAL_FAILED,
                       "%s: %s: the configuration there has to let %s in, with the key %s",

@@ -53,9 +53,17 @@ doctor(Pair, Conf, Node) ->
     run("doctor", Pair, Conf, [], Node).
 
 %% Status and text; Conf is a file beside that of the first node.
-run(Command, {#{host := #{dir := Dir}}, _}, Conf, More, Node) ->
+run(Command, {#{host := #{dir := Dir}} = A, B}, Conf, More, Node) ->
+    mesh:wait_until(fun() -> settled(B, maps:get(name, A)) end),
     {Status, Text} = mesh:tacit([Command, "--conf", filename:join(Dir, Conf) | More] ++ [Node]),
     {Status, lists:flatten(Text)}.
+
+%% net_kernel has no handshake with a node of that name under way: it would end another's.
+settled(B, Name) ->
+    case mesh:call(B, ets, lookup, [sys_dist, Name]) of
+        [] -> true;
+        [Connection] -> element(4, Connection) =:= up
+    end.
 
 name(#{name := Name}) -> atom_to_list(Name).
 
