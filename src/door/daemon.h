@@ -193,6 +193,8 @@ bool local_busy(void);
 /* --- epmd.c, metrics.c, report.c -------------------------------------------------- */
 
 int epmd_apply(struct tacit_fault *fault);
+/* Connections that are no node's. */
+size_t epmd_pending(void);
 /* Ends the oldest connection that is no node's; false: there is none. */
 bool epmd_evict(void);
 void epmd_tick(void);

@@ -264,6 +264,11 @@ int epmd_apply(struct tacit_fault *fault)
     return error;
 }
 
+size_t epmd_pending(void)
+{
+    return clients.count;
+}
+
 bool epmd_evict(void)
 {
     if (clients.oldest == NULL)

@@ -41,6 +41,14 @@ uint64_t wall_clock(void)
 
 /* --- descriptors ------------------------------------------------------------------ */
 
+/* Where there are more: a crowd at one port costs the few at the other nothing. */
+static bool evict(void)
+{
+    if (epmd_pending() > door.pending.count && epmd_evict())
+        return true;
+    return public_evict() || epmd_evict();
+}
+
 void door_starved(void)
 {
     int64_t now = now_ms();
@@ -51,7 +59,7 @@ void door_starved(void)
     }
     /* Several at once, so that the next one to be accepted is not only a stranger. */
     for (int i = 0; i < STARVED_EVICTS; i++)
-        if (!public_evict() && !epmd_evict())
+        if (!evict())
             break;
     tacit_pending_starve(&door.pending, now);
     rests_until = now + TACIT_PENDING_PAUSE_MS;
