@@ -62,7 +62,7 @@ int shared_read(const char *path, struct policy_ref **ret_ref, struct tacit_faul
         driver_free(ref);
         return error;
     }
-    error = tacit_policy_test(ref->policy, wall_clock(), fault);
+    error = tacit_policy_test(ref->policy, fault);
     if (error) {
         policy_release(ref);
         return error;

@@ -2,7 +2,6 @@
 #include "cli/cli.h"
 
 #include <stdio.h>
-#include <time.h>
 
 /* Those that the door listens on. */
 static size_t print_interfaces(const struct tacit_policy *policy)
@@ -80,7 +79,7 @@ int cli_check(int argc, char **argv)
         return CLI_USAGE;
     if (cli_load(values[0], &policy) != CLI_OK)
         return CLI_FAILED;
-    if (tacit_policy_test(policy, (uint64_t)time(NULL), &fault) != 0) {
+    if (tacit_policy_test(policy, &fault) != 0) {
         tacit_policy_free(policy);
         return cli_fail("%s", fault.text);
     }

@@ -169,11 +169,11 @@ void tacit_policy_explain(const struct tacit_policy *policy,
                           struct tacit_decision *ret_decision);
 
 /*
- * Runs the configuration's own tests, [test], as of now (seconds since 1970): to be done
- * before it comes in force. TACIT_ECONFIG, with the test that fails in *fault.
+ * Runs the configuration's own tests, [test]: to be done before it comes in force.
+ * TACIT_ECONFIG, with the test that fails in *fault. They are asked as if no line had
+ * expired: a file that passes once passes on every day, and a node starts with it.
  */
-int tacit_policy_test(const struct tacit_policy *policy, uint64_t now,
-                      struct tacit_fault *fault);
+int tacit_policy_test(const struct tacit_policy *policy, struct tacit_fault *fault);
 
 /* Whether any line knows this public key. */
 bool tacit_policy_knows_key(const struct tacit_policy *policy,
