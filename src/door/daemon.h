@@ -117,6 +117,8 @@ struct listening {
 /* Takes fd over; NULL: no memory, and fd is closed. */
 struct listening *listening_new(int fd, void (*accept)(struct listening *l));
 void listening_free(struct listening *l);
+/* The next connection, as socket_accept; -1: none now. Sees to it that there is room. */
+int listening_accept(struct listening *l, struct tacit_address *ret_peer);
 /* Accepting goes on after a rest. */
 void listening_wake_all(void);
 

@@ -187,12 +187,9 @@ static void accept_client(struct listening *l)
 {
     for (int i = 0; i < ACCEPT_BATCH; i++) {
         struct tacit_address peer;
-        int fd = socket_accept(l->fd, &peer);
-        if (fd < 0) {
-            if (errno == EMFILE || errno == ENFILE)
-                door_starved();
+        int fd = listening_accept(l, &peer);
+        if (fd < 0)
             return;
-        }
         struct client *c = calloc(1, sizeof *c);
         if (c != NULL)
             c->input = calloc(1, sizeof *c->input);

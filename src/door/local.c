@@ -276,26 +276,19 @@ static const struct stream_kind kind = {
 static void accept_local(struct listening *l)
 {
     for (int i = 0; i < ACCEPT_BATCH; i++) {
-        struct ucred peer = {0};
-        socklen_t len = sizeof peer;
-        int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd < 0) {
-            if (errno == EMFILE || errno == ENFILE)
-                door_starved();
+        struct tacit_address nowhere;
+        int fd = listening_accept(l, &nowhere);
+        if (fd < 0)
             return;
-        }
         struct node *n = calloc(1, sizeof *n);
         if (n != NULL)
             n->input = calloc(1, sizeof *n->input);
-        if (n == NULL || n->input == NULL ||
-            getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0) {
+        if (n == NULL || n->input == NULL || !socket_unix_peer(fd, &n->uid, &n->pid)) {
             if (n != NULL)
                 gone(&n->stream);
             close(fd);
             continue;
         }
-        n->uid = peer.uid;
-        n->pid = peer.pid;
         if (stream_open(&n->stream, fd, &kind, &newcomers) != TACIT_OK)
             gone(&n->stream);
     }

@@ -77,12 +77,9 @@ static void accept_scrape(struct listening *l)
 {
     for (int i = 0; i < ACCEPT_BATCH; i++) {
         struct tacit_address peer;
-        int fd = socket_accept(l->fd, &peer);
-        if (fd < 0) {
-            if (errno == EMFILE || errno == ENFILE)
-                door_starved();
+        int fd = listening_accept(l, &peer);
+        if (fd < 0)
             return;
-        }
         struct scrape *s = calloc(1, sizeof *s);
         if (s == NULL)
             close(fd);

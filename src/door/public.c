@@ -198,16 +198,10 @@ static void accept_some(struct listening *l)
 {
     for (int i = 0; i < ACCEPT_BATCH; i++) {
         struct tacit_address peer;
-        int fd = socket_accept(l->fd, &peer);
-        if (fd >= 0) {
-            take_socket(fd, &peer);
-        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-                   errno == ENOMEM) {
-            door_starved();
+        int fd = listening_accept(l, &peer);
+        if (fd < 0)
             return;
-        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            return;
-        }
+        take_socket(fd, &peer);
     }
 }
 

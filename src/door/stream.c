@@ -201,6 +201,18 @@ struct listening *listening_new(int fd, void (*accept_some)(struct listening *l)
     return l;
 }
 
+int listening_accept(struct listening *l, struct tacit_address *ret_peer)
+{
+    int fd;
+    do { /* one that went before it was accepted is none */
+        fd = socket_accept(l->fd, ret_peer);
+    } while (fd < 0 && (errno == ECONNABORTED || errno == EINTR));
+    if (fd < 0 &&
+        (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM))
+        door_starved();
+    return fd;
+}
+
 static void listening_closed(uv_handle_t *handle)
 {
     free(handle->data);

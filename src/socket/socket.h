@@ -52,6 +52,12 @@ void socket_address(const struct sockaddr *from, struct tacit_address *ret_addre
 int socket_connect_unix(const char *path);
 
 /*
+ * The user at the other end of a Unix socket, and his process where the system tells it,
+ * else 0. false: the system does not say.
+ */
+bool socket_unix_peer(int fd, unsigned *ret_uid, int *ret_pid);
+
+/*
  * Whether whoever listens at path, to which fd is connected, is to be trusted: root, this
  * process's own user, or one to whom root gave the socket's directory. ret_uid: who.
  */

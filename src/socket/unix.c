@@ -56,14 +56,31 @@ static bool is_users_place(const char *path, uid_t user)
     return st.st_uid == user && own_parent(place, &st) && st.st_uid == 0;
 }
 
-bool socket_unix_trusted(int fd, const char *path, unsigned *ret_uid)
+bool socket_unix_peer(int fd, unsigned *ret_uid, int *ret_pid)
 {
+#ifdef SO_PEERCRED
     struct ucred peer;
     socklen_t len = sizeof peer;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
         return false;
+    *ret_pid = peer.pid;
     *ret_uid = peer.uid;
-    return peer.uid == 0 || peer.uid == geteuid() || is_users_place(path, peer.uid);
+#else
+    uid_t uid;
+    gid_t gid;
+    if (getpeereid(fd, &uid, &gid) < 0)
+        return false;
+    *ret_pid = 0;
+    *ret_uid = uid;
+#endif
+    return true;
+}
+
+bool socket_unix_trusted(int fd, const char *path, unsigned *ret_uid)
+{
+    int pid;
+    return socket_unix_peer(fd, ret_uid, &pid) &&
+           (*ret_uid == 0 || *ret_uid == geteuid() || is_users_place(path, *ret_uid));
 }
 
 /* The descriptors that came with a message: how many, and the first. */
