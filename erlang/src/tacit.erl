@@ -37,6 +37,7 @@
                   sent_bytes := non_neg_integer(),
                   received_messages := non_neg_integer(), % ticks included
                   sent_messages := non_neg_integer(),
+                  rekeys := non_neg_integer(),     % how often fresh keys were agreed
                   age := non_neg_integer()}.       % seconds
 -type down() :: #{state := down,
                   direction := in | out,

@@ -11,6 +11,7 @@
  *     listener.c  the port that listens: accept, strangers, limits, deadlines; listener.h
  *                 names the files that it is made of
  *     link.c      the port of one link: dial, take over, end
+ *     keys.c      fresh keys for a live link
  *     output.c    messages from the emulator -> records -> socket
  *     input.c     socket -> records -> messages to the emulator
  *     term.c      messages to processes
@@ -37,6 +38,7 @@
 #include <stdint.h>
 
 #include "channel/handshake.h"
+#include "channel/rekey.h"
 #include "channel/replay.h"
 #include "door/pending.h"
 #include "policy/policy.h"
@@ -57,9 +59,17 @@ enum {
 
 /* --- shared.c --------------------------------------------------------------------- */
 
+/* A private key in use by somebody: a configuration, or links that were made with it. */
+struct identity {
+    atomic_uint count;
+    struct noise_keypair *pair; /* in locked memory, read-only */
+};
+
 /* A policy in use by somebody. */
 struct policy_ref {
     atomic_uint count;
+    struct identity
+        *identity; /* the policy's own: shared with others that have the same */
     struct tacit_policy *policy;
 };
 
@@ -300,7 +310,16 @@ uint32_t listener_creation(const struct listener *l);
 /* The host's first address, for #net_address{}; NULL: it has interfaces only. */
 const struct tacit_address *listener_address(const struct listener *l);
 
-/* --- link.c, output.c, input.c ---------------------------------------------------- */
+/* --- keys.c: identities --------------------------------------------------------------
+ */
+
+/* A copy of the pair; NULL: no memory. */
+struct identity *identity_new(const struct noise_keypair *pair);
+struct identity *identity_hold(struct identity *identity);
+void identity_release(struct identity *identity); /* NULL is allowed */
+
+/* --- link.c, keys.c, output.c, input.c
+ * ---------------------------------------------------- */
 
 enum link_state {
     LINK_CONNECTING, /* TCP */
@@ -352,6 +371,10 @@ struct link {
     ErlDrvTime deadline; /* 0: none */
     struct conn *conn;   /* while the handshake runs */
     struct tacit_channel *channel;
+    struct identity *identity;       /* that the handshake was made with */
+    struct tacit_rekey_limits rekey; /* when fresh keys are due */
+    ErlDrvTime keys_since;           /* us */
+    bool used;                       /* since then: more than ticks has crossed */
     struct tacit_claim peer;
     uint8_t peer_key[NOISE_DHLEN];
     uint8_t mesh_mark[TACIT_MESH_MARK]; /* of the mesh key that the handshake used */
@@ -404,11 +427,24 @@ void link_select(struct link *l, bool read, bool write);
 /* Tells the peer why, in a sealed record, as far as the socket takes it now. */
 void link_send_close(struct link *l, enum tacit_close reason, const char *text);
 
+/* When fresh keys are due is as the policy says. */
+void link_set_limits(struct link *l, const struct tacit_policy *policy);
+/* Queues an offer of fresh keys where they are due at `now` (us): true if it did so. */
+bool link_refresh_keys(struct link *l, ErlDrvTime now);
+/* Takes the data of a record of type rekey and queues the answer, if there is one. */
+int link_take_rekey(struct link *l, const uint8_t *data, size_t size);
+
 /* One message of the emulator's, or of dist_util's; size 0 is a tick. */
 void link_output(struct link *l, const ErlIOVec *message);
 void link_tick(struct link *l);
 /* Seals what is gathered and sends it. */
 void link_flush_output(struct link *l);
+/* Seals what is gathered: for a record that the channel is to seal behind it. */
+void link_seal_gathered(struct link *l);
+/* Takes a sealed record along with what link_flush_output sends. */
+void link_queue_record(struct link *l, const uint8_t *record, size_t len);
+/* Sends what was queued so outside of the emulator's own output. */
+void link_send_now(struct link *l);
 /* Sends queued records. */
 void link_send_queue(struct link *l);
 /* The zero timer: what was gathered is sent, a gathering that came to rest ends. */

@@ -67,7 +67,7 @@ static void put_link(ei_x_buff *x, const struct link *l)
     bool known = l->channel != NULL;
     if (known)
         tacit_fingerprint(l->peer_key, fingerprint);
-    ei_x_encode_map_header(x, 15);
+    ei_x_encode_map_header(x, 16);
     put_mesh_keys(x, l);
     put_binary(x, "name", l->peer.name);
     put_binary(x, "line", l->line);
@@ -84,6 +84,7 @@ static void put_link(ei_x_buff *x, const struct link *l)
     put_integer(x, "sent_bytes", l->sent_bytes);
     put_integer(x, "received_messages", l->received_messages);
     put_integer(x, "sent_messages", l->sent_messages);
+    put_integer(x, "rekeys", known ? l->channel->generation : 0);
     put_integer(x, "age", known ? wall_clock() - l->since : 0);
 }
 

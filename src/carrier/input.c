@@ -54,6 +54,7 @@ static enum link_fate deliver(struct link *l, ErlDrvBinary *binary, const uint8_
 {
     int gone;
     l->received_messages++;
+    l->used = true;
     if (l->state == LINK_PASSIVE) {
         deliver_handshake(l, bytes, len);
         return LINK_LIVES;
@@ -198,6 +199,17 @@ static void take_close(struct link *l, const uint8_t *data, size_t len)
     link_doom(l, TACIT_ECLOSED, tacit_close_name(reason), full);
 }
 
+static void take_rekey(struct link *l, const uint8_t *data, size_t len)
+{
+    int error = link_take_rekey(l, data, len);
+    if (error == TACIT_ELIMIT)
+        link_doom(l, error, "keys_worn", tacit_error_text(error));
+    else if (error)
+        protocol_error(l, "a rekey record that is not the one expected");
+    else
+        link_send_now(l);
+}
+
 /* Opens the record at the front, of size bytes, into place or into the long message. */
 static void open_record(struct link *l, size_t size)
 {
@@ -224,6 +236,8 @@ static void open_record(struct link *l, size_t size)
         link_doom(l, error, tacit_error_name(error), "a record that does not open");
     } else if (type == TACIT_RECORD_CLOSE) {
         take_close(l, to, len);
+    } else if (type == TACIT_RECORD_REKEY) {
+        take_rekey(l, to, len);
     } else if (direct) {
         in->message_got += len;
     } else {
@@ -356,6 +370,9 @@ enum link_fate link_read(struct link *l)
             return LINK_GONE;
         tidy(&l->input);
     }
+    if (budget < READ_BUDGET &&
+        link_refresh_keys(l, erl_drv_monotonic_time(ERL_DRV_USEC)))
+        link_send_now(l);
     if (!l->doomed)
         link_select(l, may_deliver(l), l->selected_write);
     if (budget < READ_BUDGET)

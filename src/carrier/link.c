@@ -120,6 +120,9 @@ static int establish(struct link *l, struct conn *c)
     int error = tacit_handshake_finish(&c->handshake, l->channel);
     if (error)
         return error;
+    l->identity = identity_hold(c->policy->identity);
+    l->keys_since = erl_drv_monotonic_time(ERL_DRV_USEC);
+    link_set_limits(l, c->policy->policy);
     l->state = LINK_PASSIVE;
     socket_keep_short(c->fd);
     l->peer = c->handshake.peer;
@@ -383,6 +386,7 @@ void link_stop(struct link *l)
     if (l->channel != NULL)
         tacit_channel_wipe(l->channel);
     free(l->channel);
+    identity_release(l->identity);
     free(l);
 }
 

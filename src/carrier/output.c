@@ -121,7 +121,7 @@ static void seal_record(struct link *l, const void *bytes, size_t len)
 }
 
 /* Seals what was gathered, where it lies. */
-static void seal_gathered(struct link *l)
+void link_seal_gathered(struct link *l)
 {
     struct link_output *o = &l->output;
     size_t len = o->data_len;
@@ -155,6 +155,17 @@ static bool make_room(struct link *l, size_t len)
     return !l->doomed && (o->batch != NULL || new_batch(l, BATCH_SIZE));
 }
 
+void link_queue_record(struct link *l, const uint8_t *record, size_t len)
+{
+    struct link_output *o = &l->output;
+    if (o->batch == NULL && !new_batch(l, l->gathering ? BATCH_SIZE : SMALL_BATCH))
+        return;
+    if (!make_room(l, len))
+        return;
+    memcpy(o->batch->orig_bytes + o->sealed, record, len);
+    o->sealed += len;
+}
+
 static void put_small(struct link *l, const void *bytes, size_t len)
 {
     struct link_output *o = &l->output;
@@ -171,7 +182,7 @@ static void put_small(struct link *l, const void *bytes, size_t len)
         from += take;
         len -= take;
         if (o->data_len == room(o))
-            seal_gathered(l);
+            link_seal_gathered(l);
     }
 }
 
@@ -179,7 +190,7 @@ static void put(struct link *l, const void *bytes, size_t len)
 {
     const char *from = bytes;
     if (len >= LARGE_PIECE)
-        seal_gathered(l);
+        link_seal_gathered(l);
     while (len >= LARGE_PIECE && !l->doomed) {
         size_t take = len < CHUNK ? len : CHUNK;
         if (!make_room(l, take))
@@ -215,7 +226,7 @@ static void put_message(struct link *l, const ErlIOVec *message)
 void link_flush_output(struct link *l)
 {
     if (!l->doomed)
-        seal_gathered(l);
+        link_seal_gathered(l);
     if (!l->doomed)
         send_batch(l);
     check_busy(l);
@@ -250,6 +261,8 @@ void link_output(struct link *l, const ErlIOVec *message)
         link_arm(l);
     }
     put_message(l, message);
+    l->used |= message->size > 0;
+    link_refresh_keys(l, l->last_output);
     account(l, message->size);
     if (!l->gathering || l->output.sealed >= SEND_AT)
         link_flush_output(l);
@@ -259,6 +272,13 @@ void link_output(struct link *l, const ErlIOVec *message)
         link_free_output(l);
     if (l->doomed)
         link_arm(l);
+}
+
+void link_send_now(struct link *l)
+{
+    link_flush_output(l);
+    if (!l->gathering)
+        link_free_output(l);
 }
 
 void link_tick(struct link *l)
@@ -271,9 +291,7 @@ void link_tick(struct link *l)
     if (l->output.batch != NULL || new_batch(l, l->gathering ? BATCH_SIZE : SMALL_BATCH))
         put_small(l, tick, sizeof tick);
     l->sent_messages++;
-    link_flush_output(l);
-    if (!l->gathering)
-        link_free_output(l);
+    link_send_now(l);
     link_arm(l);
 }
 

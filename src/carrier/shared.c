@@ -47,6 +47,21 @@ ErlDrvTime monotonic_ms(void)
     return erl_drv_monotonic_time(ERL_DRV_MSEC);
 }
 
+/* The policy's identity: the one in force where it is the same key. */
+static struct identity *identity_of(const struct tacit_policy *policy)
+{
+    const struct noise_keypair *pair = tacit_policy_identity(policy);
+    struct policy_ref *now = shared_policy();
+    struct identity *identity;
+    if (now != NULL && now->identity != NULL &&
+        memcmp(now->identity->pair->public_key, pair->public_key, NOISE_DHLEN) == 0)
+        identity = identity_hold(now->identity);
+    else
+        identity = identity_new(pair);
+    policy_release(now);
+    return identity;
+}
+
 int shared_read(const char *path, struct policy_ref **ret_ref, struct tacit_fault *fault)
 {
     struct tacit_files files = tacit_files_real();
@@ -62,10 +77,17 @@ int shared_read(const char *path, struct policy_ref **ret_ref, struct tacit_faul
         driver_free(ref);
         return error;
     }
+    ref->identity = NULL;
     error = tacit_policy_test(ref->policy, fault);
     if (error) {
         policy_release(ref);
         return error;
+    }
+    if (tacit_policy_identity(ref->policy) != NULL &&
+        (ref->identity = identity_of(ref->policy)) == NULL) {
+        snprintf(fault->text, sizeof fault->text, "%s: lockable memory ran out", path);
+        policy_release(ref);
+        return TACIT_ENOMEM;
     }
     *ret_ref = ref;
     return TACIT_OK;
@@ -132,6 +154,7 @@ void policy_release(struct policy_ref *ref)
     if (ref == NULL || atomic_fetch_sub(&ref->count, 1) > 1)
         return;
     tacit_policy_free(ref->policy);
+    identity_release(ref->identity);
     driver_free(ref);
 }
 

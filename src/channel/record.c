@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/cursor.h"
+#include "channel/internal.h"
 
 /* Beyond these AES-256-GCM's promises weaken; PROTOCOL.md, "Limits". */
 static const uint64_t RECORDS_MAX = UINT64_C(1) << 32;
@@ -30,39 +31,58 @@ const char *tacit_close_name(enum tacit_close reason)
 }
 
 /* record key = Expand(root, label, suite, direction, generation, h): bound to its use. */
-static void derive_key(struct tacit_seal_key *ret_key, const uint8_t root[NOISE_HASHLEN],
-                       enum tacit_suite suite, enum noise_role sender,
-                       uint32_t generation, const uint8_t h[NOISE_HASHLEN])
+static void derive_key(struct tacit_seal_key *ret_key, const struct tacit_channel *ch,
+                       enum noise_role sender)
 {
     static const char label[] = "tacit record v1";
     uint8_t info[sizeof label - 1 + 1 + 1 + 4 + NOISE_HASHLEN];
     struct tacit_writer w = tacit_writer(info, sizeof info);
     tacit_put_bytes(&w, label, sizeof label - 1);
-    tacit_put_u8(&w, (uint8_t)suite);
+    tacit_put_u8(&w, (uint8_t)ch->suite);
     tacit_put_u8(&w, sender == NOISE_INITIATOR ? 0 : 1);
-    tacit_put_u32(&w, generation);
-    tacit_put_bytes(&w, h, NOISE_HASHLEN);
+    tacit_put_u32(&w, ch->generation);
+    tacit_put_bytes(&w, ch->h, NOISE_HASHLEN);
     struct tacit_secret key;
-    noise_expand(root, info, tacit_written(&w), key.bytes, sizeof key.bytes);
-    tacit_seal_key_init(ret_key, suite, &key);
+    noise_expand(ch->root, info, tacit_written(&w), key.bytes, sizeof key.bytes);
+    tacit_seal_key_init(ret_key, ch->suite, &key);
     tacit_secret_wipe(&key);
+}
+
+void tacit__set_root(struct tacit_channel *ch, uint32_t generation,
+                     const struct tacit_secret split[2], const uint8_t h[NOISE_HASHLEN])
+{
+    uint8_t both[2 * TACIT_KEY_BYTES];
+    memcpy(both, split[0].bytes, TACIT_KEY_BYTES);
+    memcpy(both + TACIT_KEY_BYTES, split[1].bytes, TACIT_KEY_BYTES);
+    noise_hmac(h, NOISE_HASHLEN, both, sizeof both, ch->root); /* HKDF-Extract, salt h */
+    memcpy(ch->h, h, NOISE_HASHLEN);
+    ch->generation = generation;
+    tacit_wipe(both, sizeof both);
+}
+
+void tacit__switch_send(struct tacit_channel *ch)
+{
+    tacit_wipe(&ch->send, sizeof ch->send);
+    derive_key(&ch->send.key, ch, ch->role);
+}
+
+void tacit__switch_receive(struct tacit_channel *ch)
+{
+    tacit_wipe(&ch->receive, sizeof ch->receive);
+    derive_key(&ch->receive.key, ch,
+               ch->role == NOISE_INITIATOR ? NOISE_RESPONDER : NOISE_INITIATOR);
 }
 
 void tacit_channel_init(struct tacit_channel *ch, enum noise_role role,
                         enum tacit_suite suite, const struct tacit_secret split[2],
                         const uint8_t h[NOISE_HASHLEN])
 {
-    uint8_t both[2 * TACIT_KEY_BYTES], root[NOISE_HASHLEN];
     memset(ch, 0, sizeof *ch);
+    ch->role = role;
     ch->suite = suite;
-    memcpy(both, split[0].bytes, TACIT_KEY_BYTES);
-    memcpy(both + TACIT_KEY_BYTES, split[1].bytes, TACIT_KEY_BYTES);
-    noise_hmac(h, NOISE_HASHLEN, both, sizeof both, root); /* HKDF-Extract, salt h */
-    enum noise_role peer = role == NOISE_INITIATOR ? NOISE_RESPONDER : NOISE_INITIATOR;
-    derive_key(&ch->send.key, root, suite, role, 0, h);
-    derive_key(&ch->receive.key, root, suite, peer, 0, h);
-    tacit_wipe(both, sizeof both);
-    tacit_wipe(root, sizeof root);
+    tacit__set_root(ch, 0, split, h);
+    tacit__switch_send(ch);
+    tacit__switch_receive(ch);
 }
 
 void tacit_channel_wipe(struct tacit_channel *ch)
@@ -147,8 +167,9 @@ size_t tacit_record_size(const uint8_t *bytes, size_t len)
 }
 
 /*
- * Opens a body as data, or else as a close if it is small enough: a failed attempt may
- * have spoilt the body where it is opened in place, so that a copy is kept.
+ * Opens a body as data, or else, if it is small enough, as one of the other types: a
+ * failed attempt may have spoilt the body where it is opened in place, so that a copy is
+ * kept.
  */
 static int open_as(const struct tacit_direction *d, const uint8_t *body, size_t size,
                    size_t tag, uint8_t *out, enum tacit_record_type *ret_type)
@@ -160,8 +181,8 @@ static int open_as(const struct tacit_direction *d, const uint8_t *body, size_t 
     *ret_type = TACIT_RECORD_DATA;
     make_ad(ad, size, *ret_type);
     int error = tacit_unseal(&d->key, d->counter, ad, sizeof ad, body, size, out);
-    if (error && may_be_control) {
-        *ret_type = TACIT_RECORD_CLOSE;
+    while (error && may_be_control && *ret_type < TACIT_RECORD_CLOSE) {
+        ++*ret_type;
         make_ad(ad, size, *ret_type);
         error = tacit_unseal(&d->key, d->counter, ad, sizeof ad, copy, size, out);
     }

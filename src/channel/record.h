@@ -29,7 +29,7 @@ enum {
 /* What a record carries: sealed with it, and never sent. */
 enum tacit_record_type {
     TACIT_RECORD_DATA = 1,
-    TACIT_RECORD_REKEY = 2, /* reserved: fresh keys */
+    TACIT_RECORD_REKEY = 2, /* fresh keys are agreed: rekey.h */
     TACIT_RECORD_CLOSE = 3,
 };
 
@@ -59,10 +59,26 @@ struct tacit_direction {
     uint64_t bytes;   /* sealed bytes so far */
 };
 
+/* Where a side is on its way to fresh keys; only rekey.c looks inside. */
+struct tacit_rekey {
+    enum {
+        TACIT_REKEY_NONE,     /* both directions have the keys of one generation */
+        TACIT_REKEY_OFFERED,  /* our offer is out */
+        TACIT_REKEY_ACCEPTED, /* we send under the new keys, the peer not yet */
+    } state;
+    bool ignored;                 /* the peer's offer crossed ours, and lost */
+    struct noise_handshake noise; /* OFFERED; without our static private key */
+};
+
 /* An established channel. It holds keys: wipe it when done. */
 struct tacit_channel {
     struct tacit_direction send, receive;
     enum tacit_suite suite;
+    enum noise_role role; /* of the handshake, for the channel's whole life */
+    uint32_t generation;  /* of root: 0 from the handshake, one more with each rekey */
+    uint8_t root[NOISE_HASHLEN]; /* what the record keys come from: secret */
+    uint8_t h[NOISE_HASHLEN];    /* hash of the handshake that root came from */
+    struct tacit_rekey rekey;
     bool failed;
 };
 

@@ -13,7 +13,12 @@ enum {
     POLICY_LINE_MAX = 256,         /* more than inih's own INI_MAX_LINE */
     POLICY_MESSAGE_DEFAULT = 256 << 20,
     POLICY_GRACE_DEFAULT = 300,
+    POLICY_REKEY_SECONDS = 120,
+    POLICY_REKEY_RECORDS = 1 << 30,
 };
+
+/* A quarter of what any suite's key may seal: the most, and the default. */
+#define POLICY_REKEY_BYTES (UINT64_C(1) << 36)
 
 /* In sodium_malloc memory, read-only once loaded. */
 struct policy_secrets {
@@ -88,6 +93,7 @@ struct tacit_policy {
     struct tacit_address source[2]; /* IPv4, IPv6; family 0 where none is set */
     unsigned suites;
     size_t max_message;
+    uint64_t rekey_seconds, rekey_bytes, rekey_records;
     uint64_t clock_grace;           /* seconds */
     struct tacit_secret *pair_keys; /* locked; peers point into it */
     /* As they stand in the file, but for those that are sorted. */
@@ -244,7 +250,8 @@ policy_set_fn policy_set_key_file, policy_set_suites, policy_set_identity,
     policy_set_authority_names, policy_set_revoked, policy_set_clock_grace,
     policy_add_allow_test, policy_add_deny_test, policy_set_door,
     policy_set_door_identity, policy_set_door_users, policy_set_legacy_epmd,
-    policy_set_door_key, policy_set_directory;
+    policy_set_door_key, policy_set_directory, policy_set_rekey_seconds,
+    policy_set_rekey_bytes, policy_set_rekey_records;
 
 /* --- what an authority signs (signed.c, certificate.c) ---------------------------- */
 

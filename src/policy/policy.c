@@ -23,6 +23,9 @@ static struct tacit_policy *new_policy(const char *path)
     p->path = strdup(path);
     p->secrets = sodium_malloc(sizeof *p->secrets);
     p->max_message = POLICY_MESSAGE_DEFAULT;
+    p->rekey_seconds = POLICY_REKEY_SECONDS;
+    p->rekey_bytes = POLICY_REKEY_BYTES;
+    p->rekey_records = POLICY_REKEY_RECORDS;
     p->legacy_epmd = true;
     p->clock_grace = POLICY_GRACE_DEFAULT;
     if (p->path == NULL || p->secrets == NULL) {
@@ -289,6 +292,21 @@ const struct tacit_address *tacit_policy_source(const struct tacit_policy *polic
 unsigned tacit_policy_suites(const struct tacit_policy *policy)
 {
     return policy->suites;
+}
+
+uint64_t tacit_policy_rekey_seconds(const struct tacit_policy *policy)
+{
+    return policy->rekey_seconds;
+}
+
+uint64_t tacit_policy_rekey_bytes(const struct tacit_policy *policy)
+{
+    return policy->rekey_bytes;
+}
+
+uint64_t tacit_policy_rekey_records(const struct tacit_policy *policy)
+{
+    return policy->rekey_records;
 }
 
 size_t tacit_policy_max_message(const struct tacit_policy *policy)

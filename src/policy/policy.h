@@ -144,6 +144,11 @@ const struct tacit_address *tacit_policy_source(const struct tacit_policy *polic
 /* Those of [mesh] suites that this machine can run; all of the latter where not set. */
 unsigned tacit_policy_suites(const struct tacit_policy *policy);
 
+/* [mesh] rekey-seconds, rekey-bytes, rekey-records: when a link needs fresh keys. */
+uint64_t tacit_policy_rekey_seconds(const struct tacit_policy *policy);
+uint64_t tacit_policy_rekey_bytes(const struct tacit_policy *policy);
+uint64_t tacit_policy_rekey_records(const struct tacit_policy *policy);
+
 /* [host] max-message, bytes: the largest distribution message accepted. */
 size_t tacit_policy_max_message(const struct tacit_policy *policy);
 

@@ -159,22 +159,54 @@ int policy_set_source(struct policy_conf *c, const char *value)
     return policy_each_item(c, value, add_source);
 }
 
-int policy_set_max_message(struct policy_conf *c, const char *value)
+/* Reads a count, with K, M or G or without, from low to high. */
+static bool read_count(const char *value, uint64_t low, uint64_t high,
+                       uint64_t *ret_count)
 {
-    static const uint64_t low = 64 << 10, high = (uint64_t)2047 << 20;
     static const char units[] = "KMG";
-    uint64_t bytes = 0;
+    uint64_t count = 0;
     const char *at = value;
-    for (; *at >= '0' && *at <= '9' && bytes <= high; at++)
-        bytes = bytes * 10 + (uint64_t)(*at - '0');
+    for (; *at >= '0' && *at <= '9' && count <= high; at++)
+        count = count * 10 + (uint64_t)(*at - '0');
     const char *unit = *at != '\0' ? strchr(units, *at) : NULL;
-    if (unit != NULL && bytes <= high) { /* else the shift could wrap round */
-        bytes <<= 10 * (unit - units + 1);
+    if (unit != NULL && count <= high) { /* else the shift could wrap round */
+        count <<= 10 * (unit - units + 1);
         at++;
     }
-    if (*at != '\0' || bytes < low || bytes > high)
+    if (*at != '\0' || count < low || count > high)
+        return false;
+    *ret_count = count;
+    return true;
+}
+
+int policy_set_max_message(struct policy_conf *c, const char *value)
+{
+    uint64_t bytes;
+    if (!read_count(value, 64 << 10, (uint64_t)2047 << 20, &bytes))
         return policy_value_fault(c, value, "64K to 2047M: bytes, or with K, M or G");
     c->policy->max_message = (size_t)bytes;
+    return 0;
+}
+
+int policy_set_rekey_seconds(struct policy_conf *c, const char *value)
+{
+    size_t digits = strspn(value, "0123456789");
+    if (value[digits] != '\0' || !read_count(value, 1, 86400, &c->policy->rekey_seconds))
+        return policy_value_fault(c, value, "1 to 86400 seconds");
+    return 0;
+}
+
+int policy_set_rekey_bytes(struct policy_conf *c, const char *value)
+{
+    if (!read_count(value, 1 << 20, POLICY_REKEY_BYTES, &c->policy->rekey_bytes))
+        return policy_value_fault(c, value, "1M to 64G: bytes, or with K, M or G");
+    return 0;
+}
+
+int policy_set_rekey_records(struct policy_conf *c, const char *value)
+{
+    if (!read_count(value, 1000, POLICY_REKEY_RECORDS, &c->policy->rekey_records))
+        return policy_value_fault(c, value, "1000 to 1G: records, or with K, M or G");
     return 0;
 }
 

@@ -6,6 +6,7 @@
 -export([identity/0, key_text/1, mesh_key/1, peer_section/3]).
 -export([first/1, frame/1, connect/2, listen/1, accept/2, stop/1, stock/2]).
 -export([send_record/3, recv_record/1, send_message/2, recv_message/1, seal/3]).
+-export([offer_keys/1, offer_keys/2, generation/1]).
 -export([send_name/3, dial_node/3, accept_node/3, send_challenge/2, send_to/4,
          message_to/3]).
 
@@ -28,10 +29,14 @@
                    #{socket := gen_tcp:socket(), peer := claim(), peer_key := binary(),
                      send := {binary(), non_neg_integer()},
                      recv := {binary(), non_neg_integer()},
+                     role := tacit_noise:role(), root := binary(), h := binary(),
+                     generation := non_neg_integer(),
+                     rekey := none | accepted | {offered, tacit_noise:hs()},
                      stream := binary(), options := map(), first => map()}.
 
 -define(NOISE, "Noise_XXpsk0+psk3_25519_ChaChaPoly_BLAKE2b").
 -define(PROLOGUE, "Tacit 1").
+-define(REKEY, "Noise_KKpsk2_25519_ChaChaPoly_BLAKE2b").
 -define(FIRST, 336).   % bytes of message 1's payload
 -define(CLAIM, 1024).  % of messages 2 and 3's
 -define(TYPES, [{1, data}, {2, rekey}, {3, close}]).
@@ -203,19 +208,30 @@ zeros(Padding) -> Padding = <<0:(bit_size(Padding))>>.
 
 %% ---- records ---------------------------------------------------------------------------
 
-channel(Socket, Role, #{suite := Suite} = Peer, HS, Options) ->
+channel(Socket, Role, Peer, HS, Options) ->
+    Channel = #{socket => Socket, peer => Peer, peer_key => tacit_noise:rs(HS), role => Role,
+                rekey => none, stream => <<>>, options => Options},
+    switch(recv, switch(send, root(Role, 0, HS, Channel))).
+
+%% The root of a generation, from the handshake in which we had Role.
+root(Role, Generation, HS, Channel) ->
     {Send, Recv, H} = tacit_noise:split(HS),
-    {K1, K2, Own, Other} = case Role of
-                               initiator -> {Send, Recv, 0, 1};
-                               responder -> {Recv, Send, 1, 0}
-                           end,
-    Root = tacit_noise:hmac(H, [K1, K2]),
-    Key = fun(Direction) ->
-                  Info = ["tacit record v1", Suite, Direction, <<0:32>>, H],
-                  tacit_noise:expand(Root, Info, 32)
-          end,
-    #{socket => Socket, peer => Peer, peer_key => tacit_noise:rs(HS), send => {Key(Own), 0},
-      recv => {Key(Other), 0}, stream => <<>>, options => Options}.
+    Keys = case Role of
+               initiator -> [Send, Recv];
+               responder -> [Recv, Send]
+           end,
+    Channel#{root => tacit_noise:hmac(H, Keys), h => H, generation => Generation}.
+
+%% One direction's key is the present root's.
+switch(Which, #{role := Role, root := Root, h := H, generation := Generation,
+                peer := #{suite := Suite}} = Channel) ->
+    Direction = case {Which, Role} of
+                    {send, initiator} -> 0;
+                    {recv, responder} -> 0;
+                    _ -> 1
+                end,
+    Info = ["tacit record v1", Suite, Direction, <<Generation:32>>, H],
+    Channel#{Which => {tacit_noise:expand(Root, Info, 32), 0}}.
 
 %% Where no suite was agreed nothing can be sent, but a bad peer may try.
 cipher(#{peer := #{suite := 2}}) -> aes_256_gcm;
@@ -235,7 +251,7 @@ send_record(Type, Data, #{socket := Socket, options := Options} = Channel) ->
     _ = transmit(Socket, Record, Options), % whether it still listens is seen by reading
     Channel2.
 
-%% {close, {Reason, Text}, _} for a close.
+%% {close, {Reason, Text}, _} for a close. Records of type rekey are answered.
 -spec recv_record(channel()) ->
           {data, binary(), channel()} | {close, {byte(), string()}, channel()} | {error, term()}.
 recv_record(#{socket := Socket, recv := {Key, Counter}, options := Options} = Channel) ->
@@ -245,18 +261,63 @@ recv_record(#{socket := Socket, recv := {Key, Counter}, options := Options} = Ch
                            tacit_noise:open(cipher(Channel), Key, Counter,
                                             <<(byte_size(Body)):16, Type>>, Body)
                    end,
-            opened(Open(1), Open(3), Channel#{recv => {Key, Counter + 1}});
+            opened(Open(1), Open(2), Open(3), Channel#{recv => {Key, Counter + 1}});
         {error, _} = Error ->
             Error
     end.
 
 %% The type is not sent: what opens says it.
-opened(error, error, _Channel) ->
+opened(error, error, error, _Channel) ->
     {error, auth};
-opened(error, <<Reason, Text/binary>>, Channel) ->
+opened(error, error, <<Reason, Text/binary>>, Channel) ->
     {close, {Reason, binary_to_list(Text)}, Channel};
-opened(Data, error, Channel) ->
+opened(error, <<Subtype, Generation:32, Message/binary>>, error, Channel) ->
+    recv_record(rekey(Subtype, Generation, Message, Channel));
+opened(Data, error, error, Channel) ->
     {data, Data, Channel}.
+
+%% ---- fresh keys --------------------------------------------------------------------------
+
+%% How often fresh keys were agreed; the last ones may not be in use both ways yet.
+-spec generation(channel()) -> non_neg_integer().
+generation(#{generation := Generation}) -> Generation.
+
+%% Offers fresh keys; the rest happens as records are received. Lies: what the record says.
+-spec offer_keys(channel()) -> channel().
+offer_keys(Channel) -> offer_keys(Channel, #{}).
+
+-spec offer_keys(channel(), #{generation => non_neg_integer(), prologue => binary(),
+                              pair_key => binary(), identity => tacit_noise:pair()}) -> channel().
+offer_keys(#{generation := Generation, rekey := none} = Channel, Lies) ->
+    {Message, HS} = tacit_noise:write(rekey_noise(initiator, Channel, Lies), <<>>),
+    Said = maps:get(generation, Lies, Generation + 1),
+    send_record(rekey, [<<1, Said:32>>, Message], Channel#{rekey => {offered, HS}}).
+
+rekey_noise(Role, #{generation := Generation, h := H, root := Root, peer_key := PeerKey,
+                    options := #{identity := Identity, pair_key := Pair}}, Lies) ->
+    <<Psk:32/binary, _/binary>> =
+        tacit_noise:hmac(Root, ["tacit rekey v1", maps:get(pair_key, Lies, Pair)]),
+    Prologue = ["Tacit 1 rekey", <<(Generation + 1):32>>, maps:get(prologue, Lies, H)],
+    tacit_noise:init(Role, ?REKEY, Prologue,
+                     #{s => maps:get(identity, Lies, Identity), rs => PeerKey, psks => [Psk]}).
+
+%% The handshake's initiator lets an offer that crosses its own pass.
+rekey(1, Next, _, #{role := initiator, rekey := {offered, _}, generation := G} = Channel)
+  when Next =:= G + 1 ->
+    Channel;
+rekey(1, Next, Message, #{rekey := Rekey, generation := G} = Channel)
+  when Next =:= G + 1, Rekey =/= accepted ->
+    {ok, <<>>, HS} = tacit_noise:read(rekey_noise(responder, Channel, #{}), Message),
+    {Answer, HS2} = tacit_noise:write(HS, <<>>),
+    Channel2 = send_record(rekey, [<<2, Next:32>>, Answer], Channel),
+    switch(send, root(responder, Next, HS2, Channel2#{rekey => accepted}));
+rekey(2, Next, Message, #{rekey := {offered, HS}, generation := G} = Channel)
+  when Next =:= G + 1 ->
+    {ok, <<>>, HS2} = tacit_noise:read(HS, Message),
+    Channel2 = send_record(rekey, <<3, Next:32>>, Channel),
+    switch(recv, switch(send, root(initiator, Next, HS2, Channel2#{rekey => none})));
+rekey(3, G, <<>>, #{rekey := accepted, generation := G} = Channel) ->
+    switch(recv, Channel#{rekey => none}).
 
 %% ---- distribution messages --------------------------------------------------------------
 

@@ -179,7 +179,7 @@ closes(#{node := Node} = World) ->
                  mesh:call(Node, tacit, info, [?NODE])),
     foreign:stop(Up2).
 
-unknown_type(World) -> [ends(Type, <<0:32>>, World) || Type <- [0, rekey, 4, 255]].
+unknown_type(World) -> [ends(Type, <<0:32>>, World) || Type <- [0, 4, 255]].
 
 %% Of a whole tick in a record of no type nothing is delivered either: the link just ends.
 ends(Type, Data, #{node := Node} = World) ->

@@ -149,6 +149,9 @@ static void the_smallest_configuration_loads_with_the_defaults(void **state)
     assert_null(tacit_policy_source(p, 6));
     assert_int_equal(tacit_policy_suites(p), 1 << 1 | 1 << 2 | 1 << 3);
     assert_int_equal(tacit_policy_max_message(p), 256 << 20);
+    assert_int_equal(tacit_policy_rekey_seconds(p), 120);
+    assert_int_equal(tacit_policy_rekey_bytes(p), UINT64_C(1) << 36);
+    assert_int_equal(tacit_policy_rekey_records(p), 1 << 30);
     assert_null(tacit_policy_peer(p, 0));
     assert_null(tacit_policy_plain(p, 0));
     tacit_policy_free(p);
@@ -304,6 +307,22 @@ static void max_message_counts_in_bytes_or_k_m_g(void **state)
     }
 }
 
+static void fresh_keys_come_when_the_file_says(void **state)
+{
+    struct tacit_policy *p = must_load(
+        MESH "rekey-seconds = 86400\nrekey-bytes = 64G\nrekey-records = 1G\n" HOST);
+    assert_int_equal(tacit_policy_rekey_seconds(p), 86400);
+    assert_int_equal(tacit_policy_rekey_bytes(p), UINT64_C(1) << 36);
+    assert_int_equal(tacit_policy_rekey_records(p), 1 << 30);
+    tacit_policy_free(p);
+    p = must_load(MESH
+                  "rekey-seconds = 1\nrekey-bytes = 1M\nrekey-records = 1000\n" HOST);
+    assert_int_equal(tacit_policy_rekey_seconds(p), 1);
+    assert_int_equal(tacit_policy_rekey_bytes(p), 1 << 20);
+    assert_int_equal(tacit_policy_rekey_records(p), 1000);
+    tacit_policy_free(p);
+}
+
 static void a_wildcard_is_listened_on_only_where_its_own_option_says_so(void **state)
 {
     const struct tacit_address *listen;
@@ -406,7 +425,8 @@ static const struct {
     {MESH "suites\n" HOST, WHERE "3: got 'suites', expected 'key = value'"},
     {MESH "suites", WHERE "3: got 'suites', expected 'key = value'"},
     {MESH "port = 1\n", WHERE "3: unknown key 'port' in [mesh], expected key-file, "
-                              "suites, revoked or clock-grace"},
+                              "suites, revoked, rekey-seconds, rekey-bytes, "
+                              "rekey-records or clock-grace"},
     {BASE "key-file = x\n", WHERE
      "5: unknown key 'key-file' in [host], expected identity, certificate, "
      "listen, listen-wildcard, source, max-message, door, door-identity, door-users "
@@ -435,7 +455,7 @@ static const struct {
     /* The first fault is the one that is told. */
     {MESH "a = b\nc = d\n[foo]\n",
      WHERE "3: unknown key 'a' in [mesh], expected key-file, "
-           "suites, revoked or clock-grace"},
+           "suites, revoked, rekey-seconds, rekey-bytes, rekey-records or clock-grace"},
     /* [mesh] */
     {"[mesh]\nkey-file =\n", WHERE "2: key-file: got '', " A_PATH},
     {MESH "suites =\n", WHERE "3: suites: got '', expected aegis-256, aes-256-gcm or "
@@ -492,6 +512,19 @@ static const struct {
      WHERE "5: max-message: got '17179869185G', " A_SIZE},
     {BASE "max-message = 18446744073709617152\n",
      WHERE "5: max-message: got '18446744073709617152', " A_SIZE},
+    {MESH "rekey-seconds = 0\n" HOST,
+     WHERE "3: rekey-seconds: got '0', expected 1 to 86400 seconds"},
+    {MESH "rekey-seconds = 1K\n" HOST,
+     WHERE "3: rekey-seconds: got '1K', expected 1 to 86400 seconds"},
+    {MESH "rekey-bytes = 1023K\n" HOST,
+     WHERE "3: rekey-bytes: got '1023K', expected 1M to 64G: bytes, or with K, M or G"},
+    {MESH "rekey-bytes = 65G\n" HOST,
+     WHERE "3: rekey-bytes: got '65G', expected 1M to 64G: bytes, or with K, M or G"},
+    {MESH "rekey-records = 999\n" HOST, WHERE
+     "3: rekey-records: got '999', expected 1000 to 1G: records, or with K, M or G"},
+    {MESH "rekey-records = 17179869185G\n" HOST,
+     WHERE "3: rekey-records: got '17179869185G', expected 1000 to 1G: records, or with "
+           "K, M or G"},
     /* [peer] */
     {BASE "[peer app]\n", WHERE "5: [peer]: got 'app', " NODE_NAME},
     {BASE "[peer *@DB1]\n", WHERE "5: [peer]: got '*@DB1', " NODE_NAME},
@@ -1072,6 +1105,7 @@ int main(void)
         cmocka_unit_test(the_identity_is_the_key_pair_of_its_file),
         cmocka_unit_test(every_value_arrives),
         cmocka_unit_test(max_message_counts_in_bytes_or_k_m_g),
+        cmocka_unit_test(fresh_keys_come_when_the_file_says),
         cmocka_unit_test(a_wildcard_is_listened_on_only_where_its_own_option_says_so),
         cmocka_unit_test(key_files_are_read_as_secrets_and_tacit_conf_is_not),
         cmocka_unit_test(a_relative_path_starts_at_the_configurations_directory),

@@ -116,7 +116,7 @@ static void types(enum tacit_suite suite)
         assert_int_equal(seal(&ends.a, (enum tacit_record_type)type, 5), 0);
         int error =
             tacit_channel_open(&ends.b, ends.record, ends.len, ends.plain, &len, &got);
-        if (type == TACIT_RECORD_DATA || type == TACIT_RECORD_CLOSE) {
+        if (type >= TACIT_RECORD_DATA && type <= TACIT_RECORD_CLOSE) {
             assert_int_equal(error, 0);
             assert_int_equal(got, type);
         } else {

@@ -1,0 +1,115 @@
+/*
+ * Fresh keys for a live link: when they are due, and the long-lived keys that the channel
+ * borrows for them. The identity outlives the configuration that it came with: a link
+ * goes on under the one that it was made with.
+ */
+#include <sodium.h>
+#include <string.h>
+
+#include "carrier.h"
+
+/* --- identities -------------------------------------------------------------------- */
+
+struct identity *identity_new(const struct noise_keypair *pair)
+{
+    struct identity *identity = driver_alloc(sizeof *identity);
+    if (identity == NULL)
+        return NULL;
+    atomic_init(&identity->count, 1);
+    identity->pair = sodium_malloc(sizeof *identity->pair);
+    if (identity->pair == NULL) {
+        driver_free(identity);
+        return NULL;
+    }
+    *identity->pair = *pair;
+    sodium_mprotect_readonly(identity->pair);
+    return identity;
+}
+
+struct identity *identity_hold(struct identity *identity)
+{
+    atomic_fetch_add(&identity->count, 1);
+    return identity;
+}
+
+void identity_release(struct identity *identity)
+{
+    if (identity == NULL || atomic_fetch_sub(&identity->count, 1) > 1)
+        return;
+    sodium_free(identity->pair); /* wipes */
+    driver_free(identity);
+}
+
+/* --- a link's keys ------------------------------------------------------------------ */
+
+void link_set_limits(struct link *l, const struct tacit_policy *policy)
+{
+    l->rekey = (struct tacit_rekey_limits){
+        .seconds = tacit_policy_rekey_seconds(policy),
+        .bytes = tacit_policy_rekey_bytes(policy),
+        .records = tacit_policy_rekey_records(policy),
+    };
+}
+
+/* What the channel borrows. A pair key that changes ends the link: it is looked up. */
+static bool lend(const struct link *l, struct tacit_rekey_keys *keys)
+{
+    struct policy_ref *policy = shared_policy();
+    if (policy == NULL || l->identity == NULL) {
+        policy_release(policy);
+        return false;
+    }
+    keys->identity = l->identity->pair;
+    keys->peer_key = l->peer_key;
+    tacit_policy_pair_key(policy->policy, l->peer_key, &keys->pair_key);
+    policy_release(policy);
+    return true;
+}
+
+bool link_refresh_keys(struct link *l, ErlDrvTime now)
+{
+    uint64_t age = l->used ? (uint64_t)(now - l->keys_since) / 1000000 : 0;
+    if (l->doomed || l->state != LINK_ACTIVE ||
+        !tacit_rekey_due(l->channel, &l->rekey, age))
+        return false;
+    struct tacit_rekey_keys keys;
+    uint8_t record[TACIT_REKEY_RECORD_MAX];
+    size_t len;
+    link_seal_gathered(l); /* what the channel seals now comes behind */
+    if (l->doomed || !lend(l, &keys))
+        return false;
+    int error = tacit_rekey_offer(l->channel, &keys, record, sizeof record, &len);
+    tacit_wipe(&keys, sizeof keys);
+    if (error) {
+        link_doom(l, error, error == TACIT_ELIMIT ? "keys_worn" : tacit_error_name(error),
+                  tacit_error_text(error));
+        return false;
+    }
+    link_queue_record(l, record, len);
+    return true;
+}
+
+int link_take_rekey(struct link *l, const uint8_t *data, size_t size)
+{
+    struct tacit_rekey_keys keys;
+    uint8_t record[TACIT_REKEY_RECORD_MAX];
+    size_t len;
+    uint32_t before = l->channel->generation;
+    link_seal_gathered(l);
+    if (l->doomed)
+        return TACIT_OK;
+    if (!lend(l, &keys))
+        return TACIT_ESTATE;
+    int error =
+        tacit_rekey_take(l->channel, &keys, data, size, record, sizeof record, &len);
+    tacit_wipe(&keys, sizeof keys);
+    if (error)
+        return error;
+    if (l->channel->generation != before) {
+        l->keys_since = erl_drv_monotonic_time(ERL_DRV_USEC);
+        l->used = false;
+    }
+    if (len > 0)
+        link_queue_record(l, record, len);
+    return TACIT_OK;
+}

@@ -1,0 +1,22 @@
+/*
+ * What record.c and rekey.c share and nobody else may call: how a channel comes by the
+ * record keys of a generation. PROTOCOL.md, "Records" and "Fresh keys".
+ */
+#ifndef TACIT_CHANNEL_INTERNAL_H
+#define TACIT_CHANNEL_INTERNAL_H
+
+#include "channel/record.h"
+
+/*
+ * The root and hash of a generation, in place of those before: from the Split() keys of
+ * the handshake that was made for it, its initiator's first, and from its hash. The
+ * directions keep the keys that they have.
+ */
+void tacit__set_root(struct tacit_channel *ch, uint32_t generation,
+                     const struct tacit_secret split[2], const uint8_t h[NOISE_HASHLEN]);
+
+/* Wipes a direction's key and gives it the one of ch's root; its counts begin anew. */
+void tacit__switch_send(struct tacit_channel *ch);
+void tacit__switch_receive(struct tacit_channel *ch);
+
+#endif
