@@ -1,6 +1,7 @@
 /*
  * channel: one secure channel between two identities. Handshake (this header), records
- * (record.h), their suites (suite.h), payloads (payload.h), the replay guard (replay.h).
+ * (record.h), fresh keys (rekey.h), suites (suite.h), payloads (payload.h), the replay
+ * guard (replay.h).
  *
  * No sockets, no Erlang, no rules: whoever drives it moves the bytes and answers its
  * questions (tacit_channel_rules). Calls noise, base and libsodium. carrier, door and

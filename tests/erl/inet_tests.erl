@@ -8,7 +8,7 @@
                     links, listen, mesh_keys, pending, public_key, refused, replays, strangers]).
 -define(LINK_KEYS, [age, direction, fingerprint, line, local_address, mesh_key, node,
                     peer_address, peer_mesh_keys, received_bytes, received_messages,
-                    sent_bytes, sent_messages, state, suite]).
+                    rekeys, sent_bytes, sent_messages, state, suite]).
 
 inet_test_() ->
     {setup, fun connected/0, fun mesh:stop_pair/1,
