@@ -233,16 +233,20 @@ offers(#{node := Node} = World, Link) ->
            fun(N, C0) ->
                    C1 = foreign:offer_keys(say({before, N}, C0)),
                    mesh:call(Node, erlang, send, [{somebody, ?NODE}, <<"in the middle">>]),
-                   C2 = hear(Node, <<"fresh">>, say({offered, N}, C1)),
+                   C1a = say({offered, N}, C1),
+                   heard(Node, Pid, said(N - 1, [before, offered, switched]) ++
+                             [{before, N}, {offered, N}]), % and so the offer before it
+                   C2 = hear(Node, <<"fresh">>, C1a),
                    ?assertEqual(N, foreign:generation(C2)),
                    C3 = say({switched, N}, C2),
-                   heard(Node, Pid, [{W, M} || M <- lists:seq(1, N),
-                                               W <- [before, offered, switched]]),
+                   heard(Node, Pid, said(N, [before, offered, switched])),
                    ?assertMatch({ok, #{rekeys := N}}, mesh:call(Node, tacit, info, [?NODE])),
                    C3
            end, Link(World), [1, 2, 3]),
     mesh:call(Node, erlang, exit, [Pid, kill]),
     hang_up(World, Up).
+
+said(Rounds, Words) -> [{Word, N} || N <- lists:seq(1, Rounds), Word <- Words].
 
 %% The node's limit is 1000 records: it offers, and the peer's own offer crosses it.
 is_offered(#{node := Node, host := Host} = World, Link) ->
