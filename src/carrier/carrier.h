@@ -47,7 +47,6 @@
 enum {
     ACCEPT_BATCH = 32,        /* sockets accepted in one callback */
     FLUSH_DEADLINE_MS = 3000, /* what a closing port may take to send its queue */
-    PARTING_MS = 500,         /* how long a peer that closed may take to hang up */
     BUSY_HIGH = 256 * 1024,   /* queued bytes that make a port busy */
     BUSY_LOW = 64 * 1024,     /* and no longer so */
     TURN_MAX = 256 * 1024,    /* bytes sealed before others on the scheduler run */
@@ -362,7 +361,6 @@ struct link {
     bool flushing;     /* the port is closing */
     bool pumping;      /* buffered input waits for the zero timer */
     bool resting;      /* TURN_MAX was sealed: busy until the zero timer */
-    bool parting;      /* the peer closed; ours follows when it hangs up */
     bool passed_first; /* ACTIVE: a record of the peer opened */
     bool initiator;
     int doomed; /* an error that ends the link at the next chance */

@@ -257,40 +257,17 @@ static void connected(struct link *l)
 
 /* --- callbacks ---------------------------------------------------------------------- */
 
-/*
- * The end of a callback: nothing may touch the link after this.
- *
- * A link that the peer closed stays, silent, until the peer hangs up, which the poll
- * tells in a turn of its own: what the peer said last is answered while the link stands.
- * Otherwise the answer finds the connection gone before nodedown is out, net_kernel dials
- * again a node that has just parted, and faster than global hears of the parting.
- */
+/* The end of a callback: nothing may touch the link after this. */
 static void settle(struct link *l)
 {
-    if (l->doomed == TACIT_ECLOSED && l->state == LINK_ACTIVE && !l->parting) {
-        l->parting = true;
-        link_select(l, true, false);
-        driver_set_timer(l->port, PARTING_MS);
-    } else if (l->doomed) {
+    if (l->doomed)
         end(l);
-    } else if (!l->flushing) {
+    else if (!l->flushing)
         link_arm(l); /* a port that closes has one deadline, whatever still comes in */
-    }
-}
-
-/* Whether a peer that closed has not hung up yet; what else it sends is nothing. */
-static bool hangs_on(const struct link *l)
-{
-    uint8_t waste[4096];
-    ssize_t n = read(l->fd, waste, sizeof waste);
-    return n > 0 ||
-           (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR));
 }
 
 void link_ready_read(struct link *l)
 {
-    if (l->parting && hangs_on(l))
-        return;
     if (l->state == LINK_HANDSHAKE)
         handshake_advance(l);
     else if (link_read(l) == LINK_GONE)

@@ -122,8 +122,7 @@ both_ways() ->
             end,
     {A, B} = {Start("a", HostA), Start("b", HostB)},
     ?assert(mesh:call(A, net_kernel, connect_node, [?B])),
-    true = mesh:call(A, erlang, disconnect_node, [?B]),
-    mesh:wait_until(fun() -> mesh:call(B, erlang, nodes, []) =:= [] end),
+    mesh:part(A, B),
     ?assert(mesh:call(B, net_kernel, connect_node, [?A])),
     mesh:stop(B),
     %% By the group alone: a has no [peer] line for c.

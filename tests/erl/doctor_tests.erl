@@ -116,8 +116,7 @@ linked({A, B = #{name := NameB}} = Pair) ->
     ?assertMatch({0, _}, run("ping", Pair, "tacit.conf", [], name(B))),
     ?assertEqual(maps:get(name, A), mesh:call(B, rpc, call, [maps:get(name, A), erlang, node, []])),
     ?assertEqual(Here, connection(A, NameB)),
-    true = mesh:call(A, erlang, disconnect_node, [NameB]),
-    mesh:wait_until(fun() -> mesh:call(B, erlang, nodes, [connected]) =:= [] end).
+    mesh:part(A, B).
 
 %% The TCP connection that the link with a node is on, by its own end.
 connection(Node, Name) ->

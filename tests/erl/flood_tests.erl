@@ -68,8 +68,7 @@ descriptors(#{os_pid := Pid}) ->
 %% A link, and its end on both sides.
 link_and_part(A, B) ->
     ?assertEqual(pong, mesh:call(B, net_adm, ping, [maps:get(name, A)])),
-    true = mesh:call(B, erlang, disconnect_node, [maps:get(name, A)]),
-    mesh:wait_until(fun() -> mesh:call(A, erlang, nodes, []) =:= [] end).
+    mesh:part(B, A).
 
 %% --- what holds ----------------------------------------------------------------------------
 

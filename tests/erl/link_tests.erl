@@ -210,6 +210,6 @@ cut_and_again(A, #{name := B} = BRef) ->
                             receive {'EXIT', Far, noconnection} -> ok end,
                             receive {'DOWN', Ref, process, Far, noconnection} -> ok end
                     end),
-    mesh:wait_until(fun() -> mesh:call(BRef, erlang, nodes, []) =:= [] end),
+    mesh:part(A, BRef),
     ping(A, BRef),
     ?assertEqual([maps:get(name, A)], mesh:call(BRef, erlang, nodes, [])).

@@ -8,7 +8,7 @@
 -export([start/2, start/3, start_link_args/2, node_env/0, stop/1, call/4, call/5, log/1]).
 -export([kill/1, freeze/1, thaw/1, runs/1]).
 -export([on/2, on/3, erl/2]).
--export([pair/0, pair/1, stop_pair/1, wait_until/1, wait_until/2]).
+-export([pair/0, pair/1, part/2, stop_pair/1, wait_until/1, wait_until/2]).
 
 -export_type([host/0, node_ref/0]).
 
@@ -235,6 +235,17 @@ pair(Options) ->
     ok = trust(A, B),
     ok = trust(B, A),
     {start("a", A, Options), start("b", B, Options)}.
+
+%% No link between A and B, on either side. Cut again as long as it takes: a link that is up
+%% at one end may not be yet at the other, where disconnecting then does nothing; and what
+%% OTP's global still had to say may dial again.
+-spec part(node_ref(), node_ref()) -> ok.
+part(#{name := NameA} = A, #{name := NameB} = B) ->
+    wait_until(fun() ->
+                       _ = call(A, erlang, disconnect_node, [NameB]),
+                       not (lists:member(NameB, call(A, erlang, nodes, [connected]))
+                            orelse lists:member(NameA, call(B, erlang, nodes, [connected])))
+               end).
 
 -spec stop_pair({node_ref(), node_ref()}) -> ok.
 stop_pair({A, B}) ->

@@ -195,8 +195,7 @@ link_again(#{a := A} = World) ->
     part(World).
 
 part(#{a := A, b := B}) ->
-    _ = mesh:call(A, erlang, disconnect_node, [?B]),
-    mesh:wait_until(fun() -> mesh:call(B, erlang, nodes, []) =:= [] end).
+    mesh:part(A, B).
 
 %% What comes behind also fills a record whose length was altered.
 say(marked, {From, _, _, ToName}) ->

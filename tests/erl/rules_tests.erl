@@ -74,16 +74,12 @@ set(#{host := #{conf := Conf} = Host} = A, Before, Text) ->
 reloaded({error, _} = Error) -> Error;
 reloaded(_) -> ok.
 
-part(A, B) ->
-    _ = mesh:call(A, erlang, disconnect_node, [name(B)]),
-    mesh:wait_until(fun() -> {nodes_of(A), nodes_of(B)} =:= {[], []} end).
-
 nodes_of(Node) -> mesh:call(Node, erlang, nodes, [connected]).
 
 name(#{name := Name}) -> Name.
 
 check({Dialler, Text, Expected}, A, B, Fill, Before) ->
-    part(A, B),
+    mesh:part(A, B),
     set(A, Before, Fill(Text)),
     {From, To} = case Dialler of a -> {A, B}; b -> {B, A} end,
     Got = mesh:call(From, net_kernel, connect_node, [name(To)]),
@@ -144,7 +140,7 @@ visibility() ->
                 {a, "visibility = visible", allowed},
                 {b, "visibility = hidden", Refused("wants a hidden node, it is visible")},
                 {a, "visibility = hidden", Refused("wants a hidden node, it is visible")}]],
-    part(A, B),
+    mesh:part(A, B),
     mesh:stop(B),
     Hidden = start("b", HostB, ["-hidden"]),
     [check(Row, A, Hidden, Fill, Before)

@@ -59,8 +59,7 @@ session(A, B) ->
     ?assertEqual(Long, mesh:call(A, rpc, call, [?B, binary, copy, [Long]])),
     ?assertEqual({?MARKER, ?MARKER},
                  mesh:call(A, erpc, call, [?B, erlang, list_to_tuple, [[?MARKER, ?MARKER]]])),
-    true = mesh:call(A, erlang, disconnect_node, [?B]),
-    mesh:wait_until(fun() -> mesh:call(B, erlang, nodes, []) =:= [] end).
+    mesh:part(A, B).
 
 %% All bytes of a session in a direction, one behind the other.
 bytes(N, Direction, #{frames := Frames}) ->
