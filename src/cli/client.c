@@ -1,16 +1,12 @@
 /* One connection of the command to a door or a node. */
 #include "cli/client.h"
 
-#include <errno.h>
-#include <netdb.h>
-#include <poll.h>
 #include <sodium.h>
 #include <string.h>
-#include <time.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/cursor.h"
-#include "socket/socket.h"
 
 enum {
     PART_MS = 2000, /* what a peer may take to hang up */
@@ -27,93 +23,24 @@ struct client *client_new(void)
     return c;
 }
 
-/* --- addresses ---------------------------------------------------------------------- */
-
-int client_resolve(const struct tacit_endpoint *endpoint, struct tacit_address *ret,
-                   size_t max, size_t *ret_count, const char **ret_why)
-{
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
-    size_t count = 0;
-    int error = getaddrinfo(endpoint->host, NULL, &hints, &found);
-    for (struct addrinfo *i = error == 0 ? found : NULL; i != NULL && count < max;
-         i = i->ai_next) {
-        socket_address(i->ai_addr, &ret[count]);
-        ret[count].port = endpoint->port;
-        count += ret[count].family != 0;
-    }
-    if (error == 0)
-        freeaddrinfo(found);
-    *ret_count = count;
-    if (count == 0)
-        *ret_why = error == 0 ? "no IP address" : gai_strerror(error);
-    return count > 0 ? TACIT_OK : TACIT_ENAME;
-}
-
 /* --- bytes -------------------------------------------------------------------------- */
-
-int64_t client_now_us(void)
-{
-    struct timespec t = {0};
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
-/* Waits until the socket can be read or written; TACIT_ETIMEOUT: the deadline came. */
-static int wait_for(const struct client *c, short events)
-{
-    struct pollfd p = {.fd = c->fd, .events = events};
-    for (;;) {
-        int64_t left = (c->deadline - client_now_us() + 999) / 1000;
-        if (left <= 0)
-            return TACIT_ETIMEOUT; /* also where a peer never stops to talk */
-        int n = poll(&p, 1, (int)left);
-        if (n > 0)
-            return TACIT_OK;
-        if (n < 0 && errno != EINTR)
-            return TACIT_ESYSTEM;
-    }
-}
 
 int client_connect(struct client *c, const struct tacit_policy *policy,
                    const struct tacit_address *address, unsigned ms)
 {
-    c->deadline = client_now_us() + (int64_t)ms * 1000;
+    c->deadline = wire_deadline(ms);
     c->at = c->end = NULL;
-    c->fd = socket_connect(address, tacit_policy_source(policy, address->family));
-    int error = c->fd < 0 ? TACIT_ESYSTEM : wait_for(c, POLLOUT);
-    if (!error && (errno = socket_error(c->fd)) != 0)
-        error = TACIT_ESYSTEM;
-    return error;
+    return wire_connect(policy, address, c->deadline, &c->fd);
 }
 
 int client_send(struct client *c, const uint8_t *bytes, size_t len)
 {
-    while (len > 0) {
-        int error = wait_for(c, POLLOUT);
-        if (error)
-            return error;
-        ssize_t n = send(c->fd, bytes, len, MSG_NOSIGNAL);
-        if (n < 0 && errno != EAGAIN && errno != EINTR)
-            return TACIT_ECUT;
-        bytes += n > 0 ? n : 0;
-        len -= n > 0 ? (size_t)n : 0;
-    }
-    return TACIT_OK;
+    return wire_send(c->fd, bytes, len, c->deadline);
 }
 
 static int receive_all(struct client *c, uint8_t *bytes, size_t len)
 {
-    while (len > 0) {
-        int error = wait_for(c, POLLIN);
-        if (error)
-            return error;
-        ssize_t n = recv(c->fd, bytes, len, 0);
-        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-            return TACIT_ECUT;
-        bytes += n > 0 ? n : 0;
-        len -= n > 0 ? (size_t)n : 0;
-    }
-    return TACIT_OK;
+    return wire_receive(c->fd, bytes, len, c->deadline);
 }
 
 /* --- the channel -------------------------------------------------------------------- */
@@ -122,34 +49,11 @@ int client_handshake(struct client *c, const struct tacit_policy *policy,
                      const char *own_name, const char *wanted,
                      const struct tacit_channel_rules *rules, void *context)
 {
-    struct tacit_channel_config config = {
-        .role = NOISE_INITIATOR,
-        .identity = tacit_policy_identity(policy),
-        .suites = tacit_policy_suites(policy),
-        .own_name = own_name,
-        .wanted = wanted,
-        .now = (uint64_t)time(NULL),
-        .rules = rules,
-        .context = context,
-    };
-    uint8_t bytes[TACIT_MESSAGE_HEADER + TACIT_MESSAGE_2];
-    config.mesh_key_count = tacit_policy_mesh_keys(policy, &config.mesh_keys);
-    config.certificate_len = tacit_policy_own_certificate(policy, &config.certificate);
+    struct tacit_channel_config config = wire_config(policy, own_name, rules, context);
+    config.wanted = wanted;
     int error = tacit_handshake_init(&c->handshake, &config);
-    while (!error) {
-        const uint8_t *out;
-        size_t used, len = tacit_handshake_output(&c->handshake, &out);
-        error = client_send(c, out, len);
-        tacit_handshake_sent(&c->handshake, len);
-        if (error || c->handshake.state == TACIT_HANDSHAKE_DONE)
-            break;
-        size_t wants = tacit_handshake_wants(&c->handshake);
-        error = receive_all(c, bytes, wants);
-        if (!error)
-            error = tacit_handshake_feed(&c->handshake, bytes, wants, &used);
-    }
     if (!error)
-        error = tacit_handshake_finish(&c->handshake, &c->channel);
+        error = wire_handshake(c->fd, &c->handshake, c->deadline, &c->channel);
     c->open = !error;
     return error;
 }
@@ -244,7 +148,7 @@ static void part(struct client *c)
 {
     uint8_t out[TACIT_RECORD_HEADER + TACIT_CONTROL_MAX + TACIT_TAG_MAX];
     size_t len;
-    c->deadline = client_now_us() + (int64_t)PART_MS * 1000;
+    c->deadline = wire_deadline(PART_MS);
     if (tacit_channel_seal_close(&c->channel, TACIT_CLOSE_DONE, "", out, sizeof out,
                                  &len) == TACIT_OK &&
         client_send(c, out, len) == TACIT_OK) {

@@ -5,8 +5,7 @@
 #ifndef TACIT_CLI_CLIENT_H
 #define TACIT_CLI_CLIENT_H
 
-#include "channel/handshake.h"
-#include "policy/policy.h"
+#include "ei/wire.h"
 
 enum {
     CLIENT_MESSAGE_MAX = 1024, /* bytes of a distribution message, with its length */
@@ -18,7 +17,7 @@ struct client {
     struct tacit_handshake handshake;
     int fd;
     bool open;               /* there are records: the channel is up */
-    int64_t deadline;        /* on now_us()'s clock, in microseconds */
+    int64_t deadline;        /* of wire.h */
     enum tacit_close reason; /* why the peer closed, after TACIT_ECLOSED */
     char text[TACIT_CLOSE_TEXT_MAX + 1];
     uint8_t *at, *end; /* what is left of the record opened last */
@@ -31,16 +30,6 @@ struct client *client_new(void);
 /* Ends the connection, where there is one: with a close, where there is a channel. */
 void client_close(struct client *c);
 void client_free(struct client *c);
-
-/* A clock for intervals, microseconds. */
-int64_t client_now_us(void);
-
-/*
- * The addresses of an endpoint, with its port, at most max of them. TACIT_ENAME with the
- * reason in *ret_why: none was found.
- */
-int client_resolve(const struct tacit_endpoint *endpoint, struct tacit_address *ret,
-                   size_t max, size_t *ret_count, const char **ret_why);
 
 /*
  * Connects, from [host] source, and sets the deadline for everything that follows on this

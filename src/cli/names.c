@@ -10,7 +10,6 @@
 
 enum {
     DEADLINE_MS = 5000, /* for all of it, at each address */
-    ADDRESSES_MAX = 32,
 };
 
 /* One question. */
@@ -92,7 +91,7 @@ static int ask_at(struct ask *a, const struct tacit_policy *policy,
 static int ask_host(struct ask *a, const struct tacit_policy *policy)
 {
     struct tacit_endpoint endpoint;
-    struct tacit_address addresses[ADDRESSES_MAX];
+    struct tacit_address addresses[WIRE_ADDRESSES_MAX];
     const char *why;
     size_t count;
     a->door = tacit_policy_door_of(policy, a->host);
@@ -100,7 +99,8 @@ static int ask_host(struct ask *a, const struct tacit_policy *policy)
         return cli_fail("%s: no [peer] of %s has a door-key for that host, expected one "
                         "such as [peer *@%.200s]",
                         a->host, tacit_policy_path(policy), a->host);
-    if (client_resolve(&endpoint, addresses, ADDRESSES_MAX, &count, &why) != TACIT_OK)
+    if (wire_resolve(&endpoint, wire_deadline(DEADLINE_MS), addresses, WIRE_ADDRESSES_MAX,
+                     &count, &why) != TACIT_OK)
         return cli_fail("%s: %s", endpoint.host, why);
     int status = CLI_FAILED;
     for (size_t i = 0; i < count && status != CLI_OK; i++)

@@ -13,7 +13,6 @@
 enum {
     CONNECT_MS =
         20000, /* for TCP and all that follows: a stranger is closed after 10 s */
-    ADDRESSES_MAX = 32,
 };
 
 const char *trial_stage_name(enum trial_stage stage)
@@ -155,12 +154,12 @@ static bool check_tcp(struct trial *t, const struct tacit_address *addresses,
 {
     char shown[TACIT_ADDRESS_TEXT], why[TRIAL_TEXT / 2] = "";
     for (size_t i = 0; i < count; i++) {
-        int64_t start = client_now_us();
+        int64_t start = wire_now_us();
         int error = client_connect(t->client, t->policy, &addresses[i], CONNECT_MS);
         size_t len = strlen(why);
         tacit_address_to_text(&addresses[i], shown);
         t->address = addresses[i];
-        t->tcp_us = client_now_us() - start;
+        t->tcp_us = wire_now_us() - start;
         if (!error)
             return trial_tell(t, TRIAL_TCP, TRIAL_OK, "%s", shown);
         snprintf(why + len, sizeof why - len, "%s%s: %s", len > 0 ? ", " : "", shown,
@@ -177,12 +176,13 @@ static bool check_tcp(struct trial *t, const struct tacit_address *addresses,
 static bool check_address(struct trial *t)
 {
     struct tacit_endpoint endpoint;
-    struct tacit_address addresses[ADDRESSES_MAX];
+    struct tacit_address addresses[WIRE_ADDRESSES_MAX];
     const char *why = "";
     size_t count = 0;
     int error = tacit_policy_endpoint(t->policy, t->node, &endpoint);
     if (!error)
-        error = client_resolve(&endpoint, addresses, ADDRESSES_MAX, &count, &why);
+        error = wire_resolve(&endpoint, wire_deadline(CONNECT_MS), addresses,
+                             WIRE_ADDRESSES_MAX, &count, &why);
     if (error)
         return trial_tell(t, TRIAL_ADDRESS, TRIAL_FAILED,
                           "%s: %s: give the [peer] line an endpoint, or the name an "
@@ -267,9 +267,9 @@ static bool check_rules(struct trial *t)
 
 static bool shake_hands(struct trial *t)
 {
-    int64_t start = client_now_us();
+    int64_t start = wire_now_us();
     int error = client_handshake(t->client, t->policy, t->own, t->node, &rules, t);
-    t->handshake_us = client_now_us() - start;
+    t->handshake_us = wire_now_us() - start;
     if (!check_mesh_key(t, error) || !check_node(t, error) || !check_rules(t))
         return false;
     if (*t->own == '\0')

@@ -105,11 +105,11 @@ static bool check_rule_there(struct trial *t)
 {
     uint8_t message[MESSAGE_MAX + 1];
     size_t len = 0;
-    int64_t start = client_now_us();
+    int64_t start = wire_now_us();
     int error = send_name(t);
     if (!error)
         error = client_receive_message(t->client, message, MESSAGE_MAX, &len);
-    t->answer_us = client_now_us() - start;
+    t->answer_us = wire_now_us() - start;
     message[len] = '\0';
     const char *status = error ? "" : (const char *)message + 1;
     if (!error && message[0] != 's')
