@@ -19,9 +19,9 @@
  *     control.c   commands from erlang/src/tacit_drv.erl; info.c answers with terms
  *     driver.c    the driver's entry: every callback, sent to listener or link
  *
- * Calls channel, policy, files, socket and door's pure parts. Runs inside production
- * nodes: no callback blocks, each does a bounded amount of work, and each allocation is
- * checked.
+ * Calls channel, policy, ruling, files, socket and door's pure parts. Runs inside
+ * production nodes: no callback blocks, each does a bounded amount of work, and each
+ * allocation is checked.
  *
  * Locks: ERL_DRV_FLAG_USE_PORT_LOCKING, so a port's state needs none; struct
  * carrier_shared has its own. After driver_exit(), or -1 from driver_output*(), the
@@ -42,6 +42,7 @@
 #include "channel/replay.h"
 #include "door/pending.h"
 #include "policy/policy.h"
+#include "ruling/ruling.h"
 #include "socket/socket.h"
 
 enum {
@@ -141,21 +142,6 @@ ErlDrvTime monotonic_ms(void);
 
 /* --- rules.c ---------------------------------------------------------------------- */
 
-enum {
-    LINE_TEXT = 240, /* "FILE:LINE", with its zero; of a long path the end */
-};
-
-/* What the rules say of a peer. */
-struct ruling {
-    enum tacit_close reason; /* why not */
-    char text[REASON_MAX];   /* the same for people */
-    enum tacit_reason why;   /* for us: more than a key that is not known may hear */
-    bool known;              /* the key */
-    uint8_t visibility;      /* enum tacit_visibility: what the peer must be */
-    char line[LINE_TEXT];    /* of the configuration, that decided; "" for none */
-    uint64_t until;          /* when to ask again, in seconds since 1970 */
-};
-
 /*
  * Whether the policy allows the peer, who proved to hold key, at address. 0, or an error
  * with *ret_ruling filled.
@@ -167,10 +153,6 @@ int rule_on_peer(const struct tacit_policy *policy, const struct tacit_claim *pe
 /* The same for one who asks for the directory and proved to hold key. */
 int rule_on_asker(const struct tacit_policy *policy, const uint8_t key[NOISE_DHLEN],
                   const struct tacit_address *address, struct ruling *ret_ruling);
-
-/* What a refusal says in our own log: of one who dialled us, or whom we dialled. */
-const char *ruling_for_us(const struct ruling *ruling);
-const char *ruling_of_ours(const struct ruling *ruling);
 
 /* The fingerprint of the key that the policy has for a node; false: it has none. */
 bool rule_fingerprint(const struct tacit_policy *policy, const char *name,
@@ -377,7 +359,7 @@ struct link {
     uint8_t peer_key[NOISE_DHLEN];
     uint8_t mesh_mark[TACIT_MESH_MARK]; /* of the mesh key that the handshake used */
     uint8_t pair_mark[PAIR_MARK];       /* of the pair key that the handshake used */
-    char line[LINE_TEXT];               /* of the configuration, that allows the link */
+    char line[RULING_LINE];             /* of the configuration, that allows the link */
     uint8_t visibility;                 /* enum tacit_visibility: what the rule wants, */
     uint8_t seen;                       /* and what the distribution handshake said */
     struct tacit_address peer_address, local_address;

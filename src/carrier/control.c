@@ -178,7 +178,7 @@ static void put_text(struct tacit_writer *w, const char *text)
 static ErlDrvSSizeT do_review(struct link *l, char **rbuf, size_t rlen)
 {
     char fingerprint[TACIT_FINGERPRINT_TEXT], address[TACIT_ADDRESS_TEXT];
-    uint8_t space[TACIT_NAME_MAX + sizeof fingerprint + sizeof address + LINE_TEXT +
+    uint8_t space[TACIT_NAME_MAX + sizeof fingerprint + sizeof address + RULING_LINE +
                   REASON_MAX];
     bool doomed = l->doomed;
     link_review(l);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "files/files.h"
 #include "policy/signed.h"
 
 enum {
@@ -91,25 +92,6 @@ static bool check_name(struct trial *t)
                                                       : " of ours is for it");
 }
 
-/* What tacit:revoke/1 wrote beside tacit.conf, a fingerprint a line. */
-static bool revoked_by_hand(const struct tacit_policy *policy, const uint8_t *key)
-{
-    const char *conf = tacit_policy_path(policy), *slash = strrchr(conf, '/');
-    char path[4096], line[128], fingerprint[TACIT_FINGERPRINT_TEXT];
-    snprintf(path, sizeof path, "%.*srevoked",
-             slash != NULL ? (int)(slash - conf + 1) : 0, conf);
-    FILE *file = fopen(path, "re");
-    bool found = false;
-    tacit_fingerprint(key, fingerprint);
-    while (file != NULL && !found && fgets(line, sizeof line, file) != NULL) {
-        line[strcspn(line, "\n")] = '\0';
-        found = strcmp(line, fingerprint) == 0;
-    }
-    if (file != NULL)
-        fclose(file);
-    return found;
-}
-
 /* The same question that a node of this host would ask. */
 static int rule_decide(void *context, const struct tacit_claim *claim,
                        const uint8_t public_key[NOISE_DHLEN])
@@ -127,7 +109,7 @@ static int rule_decide(void *context, const struct tacit_claim *claim,
             q.certificate = &certificate;
     }
     int error = tacit_policy_decide(t->policy, &q, &t->decision);
-    if (!error && revoked_by_hand(t->policy, public_key)) {
+    if (!error && tacit_file_revoked(tacit_policy_path(t->policy), public_key)) {
         t->decision.reason = TACIT_REVOKED;
         error = TACIT_EREFUSED;
     }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,7 +65,7 @@ static struct question *question(const char *host)
     pthread_t thread;
     if (q == NULL)
         return NULL;
-    strncpy(q->host, host, sizeof q->host - 1);
+    snprintf(q->host, sizeof q->host, "%s", host);
     q->users = 2;
     pthread_condattr_init(&clock);
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);

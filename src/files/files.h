@@ -33,4 +33,11 @@ int tacit_file_create(const char *path, mode_t mode, const void *bytes, size_t s
 int tacit_file_replace(const char *path, const void *bytes, size_t size,
                        struct tacit_fault *fault);
 
+/*
+ * Whether tacit:revoke/1 has written the key's fingerprint into the file that belongs to
+ * the configuration at conf: `revoked`, beside it, a fingerprint a line. Where that file
+ * is there and cannot be read, every key is taken for revoked.
+ */
+bool tacit_file_revoked(const char *conf, const uint8_t key[TACIT_KEY_BYTES]);
+
 #endif
