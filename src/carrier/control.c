@@ -1,39 +1,7 @@
-/*
- * Commands of erlang/src/tacit_drv.erl, by port_control. A command's bytes are laid out
- * as the functions below read them, integers big-endian. The reply is a list: 0 and a
- * result, or 1 and an error's text.
- */
-#include <errno.h>
+/* Commands of erlang/src/tacit_drv.erl: whose they are. */
 #include <string.h>
 
-#include "base/cursor.h"
-#include "carrier.h"
-
-/* Far from inet's own requests, which inet.c answers. tacit_drv.erl has the same list. */
-enum command {
-    COMMAND_LOAD = 0x7ac10001,
-    COMMAND_LISTEN,
-    COMMAND_ACCEPT,
-    COMMAND_CONNECT,
-    COMMAND_RECV,
-    COMMAND_ACTIVE,
-    COMMAND_TICK,
-    COMMAND_REFUSE,
-    COMMAND_ENDPOINT,
-    COMMAND_IS_PLAIN,
-    COMMAND_PLAIN,
-    COMMAND_LAST,
-    COMMAND_RELOAD,
-    COMMAND_ADOPT,
-    COMMAND_WITHDRAW,
-    COMMAND_LISTEN_TRY,
-    COMMAND_LISTEN_SETTLE,
-    COMMAND_REVIEW,
-    COMMAND_REVOKED,
-    COMMAND_KEY_OF,
-    COMMAND_SEEN,
-    COMMAND_PEER_KEYS,
-};
+#include "control.h"
 
 enum {
     INET_MAGIC = 0x03f1a300,
@@ -41,10 +9,8 @@ enum {
     REPLY_MAX = 64 * 1024,
 };
 
-/* Replies status and len bytes; a reply longer than the emulator's buffer gets its own.
- */
-static ErlDrvSSizeT reply(char **rbuf, size_t rlen, uint8_t status, const void *bytes,
-                          size_t len)
+ErlDrvSSizeT control_reply(char **rbuf, size_t rlen, uint8_t status, const void *bytes,
+                           size_t len)
 {
     if (len > REPLY_MAX)
         len = REPLY_MAX;
@@ -60,18 +26,17 @@ static ErlDrvSSizeT reply(char **rbuf, size_t rlen, uint8_t status, const void *
     return (ErlDrvSSizeT)(1 + len);
 }
 
-static ErlDrvSSizeT ok(char **rbuf, size_t rlen)
+ErlDrvSSizeT control_ok(char **rbuf, size_t rlen)
 {
-    return reply(rbuf, rlen, 0, NULL, 0);
+    return control_reply(rbuf, rlen, 0, NULL, 0);
 }
 
-static ErlDrvSSizeT failed(char **rbuf, size_t rlen, const char *text)
+ErlDrvSSizeT control_failed(char **rbuf, size_t rlen, const char *text)
 {
-    return reply(rbuf, rlen, 1, text, strlen(text));
+    return control_reply(rbuf, rlen, 1, text, strlen(text));
 }
 
-/* The next u8-length string, as C has them. */
-static void get_text(struct tacit_reader *r, char text[TACIT_NAME_MAX + 1])
+void control_get_text(struct tacit_reader *r, char text[TACIT_NAME_MAX + 1])
 {
     size_t len = tacit_get_u8(r);
     const uint8_t *bytes = tacit_get_bytes(r, len);
@@ -82,8 +47,7 @@ static void get_text(struct tacit_reader *r, char text[TACIT_NAME_MAX + 1])
     text[len] = '\0';
 }
 
-/* The rest, as a name. */
-static void get_name(struct tacit_reader *r, char name[TACIT_NAME_MAX + 1])
+void control_get_name(struct tacit_reader *r, char name[TACIT_NAME_MAX + 1])
 {
     size_t len = tacit_left(r);
     const uint8_t *bytes = tacit_get_bytes(r, len);
@@ -94,366 +58,19 @@ static void get_name(struct tacit_reader *r, char name[TACIT_NAME_MAX + 1])
     name[len] = '\0';
 }
 
-enum {
-    PATH_SPACE = 4096
-};
-
-static bool get_path(const uint8_t *buf, size_t len, char path[PATH_SPACE])
-{
-    if (len >= PATH_SPACE)
-        return false;
-    memcpy(path, buf, len);
-    path[len] = '\0';
-    return true;
-}
-
-static ErlDrvSSizeT do_load(const uint8_t *buf, size_t len, char **rbuf, size_t rlen)
-{
-    char path[PATH_SPACE];
-    struct tacit_fault fault = {""};
-    if (!get_path(buf, len, path))
-        return failed(rbuf, rlen, "the path of the configuration is too long");
-    if (shared_load(path, &fault) != TACIT_OK)
-        return failed(rbuf, rlen, fault.text);
-    return ok(rbuf, rlen);
-}
-
-/* {tacit_loaded, Port, Text} follows. */
-static ErlDrvSSizeT do_reload(struct carrier_port *p, const uint8_t *buf, size_t len,
-                              char **rbuf, size_t rlen)
-{
-    char path[PATH_SPACE];
-    if (!get_path(buf, len, path) || reload_start(p, path) != TACIT_OK)
-        return failed(rbuf, rlen, "memory ran out");
-    return ok(rbuf, rlen);
-}
-
-/* Fingerprints, a line each. */
-static ErlDrvSSizeT do_revoked(struct tacit_reader *r, char **rbuf, size_t rlen)
-{
-    size_t count = tacit_left(r) / TACIT_FINGERPRINT_TEXT;
-    uint8_t *hashes = driver_alloc(count * TACIT_FINGERPRINT_BYTES + 1);
-    if (hashes == NULL)
-        return failed(rbuf, rlen, "memory ran out");
-    for (size_t i = 0; i < count; i++) {
-        char text[TACIT_FINGERPRINT_TEXT];
-        memcpy(text, tacit_get_bytes(r, sizeof text), sizeof text);
-        text[sizeof text - 1] = '\0'; /* in place of the line's end */
-        if (tacit_fingerprint_from_text(text, hashes + i * TACIT_FINGERPRINT_BYTES)) {
-            driver_free(hashes);
-            return failed(rbuf, rlen, "einval");
-        }
-    }
-    shared_revoke(hashes, count);
-    return ok(rbuf, rlen);
-}
-
-static ErlDrvSSizeT do_key_of(struct tacit_reader *r, char **rbuf, size_t rlen)
-{
-    char name[TACIT_NAME_MAX + 1], fingerprint[TACIT_FINGERPRINT_TEXT];
-    struct policy_ref *policy = shared_policy();
-    get_name(r, name);
-    bool found = policy != NULL && rule_fingerprint(policy->policy, name, fingerprint);
-    policy_release(policy);
-    return found ? reply(rbuf, rlen, 0, fingerprint, strlen(fingerprint))
-                 : failed(rbuf, rlen, "none");
-}
-
-static ErlDrvSSizeT do_listen_try(struct listener *l, char **rbuf, size_t rlen)
-{
-    char text[TACIT_FAULT_MAX] = "memory ran out";
-    return listener_try(l, text) == TACIT_OK ? ok(rbuf, rlen) : failed(rbuf, rlen, text);
-}
-
-static void put_text(struct tacit_writer *w, const char *text)
-{
-    size_t len = strlen(text);
-    tacit_put_u8(w, (uint8_t)len);
-    tacit_put_bytes(w, text, len);
-}
-
-/* Nothing where the link still may be; else inbound, name, fingerprint, address, line,
- * why.
- */
-static ErlDrvSSizeT do_review(struct link *l, char **rbuf, size_t rlen)
-{
-    char fingerprint[TACIT_FINGERPRINT_TEXT], address[TACIT_ADDRESS_TEXT];
-    uint8_t space[TACIT_NAME_MAX + sizeof fingerprint + sizeof address + RULING_LINE +
-                  REASON_MAX];
-    bool doomed = l->doomed;
-    link_review(l);
-    if (doomed || !l->doomed)
-        return ok(rbuf, rlen);
-    tacit_fingerprint(l->peer_key, fingerprint);
-    tacit_address_to_text(&l->peer_address, address);
-    struct tacit_writer w = tacit_writer(space, sizeof space);
-    tacit_put_u8(&w, !l->initiator);
-    put_text(&w, l->peer.name);
-    put_text(&w, fingerprint);
-    put_text(&w, address);
-    put_text(&w, l->line);
-    tacit_put_bytes(&w, l->doom_text, strlen(l->doom_text));
-    return reply(rbuf, rlen, 0, space, tacit_written(&w));
-}
-
-static void put_address(struct tacit_writer *w, const struct tacit_address *a)
-{
-    if (a == NULL)
-        return;
-    tacit_put_u8(w, a->family);
-    tacit_put_u16(w, a->port);
-    tacit_put_bytes(w, a->bytes, a->family == 4 ? 4 : 16);
-}
-
-/* The answer: creation (0: there is no door to wait for), then the address, if any. */
-static ErlDrvSSizeT do_listen(struct carrier_port *p, struct tacit_reader *r, char **rbuf,
-                              size_t rlen)
-{
-    char name[TACIT_NAME_MAX + 1], text[TACIT_FAULT_MAX] = "memory ran out";
-    uint8_t space[32];
-    get_name(r, name);
-    if (!tacit_name_ok(name)) {
-        snprintf(text, sizeof text,
-                 "%.200s is not a node name that Tacit takes, expected NAME@HOST with "
-                 "letters, digits, '_', '-' before the '@' and no upper case after it",
-                 name);
-        return failed(rbuf, rlen, text);
-    }
-    if (p->link != NULL || p->listener != NULL)
-        return failed(rbuf, rlen, "the port is in use");
-    if (listener_start(p->port, name, &p->listener, text) != TACIT_OK)
-        return failed(rbuf, rlen, text);
-    struct tacit_writer w = tacit_writer(space, sizeof space);
-    tacit_put_u32(&w, listener_creation(p->listener));
-    put_address(&w, listener_address(p->listener));
-    return reply(rbuf, rlen, 0, space, tacit_written(&w));
-}
-
-/* dynamic, own name, wanted name, timeout in ms, family, port, scope, address. */
-static ErlDrvSSizeT do_connect(struct carrier_port *p, struct tacit_reader *r,
-                               char **rbuf, size_t rlen)
-{
-    char own[TACIT_NAME_MAX + 1], wanted[TACIT_NAME_MAX + 1];
-    struct tacit_address address = {0};
-    bool dynamic = tacit_get_u8(r) != 0;
-    get_text(r, own);
-    get_text(r, wanted);
-    uint32_t timeout = tacit_get_u32(r);
-    address.family = tacit_get_u8(r);
-    address.port = tacit_get_u16(r);
-    address.scope = tacit_get_u32(r);
-    size_t size = address.family == 4 ? 4 : 16;
-    const uint8_t *bytes = tacit_get_bytes(r, size);
-    if (bytes == NULL || p->link != NULL || p->listener != NULL)
-        return failed(rbuf, rlen, "einval");
-    memcpy(address.bytes, bytes, size);
-    bool own_ok = dynamic ? tacit_host_ok(own) : tacit_name_ok(own);
-    /* Who asks a door has no name. */
-    if (wanted[0] == '@' ? !tacit_host_ok(wanted + 1) : !own_ok || !tacit_name_ok(wanted))
-        return failed(rbuf, rlen, "name");
-    int error = link_connect(p->port, own, dynamic, wanted, &address, timeout, &p->link);
-    if (error == TACIT_ESYSTEM)
-        return failed(rbuf, rlen, erl_errno_id(errno));
-    return error ? failed(rbuf, rlen, tacit_error_name(error)) : ok(rbuf, rlen);
-}
-
-/* Of a node, or of a host's door: "@HOST". */
-static int endpoint_of(const struct tacit_policy *policy, const char *name,
-                       struct tacit_endpoint *ret_endpoint)
-{
-    return name[0] == '@' ? tacit_policy_door_endpoint(policy, name + 1, ret_endpoint)
-                          : tacit_policy_endpoint(policy, name, ret_endpoint);
-}
-
-static ErlDrvSSizeT do_endpoint(struct tacit_reader *r, char **rbuf, size_t rlen)
-{
-    char name[TACIT_NAME_MAX + 1];
-    uint8_t space[2 + TACIT_HOST_MAX + 1];
-    struct tacit_endpoint endpoint;
-    struct policy_ref *policy = shared_policy();
-    get_name(r, name);
-    int error =
-        policy == NULL ? TACIT_ESTATE : endpoint_of(policy->policy, name, &endpoint);
-    policy_release(policy);
-    if (error)
-        return failed(rbuf, rlen, tacit_error_name(error));
-    struct tacit_writer w = tacit_writer(space, sizeof space);
-    tacit_put_u16(&w, endpoint.port);
-    tacit_put_bytes(&w, endpoint.host, strlen(endpoint.host));
-    return reply(rbuf, rlen, 0, space, tacit_written(&w));
-}
-
-static ErlDrvSSizeT do_is_plain(struct tacit_reader *r, char **rbuf, size_t rlen)
-{
-    char name[TACIT_NAME_MAX + 1];
-    struct policy_ref *policy = shared_policy();
-    get_name(r, name);
-    uint8_t plain = policy != NULL && tacit_policy_is_plain(policy->policy, name);
-    policy_release(policy);
-    return reply(rbuf, rlen, 0, &plain, 1);
-}
-
-/* The globs of [plain], a line each. */
-static ErlDrvSSizeT do_plain(char **rbuf, size_t rlen)
-{
-    uint8_t space[16 * 1024];
-    struct tacit_writer w = tacit_writer(space, sizeof space);
-    struct policy_ref *policy = shared_policy();
-    const char *glob;
-    for (size_t i = 0;
-         policy != NULL && (glob = tacit_policy_plain(policy->policy, i)) != NULL; i++) {
-        tacit_put_bytes(&w, glob, strlen(glob));
-        tacit_put_u8(&w, '\n');
-    }
-    policy_release(policy);
-    return w.bad ? failed(rbuf, rlen, "too many [plain] lines")
-                 : reply(rbuf, rlen, 0, space, tacit_written(&w));
-}
-
-/* inbound, time, reason, text: why the name's last link failed or ended. */
-static ErlDrvSSizeT do_last(struct tacit_reader *r, char **rbuf, size_t rlen)
-{
-    char name[TACIT_NAME_MAX + 1];
-    struct refusal refusal;
-    uint8_t space[16 + sizeof refusal.reason + sizeof refusal.text];
-    get_name(r, name);
-    if (!shared_last_refusal(name, &refusal))
-        return failed(rbuf, rlen, "none");
-    struct tacit_writer w = tacit_writer(space, sizeof space);
-    tacit_put_u8(&w, refusal.inbound);
-    tacit_put_u64(&w, refusal.time);
-    tacit_put_u8(&w, (uint8_t)strlen(refusal.reason));
-    tacit_put_bytes(&w, refusal.reason, strlen(refusal.reason));
-    tacit_put_bytes(&w, refusal.text, strlen(refusal.text));
-    return reply(rbuf, rlen, 0, space, tacit_written(&w));
-}
-
-/* The distribution handshake claims something else than the channel proved. */
-static ErlDrvSSizeT do_refuse(struct link *l, struct tacit_reader *r, char **rbuf,
-                              size_t rlen)
-{
-    char text[TACIT_NAME_MAX + 1];
-    enum tacit_close reason =
-        tacit_get_u8(r) ? TACIT_CLOSE_VISIBILITY : TACIT_CLOSE_MISMATCH;
-    get_name(r, text);
-    atomic_fetch_add(&carrier_counters.refused, 1);
-    link_send_close(l, reason, text);
-    link_doom(l, TACIT_ENAME, tacit_close_name(reason), text);
-    link_arm(l);
-    return ok(rbuf, rlen);
-}
-
-/* A peer's keyring changed while the link was up: marks as text, each with a line's end.
- */
-static ErlDrvSSizeT do_peer_keys(struct link *l, struct tacit_reader *r, char **rbuf,
-                                 size_t rlen)
-{
-    uint8_t marks[TACIT_CLAIM_MESH_KEYS_MAX][TACIT_MESH_MARK];
-    size_t count = tacit_left(r) / TACIT_MESH_MARK_TEXT;
-    if (count == 0 || count > TACIT_CLAIM_MESH_KEYS_MAX)
-        return failed(rbuf, rlen, "einval");
-    for (size_t i = 0; i < count; i++) {
-        const uint8_t *text = tacit_get_bytes(r, TACIT_MESH_MARK_TEXT);
-        if (tacit_mesh_mark_from_text((const char *)text, marks[i]))
-            return failed(rbuf, rlen, "einval");
-    }
-    memcpy(l->peer.mesh_keys, marks, count * sizeof marks[0]);
-    l->peer.mesh_key_count = count;
-    return ok(rbuf, rlen);
-}
-
-static ErlDrvSSizeT listener_command(struct carrier_port *p, enum command command,
-                                     char **rbuf, size_t rlen)
-{
-    switch (command) {
-    case COMMAND_ACCEPT:
-        listener_accept(p->listener, driver_caller(p->port));
-        return ok(rbuf, rlen);
-    case COMMAND_LISTEN_TRY:
-        return do_listen_try(p->listener, rbuf, rlen);
-    case COMMAND_LISTEN_SETTLE:
-        listener_settle(p->listener);
-        return ok(rbuf, rlen);
-    default:
-        return -1;
-    }
-}
-
-static ErlDrvSSizeT link_command(struct link *l, enum command command,
-                                 struct tacit_reader *r, char **rbuf, size_t rlen)
-{
-    switch (command) {
-    case COMMAND_RECV:
-        if (l->state != LINK_PASSIVE)
-            return failed(rbuf, rlen, "einval");
-        l->wants_message = true;
-        (void)link_read(l); /* PASSIVE: the link always lives */
-        link_arm(l);
-        return ok(rbuf, rlen);
-    case COMMAND_SEEN: /* 1: the peer is a visible node; 0: a hidden one */
-        l->seen = tacit_get_u8(r) ? TACIT_VISIBLE : TACIT_HIDDEN;
-        return *link_visibility_fault(l) == '\0'
-                   ? ok(rbuf, rlen)
-                   : failed(rbuf, rlen, link_visibility_fault(l));
-    case COMMAND_ACTIVE:
-        if (l->state != LINK_PASSIVE)
-            return failed(rbuf, rlen, "einval");
-        l->state = LINK_ACTIVE;
-        l->pumping = true;
-        link_arm(l);
-        return ok(rbuf, rlen);
-    case COMMAND_TICK:
-        link_tick(l);
-        return ok(rbuf, rlen);
-    case COMMAND_REFUSE:
-        return do_refuse(l, r, rbuf, rlen);
-    case COMMAND_REVIEW:
-        return do_review(l, rbuf, rlen);
-    case COMMAND_PEER_KEYS:
-        return do_peer_keys(l, r, rbuf, rlen);
-    default:
-        return -1;
-    }
-}
-
 ErlDrvSSizeT carrier_control(struct carrier_port *p, unsigned command, const uint8_t *buf,
                              size_t len, char **rbuf, size_t rlen)
 {
-    struct tacit_reader r = tacit_reader(buf, len);
-    switch (command) {
-    case COMMAND_LOAD:
-        return do_load(buf, len, rbuf, rlen);
-    case COMMAND_LISTEN:
-        return do_listen(p, &r, rbuf, rlen);
-    case COMMAND_CONNECT:
-        return do_connect(p, &r, rbuf, rlen);
-    case COMMAND_ENDPOINT:
-        return do_endpoint(&r, rbuf, rlen);
-    case COMMAND_IS_PLAIN:
-        return do_is_plain(&r, rbuf, rlen);
-    case COMMAND_PLAIN:
-        return do_plain(rbuf, rlen);
-    case COMMAND_LAST:
-        return do_last(&r, rbuf, rlen);
-    case COMMAND_RELOAD:
-        return do_reload(p, buf, len, rbuf, rlen);
-    case COMMAND_ADOPT:
-        return shared_adopt() ? ok(rbuf, rlen) : failed(rbuf, rlen, "einval");
-    case COMMAND_REVOKED:
-        return do_revoked(&r, rbuf, rlen);
-    case COMMAND_KEY_OF:
-        return do_key_of(&r, rbuf, rlen);
-    case COMMAND_WITHDRAW:
-        shared_offer(NULL);
-        return ok(rbuf, rlen);
-    default:
-        break;
-    }
-    if (p->listener != NULL)
-        return listener_command(p, (enum command)command, rbuf, rlen);
-    if (p->link == NULL)
-        return -1;
     if (command >= INET_MAGIC && command < INET_MAGIC + INET_REQUESTS)
-        return inet_control(p->link, command - INET_MAGIC, buf, len, rbuf, rlen);
-    return link_command(p->link, (enum command)command, &r, rbuf, rlen);
+        return p->link == NULL
+                   ? -1
+                   : inet_control(p->link, command - INET_MAGIC, buf, len, rbuf, rlen);
+    struct tacit_reader r = tacit_reader(buf, len);
+    enum command known = (enum command)command;
+    ErlDrvSSizeT size = control_policy(p, known, &r, rbuf, rlen);
+    if (size < 0)
+        size = control_listener(p, known, &r, rbuf, rlen);
+    if (size < 0)
+        size = control_link(p, known, &r, rbuf, rlen);
+    return size;
 }

@@ -1,5 +1,5 @@
 /*
- * Messages from the emulator -> records -> socket.
+ * Messages from the emulator -> records; send.c brings them to the socket.
  *
  * A lone message goes out at once. While more come, at most GATHER_US after each other,
  * they are gathered: a zero timer runs as long as each of its turns finds something to
@@ -9,10 +9,7 @@
  * Large pieces are sealed straight from the emulator's binaries; small ones are copied
  * together first.
  */
-#include <errno.h>
 #include <string.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #include "carrier.h"
 
@@ -25,84 +22,7 @@ enum {
     GATHER_US = 40,      /* less than a round trip: a lone caller is never held up */
     RECORD_OVERHEAD = TACIT_RECORD_HEADER + TACIT_TAG_MAX,
     SMALL_BATCH = RECORD_OVERHEAD + 4 + LONE_MAX,
-    COPY_MAX = 16 * 1024, /* a smaller rest is queued as a copy, not by its whole batch */
-    WRITE_VECTORS = 64,
 };
-
-size_t link_pending(const struct link *l)
-{
-    return driver_sizeq(l->port) + l->output.sealed + l->output.data_len;
-}
-
-static void check_busy(struct link *l)
-{
-    size_t queued = driver_sizeq(l->port);
-    bool busy = l->resting || queued > (l->busy ? BUSY_LOW : BUSY_HIGH);
-    if (busy != l->busy)
-        set_busy_port(l->port, busy);
-    l->busy = busy;
-}
-
-static void fail_write(struct link *l, int error)
-{
-    /* What the peer said before it went may still be unread: reading finds the end. */
-    if (error == EPIPE || error == ECONNRESET)
-        return;
-    link_doom(l, TACIT_ECUT, erl_errno_id(error), strerror(error));
-}
-
-/* How much of the bytes the socket takes now; -1 after an error. */
-static ssize_t write_some(struct link *l, const void *bytes, size_t len)
-{
-    ssize_t n;
-    do {
-        n = write(l->fd, bytes, len);
-    } while (n < 0 && errno == EINTR);
-    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-        n = 0;
-    if (n < 0)
-        fail_write(l, errno);
-    else
-        l->sent_bytes += (size_t)n;
-    return n;
-}
-
-static void out_of_memory(struct link *l)
-{
-    link_doom(l, TACIT_ENOMEM, "no_memory", "memory ran out");
-}
-
-/* Queues what the socket did not take. Gives the batch away if that is large. */
-static void enqueue(struct link *l, size_t offset, size_t len)
-{
-    struct link_output *o = &l->output;
-    int failed;
-    if (len <= COPY_MAX) {
-        failed = driver_enq(l->port, o->batch->orig_bytes + offset, len);
-    } else {
-        failed = driver_enq_bin(l->port, o->batch, offset, len);
-        driver_free_binary(o->batch); /* the queue keeps its own reference */
-        o->batch = NULL;
-    }
-    if (failed)
-        out_of_memory(l);
-    else
-        link_select(l, l->selected_read, true);
-}
-
-/* Sends the records of the batch; nothing may be gathered behind them. */
-static void send_batch(struct link *l)
-{
-    struct link_output *o = &l->output;
-    size_t len = o->sealed;
-    o->sealed = 0;
-    if (len == 0)
-        return;
-    ssize_t sent =
-        driver_sizeq(l->port) > 0 ? 0 : write_some(l, o->batch->orig_bytes, len);
-    if (sent >= 0 && (size_t)sent < len)
-        enqueue(l, (size_t)sent, len - (size_t)sent);
-}
 
 /* Seals one record into the batch, which has room for it. */
 static void seal_record(struct link *l, const void *bytes, size_t len)
@@ -142,7 +62,7 @@ static bool new_batch(struct link *l, size_t size)
 {
     l->output.batch = driver_alloc_binary(size);
     if (l->output.batch == NULL)
-        out_of_memory(l);
+        link_no_memory(l);
     return l->output.batch != NULL;
 }
 
@@ -151,7 +71,7 @@ static bool make_room(struct link *l, size_t len)
 {
     struct link_output *o = &l->output;
     if (o->batch != NULL && room(o) < len)
-        send_batch(l);
+        link_send_batch(l);
     return !l->doomed && (o->batch != NULL || new_batch(l, BATCH_SIZE));
 }
 
@@ -223,15 +143,6 @@ static void put_message(struct link *l, const ErlIOVec *message)
     l->sent_messages++;
 }
 
-void link_flush_output(struct link *l)
-{
-    if (!l->doomed)
-        link_seal_gathered(l);
-    if (!l->doomed)
-        send_batch(l);
-    check_busy(l);
-}
-
 /* Whether this message follows the one before so closely that more may come. */
 static bool follows_closely(struct link *l)
 {
@@ -267,18 +178,11 @@ void link_output(struct link *l, const ErlIOVec *message)
     if (!l->gathering || l->output.sealed >= SEND_AT)
         link_flush_output(l);
     else
-        check_busy(l);
+        link_check_busy(l);
     if (!l->gathering)
         link_free_output(l);
     if (l->doomed)
         link_arm(l);
-}
-
-void link_send_now(struct link *l)
-{
-    link_flush_output(l);
-    if (!l->gathering)
-        link_free_output(l);
 }
 
 void link_tick(struct link *l)
@@ -301,7 +205,7 @@ void link_turn(struct link *l)
     l->resting = false;
     l->turn_bytes = 0;
     if (rested)
-        check_busy(l);
+        link_check_busy(l);
     if (!l->gathering)
         return;
     if (l->output.sealed + l->output.data_len > 0) {
@@ -310,29 +214,6 @@ void link_turn(struct link *l)
     }
     l->gathering = false;
     link_free_output(l);
-}
-
-void link_send_queue(struct link *l)
-{
-    int count;
-    SysIOVec *queue;
-    while ((queue = driver_peekq(l->port, &count)) != NULL && count > 0) {
-        ssize_t n = writev(l->fd, (struct iovec *)queue,
-                           count > WRITE_VECTORS ? WRITE_VECTORS : count);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-            break;
-        if (n < 0) {
-            fail_write(l, errno);
-            driver_deq(l->port, driver_sizeq(l->port));
-            break;
-        }
-        l->sent_bytes += (size_t)n;
-        driver_deq(l->port, (ErlDrvSizeT)n);
-    }
-    link_select(l, l->selected_read, driver_sizeq(l->port) > 0);
-    check_busy(l);
 }
 
 void link_free_output(struct link *l)

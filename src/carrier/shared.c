@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "carrier.h"
+#include "channel/replay.h"
 #include "channel/suite.h"
 #include "files/files.h"
 

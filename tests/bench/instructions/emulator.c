@@ -1,5 +1,5 @@
 /*
- * As much of the emulator as src/carrier/input.c and output.c call, so that their
+ * As much of the emulator as the data path of src/carrier calls, so that its
  * instructions can be counted without it: memory is malloc, messages that are delivered
  * are counted and dropped, time stands still unless the harness moves it.
  */
@@ -114,11 +114,20 @@ char *erl_errno_id(int error)
     return strerror(error);
 }
 
-/* --- and of shared.c, link.c and term.c: what the carrier's files here call there
- * -------------------
+/* --- and of shared.c, link.c and term.c ----------------------------------------------
  */
 
 void link_doom(struct link *l, int error, const char *reason, const char *text)
+{
+    never(text);
+}
+
+void link_no_memory(struct link *l)
+{
+    never("memory ran out");
+}
+
+void link_protocol_error(struct link *l, const char *text)
 {
     never(text);
 }

@@ -1,0 +1,174 @@
+/* Commands that read the configuration, ask it, or put another in force. */
+#include <string.h>
+
+#include "control.h"
+
+enum {
+    PATH_SPACE = 4096
+};
+
+/* The rest, as a path. */
+static bool get_path(struct tacit_reader *r, char path[PATH_SPACE])
+{
+    size_t len = tacit_left(r);
+    if (len >= PATH_SPACE)
+        return false;
+    if (len > 0)
+        memcpy(path, tacit_get_bytes(r, len), len);
+    path[len] = '\0';
+    return true;
+}
+
+static ErlDrvSSizeT do_load(struct tacit_reader *r, char **rbuf, size_t rlen)
+{
+    char path[PATH_SPACE];
+    struct tacit_fault fault = {""};
+    if (!get_path(r, path))
+        return control_failed(rbuf, rlen, "the path of the configuration is too long");
+    if (shared_load(path, &fault) != TACIT_OK)
+        return control_failed(rbuf, rlen, fault.text);
+    return control_ok(rbuf, rlen);
+}
+
+/* {tacit_loaded, Port, Text} follows. */
+static ErlDrvSSizeT do_reload(struct carrier_port *p, struct tacit_reader *r, char **rbuf,
+                              size_t rlen)
+{
+    char path[PATH_SPACE];
+    if (!get_path(r, path) || reload_start(p, path) != TACIT_OK)
+        return control_failed(rbuf, rlen, "memory ran out");
+    return control_ok(rbuf, rlen);
+}
+
+/* Fingerprints, a line each. */
+static ErlDrvSSizeT do_revoked(struct tacit_reader *r, char **rbuf, size_t rlen)
+{
+    size_t count = tacit_left(r) / TACIT_FINGERPRINT_TEXT;
+    uint8_t *hashes = driver_alloc(count * TACIT_FINGERPRINT_BYTES + 1);
+    if (hashes == NULL)
+        return control_failed(rbuf, rlen, "memory ran out");
+    for (size_t i = 0; i < count; i++) {
+        char text[TACIT_FINGERPRINT_TEXT];
+        memcpy(text, tacit_get_bytes(r, sizeof text), sizeof text);
+        text[sizeof text - 1] = '\0'; /* in place of the line's end */
+        if (tacit_fingerprint_from_text(text, hashes + i * TACIT_FINGERPRINT_BYTES)) {
+            driver_free(hashes);
+            return control_failed(rbuf, rlen, "einval");
+        }
+    }
+    shared_revoke(hashes, count);
+    return control_ok(rbuf, rlen);
+}
+
+static ErlDrvSSizeT do_key_of(struct tacit_reader *r, char **rbuf, size_t rlen)
+{
+    char name[TACIT_NAME_MAX + 1], fingerprint[TACIT_FINGERPRINT_TEXT];
+    struct policy_ref *policy = shared_policy();
+    control_get_name(r, name);
+    bool found = policy != NULL && rule_fingerprint(policy->policy, name, fingerprint);
+    policy_release(policy);
+    return found ? control_reply(rbuf, rlen, 0, fingerprint, strlen(fingerprint))
+                 : control_failed(rbuf, rlen, "none");
+}
+
+/* Of a node, or of a host's door: "@HOST". */
+static int endpoint_of(const struct tacit_policy *policy, const char *name,
+                       struct tacit_endpoint *ret_endpoint)
+{
+    return name[0] == '@' ? tacit_policy_door_endpoint(policy, name + 1, ret_endpoint)
+                          : tacit_policy_endpoint(policy, name, ret_endpoint);
+}
+
+static ErlDrvSSizeT do_endpoint(struct tacit_reader *r, char **rbuf, size_t rlen)
+{
+    char name[TACIT_NAME_MAX + 1];
+    uint8_t space[2 + TACIT_HOST_MAX + 1];
+    struct tacit_endpoint endpoint;
+    struct policy_ref *policy = shared_policy();
+    control_get_name(r, name);
+    int error =
+        policy == NULL ? TACIT_ESTATE : endpoint_of(policy->policy, name, &endpoint);
+    policy_release(policy);
+    if (error)
+        return control_failed(rbuf, rlen, tacit_error_name(error));
+    struct tacit_writer w = tacit_writer(space, sizeof space);
+    tacit_put_u16(&w, endpoint.port);
+    tacit_put_bytes(&w, endpoint.host, strlen(endpoint.host));
+    return control_reply(rbuf, rlen, 0, space, tacit_written(&w));
+}
+
+static ErlDrvSSizeT do_is_plain(struct tacit_reader *r, char **rbuf, size_t rlen)
+{
+    char name[TACIT_NAME_MAX + 1];
+    struct policy_ref *policy = shared_policy();
+    control_get_name(r, name);
+    uint8_t plain = policy != NULL && tacit_policy_is_plain(policy->policy, name);
+    policy_release(policy);
+    return control_reply(rbuf, rlen, 0, &plain, 1);
+}
+
+/* The globs of [plain], a line each. */
+static ErlDrvSSizeT do_plain(char **rbuf, size_t rlen)
+{
+    uint8_t space[16 * 1024];
+    struct tacit_writer w = tacit_writer(space, sizeof space);
+    struct policy_ref *policy = shared_policy();
+    const char *glob;
+    for (size_t i = 0;
+         policy != NULL && (glob = tacit_policy_plain(policy->policy, i)) != NULL; i++) {
+        tacit_put_bytes(&w, glob, strlen(glob));
+        tacit_put_u8(&w, '\n');
+    }
+    policy_release(policy);
+    return w.bad ? control_failed(rbuf, rlen, "too many [plain] lines")
+                 : control_reply(rbuf, rlen, 0, space, tacit_written(&w));
+}
+
+/* inbound, time, reason, text: why the name's last link failed or ended. */
+static ErlDrvSSizeT do_last(struct tacit_reader *r, char **rbuf, size_t rlen)
+{
+    char name[TACIT_NAME_MAX + 1];
+    struct refusal refusal;
+    uint8_t space[16 + sizeof refusal.reason + sizeof refusal.text];
+    control_get_name(r, name);
+    if (!shared_last_refusal(name, &refusal))
+        return control_failed(rbuf, rlen, "none");
+    struct tacit_writer w = tacit_writer(space, sizeof space);
+    tacit_put_u8(&w, refusal.inbound);
+    tacit_put_u64(&w, refusal.time);
+    tacit_put_u8(&w, (uint8_t)strlen(refusal.reason));
+    tacit_put_bytes(&w, refusal.reason, strlen(refusal.reason));
+    tacit_put_bytes(&w, refusal.text, strlen(refusal.text));
+    return control_reply(rbuf, rlen, 0, space, tacit_written(&w));
+}
+
+ErlDrvSSizeT control_policy(struct carrier_port *p, enum command command,
+                            struct tacit_reader *r, char **rbuf, size_t rlen)
+{
+    switch (command) {
+    case COMMAND_LOAD:
+        return do_load(r, rbuf, rlen);
+    case COMMAND_RELOAD:
+        return do_reload(p, r, rbuf, rlen);
+    case COMMAND_ADOPT:
+        return shared_adopt() ? control_ok(rbuf, rlen)
+                              : control_failed(rbuf, rlen, "einval");
+    case COMMAND_WITHDRAW:
+        shared_offer(NULL);
+        return control_ok(rbuf, rlen);
+    case COMMAND_REVOKED:
+        return do_revoked(r, rbuf, rlen);
+    case COMMAND_KEY_OF:
+        return do_key_of(r, rbuf, rlen);
+    case COMMAND_ENDPOINT:
+        return do_endpoint(r, rbuf, rlen);
+    case COMMAND_IS_PLAIN:
+        return do_is_plain(r, rbuf, rlen);
+    case COMMAND_PLAIN:
+        return do_plain(rbuf, rlen);
+    case COMMAND_LAST:
+        return do_last(r, rbuf, rlen);
+    default:
+        return -1;
+    }
+}

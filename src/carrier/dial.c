@@ -1,0 +1,171 @@
+/* How a link comes to be: one that was accepted is taken over, or a node is dialled. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "carrier.h"
+
+static struct link *link_new(int fd)
+{
+    struct link *l = calloc(1, sizeof *l);
+    if (l != NULL)
+        l->fd = fd;
+    return l;
+}
+
+/* The handshake is done: from here on there are records. */
+static int establish(struct link *l, struct conn *c)
+{
+    size_t size = (sizeof *l->channel + 15) & ~(size_t)15;
+    l->channel = aligned_alloc(16, size); /* the AES state wants 16 */
+    if (l->channel == NULL)
+        return TACIT_ENOMEM;
+    int error = tacit_handshake_finish(&c->handshake, l->channel);
+    if (error)
+        return error;
+    l->identity = identity_hold(c->policy->identity);
+    l->keys_since = erl_drv_monotonic_time(ERL_DRV_USEC);
+    link_set_limits(l, c->policy->policy);
+    l->state = LINK_PASSIVE;
+    socket_keep_short(c->fd);
+    l->peer = c->handshake.peer;
+    memcpy(l->peer_key, c->handshake.peer_key, sizeof l->peer_key);
+    l->peer_address = c->peer_address;
+    memcpy(l->line, c->ruling.line, sizeof l->line);
+    l->visibility = c->ruling.visibility;
+    tacit_mesh_mark(&c->handshake.config.mesh_keys[c->handshake.mesh_key], l->mesh_mark);
+    pair_key_mark(c->policy->policy, l->peer_key, l->pair_mark);
+    socket_local(c->fd, &l->local_address);
+    l->max_message = tacit_policy_max_message(c->policy->policy);
+    l->since = wall_clock();
+    l->deadline = 0; /* dist_util has its own from here on */
+    return TACIT_OK;
+}
+
+struct link *link_take(struct conn *c)
+{
+    struct link *l = link_new(c->fd);
+    if (l == NULL)
+        return NULL;
+    if (establish(l, c) != TACIT_OK) {
+        free(l->channel);
+        free(l);
+        return NULL;
+    }
+    l->conn = c;
+    return l;
+}
+
+void link_adopt(struct link *l, ErlDrvPort port)
+{
+    l->port = port;
+    conn_free(l->conn);
+    l->conn = NULL;
+    link_review(l); /* the rules may have changed since the handshake began */
+}
+
+int link_connect(ErlDrvPort port, const char *own_name, bool own_dynamic,
+                 const char *wanted, const struct tacit_address *address,
+                 unsigned timeout_ms, struct link **ret_link)
+{
+    struct policy_ref *policy = shared_policy();
+    if (policy == NULL)
+        return TACIT_ESTATE;
+    int fd =
+        socket_connect(address, tacit_policy_source(policy->policy, address->family));
+    policy_release(policy);
+    if (fd < 0)
+        return TACIT_ESYSTEM;
+    int error = TACIT_ENOMEM;
+    struct link *l = link_new(fd);
+    if (l != NULL)
+        l->conn = conn_new(fd, NOISE_INITIATOR, own_name, own_dynamic, wanted, &error);
+    if (l == NULL || l->conn == NULL) {
+        free(l);
+        close(fd);
+        return error;
+    }
+    l->port = port;
+    l->initiator = true;
+    l->conn->peer_address = *address;
+    l->deadline = monotonic_ms() + timeout_ms;
+    link_select(l, false, true);
+    link_arm(l);
+    *ret_link = l;
+    return TACIT_OK;
+}
+
+/* {tacit_up, Port, Name, Fingerprint}: the peer is who it should be. */
+static void tell_up(struct link *l)
+{
+    char fingerprint[TACIT_FINGERPRINT_TEXT];
+    struct term t = {0};
+    tacit_fingerprint(l->peer_key, fingerprint);
+    term_atom(&t, "tacit_up");
+    term_port(&t, l->port);
+    term_binary(&t, l->peer.name);
+    term_binary(&t, fingerprint);
+    term_tuple(&t, 4);
+    term_to_owner(&t, l->port);
+}
+
+static void handshake_failed(struct link *l, int error)
+{
+    char text[REASON_MAX];
+    const struct tacit_claim *peer = &l->conn->handshake.peer;
+    if (error == TACIT_ENAME)
+        snprintf(text, sizeof text, "the node that answers is %.200s", peer->name);
+    else if (error == TACIT_EREFUSED)
+        snprintf(text, sizeof text, "%s", ruling_of_ours(&l->conn->ruling));
+    else if (error == TACIT_ECUT)
+        snprintf(text, sizeof text,
+                 "it closed without an answer: another mesh key, or no Tacit there");
+    else
+        snprintf(text, sizeof text, "%s", tacit_error_text(error));
+    link_doom(l, error, tacit_error_name(error), text);
+}
+
+static void handshake_done(struct link *l)
+{
+    int error = establish(l, l->conn);
+    if (error) {
+        link_doom(l, error, tacit_error_name(error), tacit_error_text(error));
+        return;
+    }
+    conn_free(l->conn);
+    l->conn = NULL;
+    link_select(l, false, false);
+    link_review(l); /* the rules may have changed since the handshake began */
+    if (!l->doomed)
+        tell_up(l);
+}
+
+void link_handshake(struct link *l)
+{
+    int error;
+    switch (conn_advance(l->conn, &error)) {
+    case CONN_READ:
+        link_select(l, true, false);
+        break;
+    case CONN_WRITE:
+        link_select(l, false, true);
+        break;
+    case CONN_DONE:
+        handshake_done(l);
+        break;
+    case CONN_FAILED:
+        handshake_failed(l, error);
+        break;
+    }
+}
+
+void link_connected(struct link *l)
+{
+    int error = socket_error(l->fd);
+    if (error) {
+        link_doom(l, TACIT_ESYSTEM, erl_errno_id(error), strerror(error));
+        return;
+    }
+    l->state = LINK_HANDSHAKE;
+    link_handshake(l);
+}

@@ -1,0 +1,178 @@
+/* One link: the port of a channel with a peer. */
+#ifndef TACIT_CARRIER_LINK_H
+#define TACIT_CARRIER_LINK_H
+
+#include "channel/rekey.h"
+#include "conn.h"
+
+enum link_state {
+    LINK_CONNECTING, /* TCP */
+    LINK_HANDSHAKE,  /* Noise */
+    LINK_PASSIVE,    /* the distribution handshake: one message a request */
+    LINK_ACTIVE,     /* a distribution link */
+};
+
+/* Whether a link's state still exists after a call. */
+enum link_fate {
+    LINK_LIVES,
+    LINK_GONE,
+};
+
+struct link_input {
+    uint8_t *buffer;   /* bytes as read; NULL while there are none */
+    size_t start, end; /* the part of it not yet opened */
+    unsigned exact;    /* so many more records are read one by one */
+    uint8_t *plain;    /* an opened record's data not yet consumed, in buffer */
+    size_t plain_len;
+    uint8_t header[4]; /* a message's length, as it comes in */
+    size_t header_len;
+    ErlDrvBinary *message; /* a message that crosses records */
+    size_t message_len, message_got;
+};
+
+struct link_output {
+    ErlDrvBinary *batch; /* sealed records; behind them room for a header, then data */
+    size_t sealed, data_len;
+};
+
+struct link {
+    ErlDrvPort port;
+    int fd;
+    enum link_state state;
+    bool selected_read, selected_write;
+    bool wants_message; /* PASSIVE: the owner waits for one */
+    bool gathering;     /* small messages wait for the zero timer */
+    bool busy;
+    bool flushing;     /* the port is closing */
+    bool pumping;      /* buffered input waits for the zero timer */
+    bool resting;      /* TURN_MAX was sealed: busy until the zero timer */
+    bool passed_first; /* ACTIVE: a record of the peer opened */
+    bool initiator;
+    int doomed; /* an error that ends the link at the next chance */
+    char doom_text[REASON_MAX];
+    char doom_reason[32];
+    ErlDrvTime deadline; /* 0: none */
+    struct conn *conn;   /* while the handshake runs */
+    struct tacit_channel *channel;
+    struct identity *identity;       /* that the handshake was made with */
+    struct tacit_rekey_limits rekey; /* when fresh keys are due */
+    ErlDrvTime keys_since;           /* us */
+    bool used;                       /* since then: more than ticks has crossed */
+    struct tacit_claim peer;
+    uint8_t peer_key[NOISE_DHLEN];
+    uint8_t mesh_mark[TACIT_MESH_MARK]; /* of the mesh key that the handshake used */
+    uint8_t pair_mark[PAIR_MARK];       /* of the pair key that the handshake used */
+    char line[RULING_LINE];             /* of the configuration, that allows the link */
+    uint8_t visibility;                 /* enum tacit_visibility: what the rule wants, */
+    uint8_t seen;                       /* and what the distribution handshake said */
+    struct tacit_address peer_address, local_address;
+    size_t max_message;
+    uint64_t since;                            /* seconds since 1970 */
+    uint64_t received_records;                 /* that opened: the only sign of life */
+    uint64_t received_bytes, sent_bytes;       /* on the wire */
+    uint64_t received_messages, sent_messages; /* ticks included */
+    ErlDrvTime last_output;                    /* us */
+    size_t turn_bytes;                         /* sealed since others could run */
+    struct link_input input;
+    struct link_output output;
+};
+
+/* --- dial.c ----------------------------------------------------------------------- */
+
+/* A link for a socket whose handshake is done; takes c over. NULL: no memory. */
+struct link *link_take(struct conn *c);
+/* Makes a taken link live on its new port. */
+void link_adopt(struct link *l, ErlDrvPort port);
+/* Dials. The result is sent to the owner: {tacit_up, Port, Name} or {tacit_down, ...}. */
+int link_connect(ErlDrvPort port, const char *own_name, bool own_dynamic,
+                 const char *wanted, const struct tacit_address *address,
+                 unsigned timeout_ms, struct link **ret_link);
+/* TCP's connect has ended, well or not. */
+void link_connected(struct link *l);
+/* The handshake goes on as far as it can. */
+void link_handshake(struct link *l);
+
+/* --- rules.c ---------------------------------------------------------------------- */
+
+/*
+ * Whether the rules in force still allow the link: if not, the peer is told and the link
+ * doomed. Called when a link comes to be and after each reload.
+ */
+void link_review(struct link *l);
+
+/* Whether the rule wants what the peer has been seen to be; "" or why it is refused. */
+const char *link_visibility_fault(const struct link *l);
+
+/* --- link.c ----------------------------------------------------------------------- */
+
+void link_ready_read(struct link *l);
+void link_ready_write(struct link *l);
+void link_timeout(struct link *l);
+void link_flush(struct link *l);
+void link_stop(struct link *l);
+void link_emergency_close(struct link *l);
+
+/* Marks the link to be ended from its next timeout. */
+void link_doom(struct link *l, int error, const char *reason, const char *text);
+void link_no_memory(struct link *l);
+/* Tells the peer what it did wrong, and dooms the link. */
+void link_protocol_error(struct link *l, const char *text);
+/* Arms the one timer for whatever comes first. */
+void link_arm(struct link *l);
+void link_select(struct link *l, bool read, bool write);
+/* Tells the peer why, in a sealed record, as far as the socket takes it now. */
+void link_send_close(struct link *l, enum tacit_close reason, const char *text);
+
+/* --- keys.c ----------------------------------------------------------------------- */
+
+/* When fresh keys are due is as the policy says. */
+void link_set_limits(struct link *l, const struct tacit_policy *policy);
+/* Queues an offer of fresh keys where they are due at `now` (us): true if it did so. */
+bool link_refresh_keys(struct link *l, ErlDrvTime now);
+/* Takes the data of a record of type rekey and queues the answer, if there is one. */
+int link_take_rekey(struct link *l, const uint8_t *data, size_t size);
+
+/* --- output.c: messages -> records ------------------------------------------------ */
+
+/* One message of the emulator's, or of dist_util's; size 0 is a tick. */
+void link_output(struct link *l, const ErlIOVec *message);
+void link_tick(struct link *l);
+/* Seals what is gathered: for a record that the channel is to seal behind it. */
+void link_seal_gathered(struct link *l);
+/* Takes a sealed record along with what link_flush_output sends. */
+void link_queue_record(struct link *l, const uint8_t *record, size_t len);
+/* The zero timer: what was gathered is sent, a gathering that came to rest ends. */
+void link_turn(struct link *l);
+void link_free_output(struct link *l);
+
+/* --- send.c: records -> socket ---------------------------------------------------- */
+
+/* Seals what is gathered and sends it. */
+void link_flush_output(struct link *l);
+/* Sends what was queued so outside of the emulator's own output. */
+void link_send_now(struct link *l);
+/* Sends the records of the batch; nothing may be gathered behind them. */
+void link_send_batch(struct link *l);
+/* Sends what the socket did not take before. */
+void link_send_queue(struct link *l);
+/* The emulator is told whether to go on. */
+void link_check_busy(struct link *l);
+size_t link_pending(const struct link *l);
+
+/* --- input.c: socket -> records --------------------------------------------------- */
+
+/* Delivers what was read already, then reads what is there and delivers that. */
+enum link_fate link_read(struct link *l);
+void link_free_input(struct link *l);
+
+/* --- deliver.c: records' data -> messages ----------------------------------------- */
+
+/* Takes one step through the opened data: a length, a piece, or a whole message. */
+enum link_fate link_consume(struct link *l);
+/* Room for `more` bytes of the message that crosses records; false: the link is doomed.
+ */
+bool link_grow(struct link *l, size_t more);
+/* The message that crossed records is whole. */
+enum link_fate link_deliver_long(struct link *l);
+
+#endif

@@ -1,0 +1,147 @@
+/* What all ports of the driver share, and the rules on who may come. */
+#ifndef TACIT_CARRIER_SHARED_H
+#define TACIT_CARRIER_SHARED_H
+
+#include <erl_driver.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "channel/handshake.h"
+#include "policy/policy.h"
+#include "ruling/ruling.h"
+
+enum {
+    REASON_MAX = 256,
+};
+
+/* --- shared.c --------------------------------------------------------------------- */
+
+/* A private key in use by somebody: a configuration, or links that were made with it. */
+struct identity {
+    atomic_uint count;
+    struct noise_keypair *pair; /* in locked memory, read-only */
+};
+
+/* A policy in use by somebody. */
+struct policy_ref {
+    atomic_uint count;
+    struct identity
+        *identity; /* the policy's own: shared with others that have the same */
+    struct tacit_policy *policy;
+};
+
+/* Why a link to or from a name did not come up, or ended. */
+struct refusal {
+    char name[TACIT_NAME_MAX + 1];
+    char reason[32];       /* an atom's text */
+    char text[REASON_MAX]; /* for people */
+    uint64_t time;         /* seconds since 1970 */
+    bool inbound;
+};
+
+struct counters {
+    atomic_uint_least64_t accepted;   /* sockets */
+    atomic_uint_least64_t pending;    /* of them, handshake not done: goes up and down */
+    atomic_uint_least64_t strangers;  /* of them, without a valid first message */
+    atomic_uint_least64_t replays;    /* first messages seen before or out of time */
+    atomic_uint_least64_t refused;    /* authenticated, but not allowed */
+    atomic_uint_least64_t evicted;    /* to make room */
+    atomic_uint_least64_t handshakes; /* completed, in either role */
+    atomic_uint_least64_t exchanges;  /* first messages answered: X25519 was computed */
+};
+
+extern struct counters carrier_counters;
+
+int shared_init(void);
+void shared_finish(void);
+
+/* Loads the configuration and puts it in place of the one before. */
+int shared_load(const char *path, struct tacit_fault *fault);
+
+/* Reads a configuration; it is not in force yet. On any thread. */
+int shared_read(const char *path, struct policy_ref **ret_ref, struct tacit_fault *fault);
+
+/* The configuration that a reload has read. Takes ref over, NULL for none. */
+void shared_offer(struct policy_ref *ref);
+/* The offered one, or NULL; give it back with policy_release. */
+struct policy_ref *shared_candidate(void);
+/* Puts the offered one in force; false: there is none. */
+bool shared_adopt(void);
+
+/* The policy in force; NULL before the first load. Give it back with policy_release. */
+struct policy_ref *shared_policy(void);
+void policy_release(struct policy_ref *ref);
+
+/* The replay guard, under its lock. */
+int shared_replay_check(const uint8_t ephemeral[NOISE_DHLEN], uint64_t time);
+
+/* Remembers why a link with name failed; the oldest is forgotten. */
+void shared_note_refusal(const char *name, bool inbound, const char *reason,
+                         const char *text);
+bool shared_last_refusal(const char *name, struct refusal *ret_refusal);
+
+/* The keys that this host revoked by itself: count fingerprints; takes hashes over. */
+void shared_revoke(uint8_t *hashes, size_t count);
+bool shared_is_revoked(const uint8_t key[NOISE_DHLEN]);
+
+/* This node's place at the host's door, for tacit:info/0. */
+struct door_status {
+    char path[TACIT_DOOR_PATH_MAX + 1]; /* of the door's socket; "": it needs none */
+    char state[16];                     /* none, registered, lost, refused */
+    char text[REASON_MAX];              /* for people: what is wrong */
+};
+
+void shared_set_door(const char *path, const char *state, const char *text);
+void shared_door(struct door_status *ret_status);
+
+uint64_t wall_clock(void); /* seconds since 1970 */
+ErlDrvTime monotonic_ms(void);
+
+/* --- keys.c: identities ----------------------------------------------------------- */
+
+/* A copy of the pair; NULL: no memory. */
+struct identity *identity_new(const struct noise_keypair *pair);
+struct identity *identity_hold(struct identity *identity);
+void identity_release(struct identity *identity); /* NULL is allowed */
+
+/* --- rules.c ---------------------------------------------------------------------- */
+
+/*
+ * Whether the policy allows the peer, who proved to hold key, at address. 0, or an error
+ * with *ret_ruling filled.
+ */
+int rule_on_peer(const struct tacit_policy *policy, const struct tacit_claim *peer,
+                 const uint8_t key[NOISE_DHLEN], const struct tacit_address *address,
+                 bool inbound, struct ruling *ret_ruling);
+
+/* The same for one who asks for the directory and proved to hold key. */
+int rule_on_asker(const struct tacit_policy *policy, const uint8_t key[NOISE_DHLEN],
+                  const struct tacit_address *address, struct ruling *ret_ruling);
+
+/* The fingerprint of the key that the policy has for a node; false: it has none. */
+bool rule_fingerprint(const struct tacit_policy *policy, const char *name,
+                      char ret_text[TACIT_FINGERPRINT_TEXT]);
+
+enum {
+    PAIR_MARK = 16,
+};
+
+/* A mark by which a pair key is known again; that of zeros where the peer has none. */
+void pair_key_mark(const struct tacit_policy *policy, const uint8_t key[NOISE_DHLEN],
+                   uint8_t ret_mark[PAIR_MARK]);
+
+/* --- reload.c --------------------------------------------------------------------- */
+
+struct carrier_port;
+
+/*
+ * Starts to read the configuration at path on a thread of the emulator's; reload_done is
+ * called when it is there. The caller then gets {tacit_loaded, Port, Text}; Text is
+ * empty, and the configuration offered, where it has no fault.
+ */
+int reload_start(struct carrier_port *p, const char *path);
+void reload_done(struct carrier_port *p, void *job);
+
+#endif
