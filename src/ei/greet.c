@@ -1,0 +1,51 @@
+/*
+ * Erlang's own handshake inside the channel: ei runs it, but does not ask whether the
+ * other side is who the channel has proved it to be. A node's carrier does.
+ */
+#include <string.h>
+
+#include "base/cursor.h"
+#include "ei/fault.h"
+#include "ei/link.h"
+
+enum {
+    DFLAG_PUBLISHED = 0x01, /* lib/kernel/include/dist.hrl */
+};
+
+static int refuse(struct cnode_link *l, enum tacit_close reason, const char *text)
+{
+    cnode_link_close(l, reason, text);
+    return TACIT_EREFUSED;
+}
+
+/* "N", flags, what is skipped, a name: of either side's introduction. */
+static int introduced(struct cnode_link *l, const uint8_t *message, size_t len,
+                      size_t skipped)
+{
+    struct tacit_reader r = tacit_reader(message, len);
+    uint8_t kind = tacit_get_u8(&r);
+    uint64_t flags = tacit_get_u64(&r);
+    (void)tacit_get_bytes(&r, skipped);
+    size_t size = tacit_get_u16(&r);
+    const uint8_t *name = tacit_get_bytes(&r, size);
+    if (r.bad || kind != 'N')
+        return refuse(l, TACIT_CLOSE_PROTOCOL, "not a greeting of OTP 25 or later");
+    if (size != strlen(l->peer.name) || memcmp(name, l->peer.name, size) != 0)
+        return refuse(l, TACIT_CLOSE_MISMATCH,
+                      "the distribution handshake claims another name");
+    const char *fault = ruling_visibility_fault(
+        l->ruling.visibility, flags & DFLAG_PUBLISHED ? TACIT_VISIBLE : TACIT_HIDDEN);
+    return *fault != '\0' ? refuse(l, TACIT_CLOSE_VISIBILITY, fault) : TACIT_OK;
+}
+
+int cnode_link_greeted(struct cnode_link *l, const uint8_t *message, size_t len)
+{
+    unsigned nth = l->greetings++;
+    if (l->inbound)
+        return nth == 0 ? introduced(l, message, len, 4) : TACIT_OK; /* creation */
+    if (nth == 1)
+        return introduced(l, message, len, 4 + 4); /* challenge, creation */
+    for (size_t i = 1; nth == 0 && i < len && i < sizeof l->status; i++)
+        l->status[i - 1] = message[i] > ' ' && message[i] < 127 ? (char)message[i] : '?';
+    return TACIT_OK;
+}

@@ -1,0 +1,238 @@
+/* One link: its rules, its handshake as a caller, its end. */
+#include "ei/link.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ei/fault.h"
+#include "files/files.h"
+#include "socket/socket.h"
+
+enum {
+    PART_MS = 2000,      /* what a peer may take to hang up */
+    PART_EARLY_MS = 500, /* one with whom there was no link yet */
+};
+
+/* --- rules ---------------------------------------------------------------------------
+ */
+
+static int rule_first(void *context, const struct tacit_first *first,
+                      const uint8_t ephemeral[NOISE_DHLEN])
+{
+    struct cnode_link *l = context;
+    int error = cnode_replay_check(l->node, ephemeral, first->time);
+    if (!error)
+        snprintf(l->wanted, sizeof l->wanted, "%s", first->wanted);
+    return error;
+}
+
+static void rule_pair_key(void *context, const uint8_t public_key[NOISE_DHLEN],
+                          struct tacit_secret *ret_key)
+{
+    const struct cnode_link *l = context;
+    tacit_policy_pair_key(l->node->policy, public_key, ret_key);
+}
+
+static int rule_decide(void *context, const struct tacit_claim *claim,
+                       const uint8_t key[NOISE_DHLEN])
+{
+    struct cnode_link *l = context;
+    const struct tacit_policy *policy = l->node->policy;
+    int error =
+        ruling_on_peer(policy, claim, key, &l->address, l->inbound, (uint64_t)time(NULL),
+                       tacit_file_revoked(tacit_policy_path(policy), key), &l->ruling);
+    if (error)
+        return error;
+    l->ruling.reason = TACIT_CLOSE_NAME;
+    if (strcmp(claim->name, l->node->name) == 0) {
+        snprintf(l->ruling.text, sizeof l->ruling.text,
+                 "the name %.200s is this node's own", claim->name);
+        return TACIT_EREFUSED;
+    }
+    if (l->inbound && strcmp(l->wanted, l->node->name) != 0) {
+        snprintf(l->ruling.text, sizeof l->ruling.text, "this node is not %.200s",
+                 l->wanted);
+        return TACIT_ENAME;
+    }
+    return TACIT_OK;
+}
+
+static const struct tacit_channel_rules rules = {
+    .first = rule_first, .pair_key = rule_pair_key, .decide = rule_decide};
+
+/* --- the beginning -------------------------------------------------------------------
+ */
+
+static void *locked(size_t size)
+{
+    void *p =
+        sodium_malloc((size + 63) & ~(size_t)63); /* the AES state wants alignment */
+    if (p != NULL)
+        memset(p, 0, size);
+    return p;
+}
+
+struct cnode_link *cnode_link_new(struct cnode *node, int fd)
+{
+    struct cnode_link *l = calloc(1, sizeof *l);
+    if (l == NULL)
+        return NULL;
+    l->handshake = locked(sizeof *l->handshake);
+    l->channel = locked(sizeof *l->channel);
+    if (l->handshake == NULL || l->channel == NULL) {
+        sodium_free(l->handshake);
+        sodium_free(l->channel);
+        free(l);
+        return NULL;
+    }
+    pthread_mutex_init(&l->reading, NULL);
+    pthread_mutex_init(&l->writing, NULL);
+    pthread_mutex_init(&l->lock, NULL);
+    l->node = cnode_hold(node);
+    l->fd = fd;
+    l->setup_until = WIRE_NEVER;
+    l->failed = TACIT_ESTATE; /* until there is a channel */
+    return l;
+}
+
+/* The handshake has made the channel: its secrets are not needed any more. */
+static void begin(struct cnode_link *l)
+{
+    const struct tacit_policy *policy = l->node->policy;
+    l->peer = l->handshake->peer;
+    memcpy(l->peer_key, l->handshake->peer_key, sizeof l->peer_key);
+    sodium_free(l->handshake); /* wipes */
+    l->handshake = NULL;
+    l->limits = (struct tacit_rekey_limits){
+        .seconds = tacit_policy_rekey_seconds(policy),
+        .bytes = tacit_policy_rekey_bytes(policy),
+        .records = tacit_policy_rekey_records(policy),
+    };
+    l->keys_since = wire_now_us();
+    l->failed = TACIT_OK;
+}
+
+/* --- dialling ------------------------------------------------------------------------
+ */
+
+/* Why the handshake came no further: for people. */
+static int explain(const struct cnode_link *l, const char *wanted, int error)
+{
+    const struct tacit_handshake *hs = l->handshake;
+    char fingerprint[TACIT_FINGERPRINT_TEXT];
+    if (hs->peer.name[0] == '\0' && (error == TACIT_ECUT || error == TACIT_ETIMEOUT))
+        return cnode_fault(error,
+                           "%s: connected, but no answer: another mesh key, a wrong "
+                           "clock, or no Tacit there",
+                           wanted);
+    if (hs->peer.name[0] != '\0' && strcmp(hs->peer.name, wanted) != 0)
+        return cnode_fault(error, "%s: %s answers", wanted, hs->peer.name);
+    if (error != TACIT_EREFUSED)
+        return cnode_fault(error, "%s: %s", wanted, tacit_error_text(error));
+    tacit_fingerprint(hs->peer_key, fingerprint);
+    return cnode_fault(error, "%s: %s: it has shown the key %s", wanted,
+                       ruling_of_ours(&l->ruling), fingerprint);
+}
+
+int cnode_link_dial(struct cnode_link *l, const char *wanted, int64_t deadline)
+{
+    struct tacit_channel_config config =
+        wire_config(l->node->policy, l->node->name, &rules, l);
+    snprintf(l->wanted, sizeof l->wanted, "%s", wanted);
+    socket_peer(l->fd, &l->address);
+    config.wanted = l->wanted;
+    l->setup_until = deadline;
+    int error = tacit_handshake_init(l->handshake, &config);
+    /* Our own first message, sent back to us, is a replay too. */
+    if (!error)
+        error = cnode_replay_check(l->node, l->handshake->noise.e.public_key, config.now);
+    if (!error)
+        error = wire_handshake(l->fd, l->handshake, deadline, l->channel);
+    if (error)
+        return explain(l, wanted, error);
+    begin(l);
+    return TACIT_OK;
+}
+
+/* --- the end -------------------------------------------------------------------------
+ */
+
+int cnode_link_fail(struct cnode_link *l, int error, const char *text)
+{
+    pthread_mutex_lock(&l->lock);
+    if (l->failed == TACIT_OK) {
+        l->failed = error;
+        snprintf(l->why, sizeof l->why, "%s", text);
+    }
+    pthread_mutex_unlock(&l->lock);
+    return error;
+}
+
+void cnode_link_explain(struct cnode_link *l, int error)
+{
+    const char *who = l->peer.name[0] != '\0' ? l->peer.name : l->wanted;
+    pthread_mutex_lock(&l->lock);
+    if (l->failed)
+        (void)cnode_fault(error, "%s: %s", who, l->why);
+    else
+        (void)cnode_fault(error, "%s: %s", who, tacit_error_text(error));
+    pthread_mutex_unlock(&l->lock);
+}
+
+void cnode_link_close(struct cnode_link *l, enum tacit_close reason, const char *text)
+{
+    size_t len = 0;
+    pthread_mutex_lock(&l->lock);
+    if (l->failed == TACIT_OK) {
+        int error =
+            tacit_channel_seal_close(l->channel, reason, text, l->out + l->out_end,
+                                     sizeof l->out - l->out_end, &len);
+        l->out_end += error ? 0 : len;
+        l->failed = TACIT_ECLOSED;
+        snprintf(l->why, sizeof l->why, "%s", text);
+    }
+    pthread_mutex_unlock(&l->lock);
+    (void)cnode_link_flush_some(l);
+}
+
+/*
+ * The peer reads all that was sent to it, also where it has not been read itself: a
+ * socket that is closed with something to read is reset. And when the program is over
+ * nothing of the link is left there.
+ */
+static void part(struct cnode_link *l)
+{
+    int64_t deadline = wire_deadline(l->up ? PART_MS : PART_EARLY_MS);
+    bool peer_ended = l->failed == TACIT_ECUT;
+    cnode_link_close(l, TACIT_CLOSE_DONE, "");
+    if (peer_ended || wire_send(l->fd, l->out + l->out_at, l->out_end - l->out_at,
+                                deadline) != TACIT_OK)
+        return;
+    shutdown(l->fd, SHUT_WR);
+    while (wire_receive(l->fd, l->in.raw, 1, deadline) == TACIT_OK)
+        ;
+}
+
+void cnode_link_free(struct cnode_link *l)
+{
+    if (l == NULL)
+        return;
+    if (l->handshake == NULL)
+        part(l);
+    close(l->fd);
+    sodium_free(l->handshake);
+    sodium_free(l->channel);
+    pthread_mutex_destroy(&l->reading);
+    pthread_mutex_destroy(&l->writing);
+    pthread_mutex_destroy(&l->lock);
+    free(l->in.message);
+    cnode_release(l->node);
+    sodium_memzero(l, sizeof *l);
+    free(l);
+}

@@ -1,0 +1,130 @@
+/*
+ * One link of a C node, and the C node that it belongs to. Functions return 0 or one of
+ * TACIT's errors; the text that explains it is told by fault.h.
+ *
+ * One thread may read a link while another writes to it; further ones wait their turn.
+ * Only cnode_link_free wants the link for itself.
+ */
+#ifndef TACIT_EI_LINK_H
+#define TACIT_EI_LINK_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "channel/rekey.h"
+#include "channel/replay.h"
+#include "ei/wire.h"
+#include "ruling/ruling.h"
+
+enum {
+    LINK_STATUS = 32, /* of a status that is shown, with its zero */
+    LINK_OUT = TACIT_RECORD_MAX + 8 * (TACIT_RECORD_HEADER + 256 + TACIT_TAG_MAX),
+    LINK_RAW = 2 * TACIT_RECORD_MAX,
+    LINK_SETUP_MS = 10000, /* what a stranger has until its handshake is over */
+};
+
+/* A C node: its name and rules. */
+struct cnode {
+    atomic_uint users; /* the user's cnode, and each of its links and listeners */
+    char name[TACIT_NAME_MAX + 1];
+    struct tacit_policy *policy;
+    pthread_mutex_t lock;
+    struct tacit_replay replay; /* under lock */
+};
+
+int cnode_new(const char *conf, const char *name, struct cnode **ret_node);
+struct cnode *cnode_hold(struct cnode *node);
+void cnode_release(struct cnode *node);
+/* Whether a first message is new; remembers it. */
+int cnode_replay_check(struct cnode *node, const uint8_t ephemeral[NOISE_DHLEN],
+                       uint64_t time);
+
+/* What only the link's reader touches. */
+struct cnode_input {
+    size_t start, end;    /* of the bytes in raw that are not opened yet */
+    const uint8_t *plain; /* data of the last record, not taken yet */
+    size_t plain_len;
+    uint8_t header[4]; /* the length of the message that comes in */
+    size_t header_len;
+    uint8_t *message;            /* that length and its bytes, as ei reads them */
+    size_t len, got, given, cap; /* whole; there; given to ei; bytes allocated */
+    uint8_t raw[LINK_RAW];
+};
+
+struct cnode_link {
+    struct cnode *node;
+    int fd;
+    bool inbound;
+    char wanted[TACIT_NAME_MAX + 1];   /* the node dialled, or asked for */
+    struct tacit_address address;      /* of the peer */
+    struct tacit_handshake *handshake; /* locked memory; NULL once there is a channel */
+    struct tacit_claim peer;
+    uint8_t peer_key[NOISE_DHLEN];
+    struct ruling ruling;
+    /* Of Erlang's own handshake, until it is over: */
+    bool up;
+    int64_t setup_until;
+    unsigned greetings;       /* of the peer's messages */
+    char status[LINK_STATUS]; /* what the peer answered: "ok", "alive", ... */
+
+    pthread_mutex_t reading, writing; /* held for one message; reading first */
+    struct cnode_input in;            /* under reading */
+
+    pthread_mutex_t lock;          /* never held while waiting; guards what follows */
+    struct tacit_channel *channel; /* locked memory */
+    atomic_int failed;             /* for good; read without the lock, too */
+    char why[RULING_TEXT + 64];
+    struct tacit_rekey_limits limits;
+    int64_t keys_since; /* when the present keys were agreed */
+    bool used;          /* since then, by more than ticks */
+    size_t out_at, out_end;
+    uint8_t out[LINK_OUT]; /* sealed, not sent yet */
+};
+
+/* A link over a connected socket, which it takes over. NULL: no memory; fd is open. */
+struct cnode_link *cnode_link_new(struct cnode *node, int fd);
+
+/* link.c: dials wanted: the whole of Tacit's handshake. */
+int cnode_link_dial(struct cnode_link *l, const char *wanted, int64_t deadline);
+
+/* Tells the peer why it ends, as far as it listens, and marks the link as failed. */
+void cnode_link_close(struct cnode_link *l, enum tacit_close reason, const char *text);
+
+/* The link is of no more use: error and text are told to whoever uses it; the first
+ * counts. Returns error. */
+int cnode_link_fail(struct cnode_link *l, int error, const char *text);
+
+/* Tells this thread's fault text of an error that using the link gave. */
+void cnode_link_explain(struct cnode_link *l, int error);
+
+/* Ends it: with a close, waiting for the peer's end, where it is still up. */
+void cnode_link_free(struct cnode_link *l);
+
+/* --- write.c */
+
+/* One message or more, whole, its length in front. After TACIT_ETIMEOUT in the middle of
+ * one the link has failed. */
+int cnode_link_write(struct cnode_link *l, const struct iovec *iov, int count,
+                     int64_t deadline);
+
+/* Sends what is sealed, as far as it goes without waiting. */
+int cnode_link_flush_some(struct cnode_link *l);
+
+/* Fresh keys: offers them where they are due; takes the data of a record of type rekey.
+ * Both with the lock held. */
+int cnode_link_refresh(struct cnode_link *l);
+int cnode_link_take_rekey(struct cnode_link *l, const uint8_t *data, size_t len);
+
+/* --- read.c */
+
+/*
+ * At most *len bytes of the stream of messages; only of such as are there whole, so that
+ * whoever runs out of time in the middle of one loses nothing and may ask again. 0: the
+ * link has ended, and everything was given.
+ */
+int cnode_link_read(struct cnode_link *l, char *buf, size_t *len, int64_t deadline);
+
+/* --- greet.c: the peer's part of Erlang's handshake, before ei reads it */
+int cnode_link_greeted(struct cnode_link *l, const uint8_t *message, size_t len);
+
+#endif

@@ -1,0 +1,193 @@
+/* A C node: its configuration, and the functions that users call. */
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ei/callbacks.h"
+#include "ei/fault.h"
+#include "files/files.h"
+#include "tacit/ei.h"
+
+/* --- the node ------------------------------------------------------------------------
+ */
+
+int cnode_new(const char *conf, const char *name, struct cnode **ret_node)
+{
+    struct tacit_files files = tacit_files_real();
+    struct tacit_fault fault;
+    struct cnode *node = calloc(1, sizeof *node);
+    if (node == NULL)
+        return cnode_fault(TACIT_ENOMEM, "memory ran out");
+    int error =
+        tacit_policy_load(conf, &files, tacit_suites_available(), &node->policy, &fault);
+    if (error) {
+        free(node);
+        return cnode_fault(error, "%s", fault.text);
+    }
+    atomic_init(&node->users, 1);
+    pthread_mutex_init(&node->lock, NULL);
+    snprintf(node->name, sizeof node->name, "%s", name);
+    *ret_node = node;
+    return TACIT_OK;
+}
+
+struct cnode *cnode_hold(struct cnode *node)
+{
+    atomic_fetch_add(&node->users, 1);
+    return node;
+}
+
+void cnode_release(struct cnode *node)
+{
+    if (node == NULL || atomic_fetch_sub(&node->users, 1) > 1)
+        return;
+    tacit_policy_free(node->policy);
+    tacit_replay_free(&node->replay);
+    pthread_mutex_destroy(&node->lock);
+    free(node);
+}
+
+int cnode_replay_check(struct cnode *node, const uint8_t ephemeral[NOISE_DHLEN],
+                       uint64_t now)
+{
+    pthread_mutex_lock(&node->lock);
+    int error = tacit_replay_check(&node->replay, ephemeral, now, (uint64_t)time(NULL));
+    pthread_mutex_unlock(&node->lock);
+    return error;
+}
+
+/* --- what users call -----------------------------------------------------------------
+ */
+
+static int failed(int error)
+{
+    erl_errno = cnode_errno(error);
+    return ERL_ERROR;
+}
+
+static const char *conf_path(const char *conf)
+{
+    const char *environment = getenv("TACIT_CONF");
+    if (conf != NULL)
+        return conf;
+    return environment != NULL && *environment != '\0' ? environment
+                                                       : "/etc/tacit/tacit.conf";
+}
+
+/* ei wants its name in three pieces. */
+static int init_ei(ei_cnode *ec, struct cnode *node, const char *cookie,
+                   unsigned creation)
+{
+    const char *at = strchr(node->name, '@');
+    char alive[TACIT_NAME_MAX + 1];
+    struct in_addr nowhere = {0};
+    snprintf(alive, sizeof alive, "%.*s", (int)(at - node->name), node->name);
+    return ei_connect_xinit_ussi(ec, at + 1, alive, node->name, &nowhere, cookie,
+                                 creation, &cnode_callbacks, sizeof cnode_callbacks,
+                                 node);
+}
+
+int tacit_ei_init(ei_cnode *ec, const char *conf, const char *name, const char *cookie,
+                  unsigned creation)
+{
+    struct cnode *node;
+    memset(ec, 0, sizeof *ec);
+    if (sodium_init() < 0)
+        return failed(cnode_fault(TACIT_ECRYPTO, "%s", tacit_error_text(TACIT_ECRYPTO)));
+    if (name == NULL || !tacit_name_ok(name))
+        return failed(cnode_fault(TACIT_EINVAL,
+                                  "got '%.200s', expected a node name such as "
+                                  "job@db1.example.net",
+                                  name == NULL ? "" : name));
+    int error = cnode_new(conf_path(conf), name, &node);
+    if (error)
+        return failed(error);
+    if (init_ei(ec, node, cookie, creation) == 0)
+        return 0;
+    cnode_release(node);
+    ec->setup_context = NULL;
+    return failed(cnode_fault(TACIT_EINVAL,
+                              "%s: ei does not take the name, or there is no "
+                              "cookie: expected one, or ~/.erlang.cookie",
+                              name));
+}
+
+void tacit_ei_free(ei_cnode *ec)
+{
+    cnode_release(ec->setup_context);
+    ec->setup_context = NULL;
+}
+
+/* --- connecting ----------------------------------------------------------------------
+ */
+
+static _Thread_local char status[LINK_STATUS];
+
+const char *tacit_ei_error(void)
+{
+    return cnode_fault_text();
+}
+
+const char *tacit_ei_status(void)
+{
+    return status;
+}
+
+static int find(const struct cnode *node, struct cnode_target *target)
+{
+    struct tacit_endpoint endpoint;
+    const char *why = "";
+    int error = tacit_policy_endpoint(node->policy, target->name, &endpoint);
+    if (error)
+        return cnode_fault(error,
+                           "got '%.200s', expected a node name such as "
+                           "app@db1.example.net, the host in lower case",
+                           target->name);
+    if (tacit_policy_is_plain(node->policy, target->name))
+        return cnode_fault(TACIT_EREFUSED,
+                           "%s: a [plain] line of %s names it: it is reached without "
+                           "Tacit",
+                           target->name, tacit_policy_path(node->policy));
+    error = wire_resolve(&endpoint, target->deadline, target->addresses,
+                         WIRE_ADDRESSES_MAX, &target->count, &why);
+    return error ? cnode_fault(error, "%s: %s: %s", target->name, endpoint.host, why)
+                 : TACIT_OK;
+}
+
+/* What ei has no word for: Erlang's handshake ended where the texts say nothing. */
+static void explain(const struct cnode_target *target)
+{
+    if (*target->status != '\0' && strncmp(target->status, "ok", 2) != 0)
+        (void)cnode_fault(0, "%s: it answers '%s'%s", target->name, target->status,
+                          strcmp(target->status, "alive") == 0
+                              ? ": it has a link with a node of this name"
+                              : "");
+    else if (*cnode_fault_text() == '\0')
+        (void)cnode_fault(0, "%s: Erlang's handshake failed: another cookie?",
+                          target->name);
+}
+
+int tacit_ei_connect(ei_cnode *ec, const char *name, unsigned ms)
+{
+    struct in_addr nowhere = {0};
+    struct cnode_target target = {.name = name,
+                                  .deadline = ms == 0 ? WIRE_NEVER : wire_deadline(ms)};
+    *status = '\0';
+    (void)cnode_fault(0, "%s", "");
+    if (ec->setup_context == NULL)
+        return failed(
+            cnode_fault(TACIT_ESTATE, "expected tacit_ei_init to be called first"));
+    int error = find(ec->setup_context, &target);
+    if (error)
+        return failed(error);
+    cnode_set_target(&target);
+    /* The time is the target's: what ei counts begins anew with each message. */
+    int fd = ei_xconnect_host_port_tmo(ec, &nowhere, 1, ms);
+    cnode_set_target(NULL);
+    memcpy(status, target.status, sizeof status);
+    if (fd < 0)
+        explain(&target);
+    return fd;
+}

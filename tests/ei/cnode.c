@@ -1,0 +1,79 @@
+/* cnode CONF NAME COOKIE: a C node for the tests. */
+#include "cnode.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+ei_cnode node;
+char **arguments;
+
+static const struct {
+    const char *name;
+    int arguments;
+    command_fn *run;
+} commands[] = {
+    {"connect", 2, do_connect}, {"close", 1, do_close},     {"rpc", 4, do_rpc},
+    {"send", 3, do_send},       {"bulk", 4, do_bulk},       {"receive", 2, do_receive},
+    {"sink", 2, do_sink},       {"threads", 3, do_threads},
+};
+
+void answer(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vprintf(format, args);
+    va_end(args);
+    putchar('\n');
+    fflush(stdout);
+}
+
+void answer_failed(void)
+{
+    const char *name = erl_errno == ETIMEDOUT      ? "timeout"
+                       : erl_errno == EACCES       ? "refused"
+                       : erl_errno == ECONNREFUSED ? "econnrefused"
+                       : erl_errno == EIO          ? "eio"
+                       : erl_errno == EMSGSIZE     ? "emsgsize"
+                                                   : "other";
+    answer("failed %s %d %s", name, erl_errno, tacit_ei_error());
+}
+
+static void run(char *line)
+{
+    char *argv[8] = {NULL};
+    int argc = 0;
+    line[strcspn(line, "\n")] = '\0';
+    for (char *at = line; at != NULL && argc < 8;) {
+        argv[argc++] = at;
+        at = strchr(at, '\t');
+        if (at != NULL)
+            *at++ = '\0';
+    }
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        if (strcmp(commands[i].name, argv[0]) == 0 && commands[i].arguments == argc - 1) {
+            commands[i].run(argc, argv);
+            return;
+        }
+    }
+    answer("unknown %s", argv[0]);
+}
+
+int main(int argc, char **argv)
+{
+    static char line[65536];
+    if (argc != 4)
+        return 2;
+    arguments = argv;
+    ei_init();
+    if (tacit_ei_init(&node, argv[1], argv[2], argv[3], 0) < 0) {
+        answer_failed();
+        return 1;
+    }
+    answer("ready");
+    while (fgets(line, sizeof line, stdin) != NULL)
+        run(line);
+    tacit_ei_free(&node);
+    tacit_ei_free(&node);
+    return 0;
+}

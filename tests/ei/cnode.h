@@ -1,0 +1,26 @@
+/*
+ * A C node for the tests, steered by lines on its standard input: a command and its
+ * arguments, separated by tabs. Each is answered by one line. Written as a user of
+ * libtacit_ei would: with its public header alone.
+ */
+#ifndef TESTS_CNODE_H
+#define TESTS_CNODE_H
+
+#include <tacit/ei.h>
+
+extern ei_cnode node;
+extern char **arguments; /* the program's */
+
+/* One command; argv[0] is its name, and argc counts it. */
+typedef void command_fn(int argc, char **argv);
+
+command_fn do_connect, do_close, do_rpc, do_send, do_bulk, do_receive, do_sink,
+    do_threads, do_listen, do_accept;
+
+/* A line of answer. */
+__attribute__((format(printf, 1, 2))) void answer(const char *format, ...);
+
+/* That the last call of ei's, or of the library's, failed. */
+void answer_failed(void);
+
+#endif
