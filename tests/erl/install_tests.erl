@@ -9,7 +9,10 @@ install_test_() ->
              [{"meson install puts the application into Erlang's library folder, whole",
                fun() -> application_is_whole(Root) end},
               {"an installed node starts; command, door, service and manual are installed with it",
-               {timeout, 60, fun() -> node_starts(Root) end}}]
+               {timeout, 60, fun() -> node_starts(Root) end}},
+              {"the example of tacit_ei(3) compiles against what is installed, shared and "
+               "static, and calls a node",
+               {timeout, 120, fun() -> example_runs(Root) end}}]
      end}.
 
 install() ->
@@ -47,4 +50,39 @@ node_starts({Root, _} = Installed) ->
         ?assert(lists:prefix(Root, Which), Which)
     after
         mesh:stop(A)
+    end.
+
+%% The manual's example, as it stands there, and pkg-config's words for it.
+example_runs({Root, _}) ->
+    Dir = mesh:dir(),
+    Source = filename:join(Dir, "example.c"),
+    [Page] = filelib:wildcard(Root ++ "/**/man3/tacit_ei.3"),
+    {ok, Text} = file:read_file(Page),
+    {match, [Example]} = re:run(Text, "\\.EX\n(#include.*?)\\.EE", [dotall, {capture, [1], binary}]),
+    ok = file:write_file(Source, lists:foldl(fun({From, To}, T) ->
+                                                     string:replace(T, From, To, all)
+                                             end, Example, [{"\\-", "-"}, {"\\\\", "\\"}])),
+    [Pc] = filelib:wildcard(Root ++ "/**/pkgconfig/tacit_ei.pc"),
+    Prefix = Root ++ string:trim(os:cmd(["pkg-config --variable=prefix ", Pc])),
+    Config = ["pkg-config --define-variable=prefix=", Prefix, " ", Pc, " --cflags --libs"],
+    Libs = filename:dirname(filename:dirname(Pc)),
+    A = mesh:host("127.0.0.1"),
+    B = mesh:host("127.0.0.2", #{mesh => A}),
+    ok = mesh:trust(A, B),
+    ok = mesh:trust(B, A),
+    Node = mesh:start("a", A),
+    try
+        [begin
+             Exe = filename:join(Dir, Name),
+             ?assertEqual("", os:cmd(["cc -Wall -Wextra -Werror -o ", Exe, " ", Source, " ", Link])),
+             ?assertEqual(lists:concat(["\"", mesh:call(Node, erlang, system_info, [otp_release]),
+                                        "\"\n"]),
+                          os:cmd(["TACIT_CONF=", maps:get(conf, B), " LD_LIBRARY_PATH=", Libs, " ",
+                                  Exe, " example@127.0.0.2 tacittest a@127.0.0.1 2>&1"]))
+         end || {Name, Link} <- [{"shared", ["$(", Config, ")"]},
+                                 %% the same words, with the archive in the library's place
+                                 {"static", ["$(", Config, " --static | sed 's|-ltacit_ei|",
+                                             filename:join(Libs, "libtacit_ei.a"), "|')"]}]]
+    after
+        mesh:stop(Node)
     end.
