@@ -94,13 +94,8 @@ static char *exchange(const char *path, const char *request)
     return text;
 }
 
-int control_ask(const char *path, const char *request, char **ret_text)
+int control_answer(char *text, char **ret_text)
 {
-    char *text = exchange(path, request);
-    if (text == NULL) {
-        *ret_text = strdup(strerror(errno));
-        return TACIT_ESYSTEM;
-    }
     char *end = strchr(text, '\n');
     bool ok = strncmp(text, "ok\n", 3) == 0;
     bool error = end != NULL && strncmp(text, "error\t", 6) == 0;
@@ -112,6 +107,15 @@ int control_ask(const char *path, const char *request, char **ret_text)
     *ret_text = strdup(rest);
     free(text);
     return ok ? TACIT_OK : error ? TACIT_EREFUSED : TACIT_ECUT;
+}
+
+int control_ask(const char *path, const char *request, char **ret_text)
+{
+    char *text = exchange(path, request);
+    if (text != NULL)
+        return control_answer(text, ret_text);
+    *ret_text = strdup(strerror(errno));
+    return TACIT_ESYSTEM;
 }
 
 size_t control_line(char **at, const char *fields[CONTROL_FIELDS_MAX])

@@ -33,6 +33,9 @@ int control_find(const char *conf, struct control_process *processes);
  */
 int control_ask(const char *path, const char *request, char **ret_text);
 
+/* What a whole answer says, as control_ask gives it. Frees the answer. */
+int control_answer(char *text, char **ret_text);
+
 /*
  * Takes the next line off *at: its fields, ended by zeros, and how many there are; 0
  * after the last line.

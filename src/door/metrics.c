@@ -6,15 +6,12 @@
 #include <unistd.h>
 
 #include "door/daemon.h"
-
-enum {
-    REQUEST_MAX = 4096,
-};
+#include "door/scrape.h"
 
 struct scrape {
     struct stream stream;
     size_t got;
-    char request[REQUEST_MAX + 1];
+    char request[TACIT_SCRAPE_MAX];
 };
 
 static struct listening *listener;
@@ -33,15 +30,8 @@ static void respond(struct scrape *s, const char *status, const char *body)
     stream_finish(&s->stream, (uint8_t *)out, (size_t)len);
 }
 
-static void obey(struct scrape *s)
+static void report(struct scrape *s)
 {
-    static const char wanted[] = "GET /metrics";
-    size_t len = sizeof wanted - 1;
-    if (strncmp(s->request, wanted, len) != 0 ||
-        (s->request[len] != ' ' && s->request[len] != '?')) {
-        respond(s, "404 Not Found", "expected GET /metrics\n");
-        return;
-    }
     char *text = report_metrics();
     if (text == NULL)
         stream_close(&s->stream);
@@ -53,17 +43,25 @@ static void obey(struct scrape *s)
 static void readable(struct stream *stream)
 {
     struct scrape *s = (struct scrape *)stream;
-    ssize_t got = stream_read(stream, s->request + s->got, REQUEST_MAX - s->got);
+    ssize_t got = stream_read(stream, s->request + s->got, sizeof s->request - s->got);
     if (got < 0) {
         stream_close(stream);
         return;
     }
     s->got += (size_t)got;
-    s->request[s->got] = '\0';
-    if (strstr(s->request, "\r\n\r\n") != NULL || strstr(s->request, "\n\n") != NULL)
-        obey(s);
-    else if (s->got == REQUEST_MAX || strlen(s->request) < s->got)
+    switch (tacit_scrape_read(s->request, s->got)) {
+    case TACIT_SCRAPE_MORE:
+        break;
+    case TACIT_SCRAPE_METRICS:
+        report(s);
+        break;
+    case TACIT_SCRAPE_OTHER:
+        respond(s, "404 Not Found", "expected GET /metrics\n");
+        break;
+    case TACIT_SCRAPE_BAD:
         respond(s, "400 Bad Request", "expected GET /metrics\n");
+        break;
+    }
 }
 
 static void gone(struct stream *stream)
