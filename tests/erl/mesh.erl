@@ -5,7 +5,8 @@
 
 -export([dir/0, tacit/1, free_port/1]).
 -export([host/1, host/2, trust/2, trust/3, append/2]).
--export([start/2, start/3, start_link_args/2, node_env/0, stop/1, call/4, call/5, log/1]).
+-export([start/2, start/3, start_link_args/2, node_env/0, release/1, stop/1, call/4, call/5]).
+-export([log/1]).
 -export([kill/1, freeze/1, thaw/1, runs/1]).
 -export([on/2, on/3, erl/2]).
 -export([pair/0, pair/1, part/2, stop_pair/1, wait_until/1, wait_until/2]).
@@ -109,14 +110,16 @@ start(Name, Host) ->
 %% emulator without distribution), proto ("-proto_dist tacit"), flags (those that the
 %% README recommends), cookie, env, exec (peer's own: what runs erl).
 -spec start(string(), host(), map()) -> node_ref().
-start(Name, #{ip := Ip} = Host, Options) ->
+start(Name, #{ip := Ip} = Host, Options0) ->
+    Options = maps:merge(release(Ip), Options0),
     Node = maps:get(node, Options, Name ++ "@" ++ Ip),
     Log = filename:join(dir(), "log"),
     Args = start_link_args(Node, maps:put(host, Host, Options)) ++ logger_args(Log),
     Peer0 = maps:with([exec], Options),
+    Env = node_env() ++ maps:get(release_env, Options, []) ++ maps:get(env, Options, []),
     {ok, Peer, _} = peer:start(Peer0#{connection => standard_io,
                                       wait_boot => 30000,
-                                      env => node_env() ++ maps:get(env, Options, []),
+                                      env => Env,
                                       args => Args}),
     #{peer => Peer, name => peer:call(Peer, erlang, node, []), host => Host, log => Log,
       os_pid => peer:call(Peer, os, getpid, [])}.
@@ -129,6 +132,24 @@ node_env() ->
     case os:getenv("TACIT_NODE_PRELOAD", "") of
         "" -> [];
         Library -> [{"LD_PRELOAD", Library}, {"ERL_AFLAGS", "+Mea min"}]
+    end.
+
+%% tests/interop/run has the nodes at some addresses run in other releases of Erlang. A file
+%% of {Ip, #{run, build, release_env}} says which: the command that runs another there, where
+%% that release's Tacit was built, and more for the environment.
+-spec release(string()) -> map().
+release(Ip) ->
+    case os:getenv("TACIT_RELEASES") of
+        false ->
+            #{};
+        File ->
+            {ok, Releases} = file:consult(File),
+            case proplists:get_value(Ip, Releases, #{}) of
+                #{run := [Command | Args]} = Release ->
+                    Release#{exec => {Command, Args ++ ["erl"]}};
+                #{} ->
+                    #{}
+            end
     end.
 
 %% The arguments that start/3 gives to erl, for tests that run it themselves.

@@ -180,7 +180,6 @@ applications() -> [kernel, stdlib, tacit].
 %% --- remote shell ------------------------------------------------------------------------
 
 remote_shell() ->
-    need_terminal(),
     A = mesh:host("127.0.0.1"),
     B = mesh:host("127.0.0.2", #{mesh => A}),
     ok = mesh:trust(A, B),
@@ -189,7 +188,6 @@ remote_shell() ->
 
 %% Without -name or -sname OTP takes a short dynamic name at this host.
 remote_shell_alone() ->
-    need_terminal(),
     {ok, Own} = inet:gethostname(),
     A = mesh:host("127.0.0.1"),
     B = mesh:host("127.0.0.2", #{mesh => A}),
@@ -197,53 +195,5 @@ remote_shell_alone() ->
     ok = mesh:trust(B, A, "*@" ++ Own),
     shell(A, none, mesh:start("b", B, #{name_flag => "-sname", node => "b@two"})).
 
-%% A bare chroot has no pseudo-terminals: skipped there, not failed.
-need_terminal() ->
-    case os:cmd("script -q -c true /dev/null") of
-        "" -> ok;
-        Why -> throw({skip, ["no terminal to be had: ", Why]})
-    end.
-
-%% A real terminal, by script(1), in front of a second erl. (To OTP 25 a dumb one means a
-%% local shell only.)
-shell(Host, Own, Node = #{name := Name}) ->
-    Args = mesh:start_link_args(Own, #{host => Host, args => ["-remsh", atom_to_list(Name)]}),
-    Port = open_port({spawn_executable, os:find_executable("script")},
-                     [{args, ["-q", "-c", lists:join($\s, ["exec erl" | Args]), "/dev/null"]},
-                      {env, [{"TERM", "xterm"} | mesh:node_env()]}, binary, exit_status]),
-    try
-        converse(Port, Node)
-    after
-        [os:cmd("kill " ++ integer_to_list(Pid))
-         || {os_pid, Pid} <- [erlang:port_info(Port, os_pid)]]
-    end,
-    mesh:stop(Node).
-
-converse(Port, Node = #{name := Name}) ->
-    _ = see(Port, ["(", atom_to_list(Name), ")1>"], <<>>),
-    port_command(Port, "{answer, node(), 6 * 7}.\r"),
-    _ = see(Port, io_lib:format("{answer,~p,42}", [Name]), <<>>),
-    ?assertMatch([_], mesh:call(Node, erlang, nodes, [connected])),
-    port_command(Port, "\^G"), % job control: q ends this shell's erl
-    _ = see(Port, " --> ", <<>>),
-    port_command(Port, "q\r"),
-    ok = ended(Port),
-    mesh:wait_until(fun() -> mesh:call(Node, erlang, nodes, [connected]) =:= [] end).
-
-ended(Port) ->
-    receive
-        {Port, {data, _}} -> ended(Port);
-        {Port, {exit_status, 0}} -> ok
-    end.
-
-%% Reads the terminal until it shows Text.
-see(Port, Text, Seen) ->
-    case binary:match(Seen, iolist_to_binary(Text)) of
-        nomatch ->
-            receive
-                {Port, {data, Bytes}} -> see(Port, Text, <<Seen/binary, Bytes/binary>>);
-                {Port, {exit_status, Status}} -> error({ended, Status, Seen})
-            end;
-        _ ->
-            Seen
-    end.
+shell(Host, Own, Node) ->
+    try terminal:remote_shell(Host, Own, Node) after mesh:stop(Node) end.
