@@ -13,6 +13,7 @@
  *     metrics.c     counters for Prometheus; report.c for `tacit show`
  *     stream.c      what local, epmd and metrics connections have in common
  *     system.c      the manager's side: notification, sockets that it opened, the user
+ *     helper.c      a second process, for what the confined one must not do; confine.h
  *     log.c         one line an event
  *
  * Calls channel, policy, files and socket, and the pure parts beside it (protocol.h,
@@ -24,6 +25,7 @@
 #include <uv.h>
 
 #include "channel/replay.h"
+#include "door/confine.h"
 #include "door/legacy.h"
 #include "door/pending.h"
 #include "door/protocol.h"
@@ -236,6 +238,23 @@ void system_take_sockets(void);
 int system_socket(const struct tacit_address *address, const char *path);
 /* Closes those that nobody wanted. */
 void system_close_sockets(void);
+/* Closes all of them, without a word: another process has them. */
+void system_forget_sockets(void);
+
+/* --- helper.c --------------------------------------------------------------------- */
+
+enum helper_answer {
+    HELPER_YES,
+    HELPER_NO,
+    HELPER_SILENT, /* it is slow, or gone */
+};
+
+/* Starts it: before any key is in memory, and before any thread. */
+int helper_start(struct tacit_fault *fault);
+/* The number of a user of this host. Waits for it, a bounded time. */
+enum helper_answer helper_user(const char *name, uid_t *ret_uid);
+/* Whether somebody listens on the Unix socket at path; true also where nobody can say. */
+bool helper_somebody_at(const char *path);
 
 /* --- settings.c, main.c ----------------------------------------------------------- */
 
@@ -246,8 +265,9 @@ bool settings_allow(uid_t uid, const char *name);
 
 struct counters {
     uint64_t accepted, strangers, evicted, garbage, replays, clocks, unknown, passed,
-        late, slow, starved, registrations, refused[TACIT_DOOR_REASON_LAST + 1],
-        directory, directory_refused, epmd_requests, epmd_bad, reloads, reload_failures;
+        late, slow, starved, no_memory, registrations,
+        refused[TACIT_DOOR_REASON_LAST + 1], directory, directory_refused, epmd_requests,
+        epmd_bad, reloads, reload_failures;
 };
 
 /* There is one door a process. */
@@ -260,6 +280,7 @@ struct door {
     struct tacit_pending pending;
     struct tacit_registry nodes;
     struct tacit_legacy legacy;
+    struct confine confine; /* being made, until the start is over */
     uint16_t epmd_port;
     bool epmd_relaxed; /* KILL and STOP are obeyed */
     uint64_t started;  /* seconds since 1970 */
@@ -271,8 +292,10 @@ int64_t now_ms(void); /* CLOCK_MONOTONIC, as in the frames */
 uint64_t wall_clock(void);
 /* The end: stops listening, lets what has begun come to its end, then leaves. */
 void door_end(const char *why);
-/* Descriptors ran out: strangers go, and accepting rests for a moment. */
+/* Descriptors or memory ran out: strangers go, and accepting rests for a moment. */
 void door_starved(void);
+/* Zeroed memory for a new connection. NULL: there is none, and strangers have to go. */
+void *door_allocate(size_t size);
 /* Whether accepting rests now. */
 bool door_rests(void);
 

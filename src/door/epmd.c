@@ -190,9 +190,9 @@ static void accept_client(struct listening *l)
         int fd = listening_accept(l, &peer);
         if (fd < 0)
             return;
-        struct client *c = calloc(1, sizeof *c);
+        struct client *c = door_allocate(sizeof *c);
         if (c != NULL)
-            c->input = calloc(1, sizeof *c->input);
+            c->input = door_allocate(sizeof *c->input);
         if (c == NULL || c->input == NULL) {
             if (c != NULL)
                 gone(&c->stream);

@@ -280,9 +280,9 @@ static void accept_local(struct listening *l)
         int fd = listening_accept(l, &nowhere);
         if (fd < 0)
             return;
-        struct node *n = calloc(1, sizeof *n);
+        struct node *n = door_allocate(sizeof *n);
         if (n != NULL)
-            n->input = calloc(1, sizeof *n->input);
+            n->input = door_allocate(sizeof *n->input);
         if (n == NULL || n->input == NULL || !socket_unix_peer(fd, &n->uid, &n->pid)) {
             if (n != NULL)
                 gone(&n->stream);
@@ -296,29 +296,18 @@ static void accept_local(struct listening *l)
 
 /* --- the socket ------------------------------------------------------------------- */
 
-/* Whether somebody answers there; if not, what is there is a dead daemon's. */
-static bool somebody_answers(const struct sockaddr_un *address)
-{
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    bool answers =
-        fd >= 0 && (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 ||
-                    errno == EAGAIN);
-    if (fd >= 0)
-        close(fd);
-    return answers;
-}
-
 static int bind_path(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct stat st;
     snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-    if (somebody_answers(&address)) {
-        errno = EADDRINUSE;
-        return -1;
+    if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) {
+        if (helper_somebody_at(path)) {
+            errno = EADDRINUSE;
+            return -1;
+        }
+        unlink(path); /* a dead daemon's */
     }
-    if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
-        unlink(path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -1;

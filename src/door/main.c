@@ -1,11 +1,14 @@
 /* secure-epmd: one door a host. */
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "channel/suite.h"
 #include "door/daemon.h"
@@ -63,6 +66,16 @@ void door_starved(void)
             break;
     tacit_pending_starve(&door.pending, now);
     rests_until = now + TACIT_PENDING_PAUSE_MS;
+}
+
+void *door_allocate(size_t size)
+{
+    void *room = calloc(1, size);
+    if (room == NULL) {
+        door.counters.no_memory++;
+        door_starved();
+    }
+    return room;
 }
 
 bool door_rests(void)
@@ -151,14 +164,15 @@ static void on_signal(uv_signal_t *handle, int number)
 struct options {
     const char *conf, *user, *metrics;
     uint16_t epmd_port;
-    bool check, relaxed;
+    bool check, relaxed, unconfined;
 };
 
 static void usage(FILE *to)
 {
     fputs(
         "usage: secure-epmd [--conf FILE] [--check] [--user USER] [--metrics ADDR:PORT]\n"
-        "                   [--epmd-port PORT] [--relaxed-command-check] [--version]\n",
+        "                   [--epmd-port PORT] [--relaxed-command-check] [--unconfined]\n"
+        "                   [--version]\n",
         to);
 }
 
@@ -189,6 +203,7 @@ static int take_options(int argc, char **argv, struct options *o)
         {"metrics", required_argument, NULL, 'm'},
         {"epmd-port", required_argument, NULL, 'p'},
         {"relaxed-command-check", no_argument, NULL, 'r'},
+        {"unconfined", no_argument, NULL, 'o'},
         {"version", no_argument, NULL, 'v'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0}};
@@ -214,6 +229,9 @@ static int take_options(int argc, char **argv, struct options *o)
             break;
         case 'r':
             o->relaxed = true;
+            break;
+        case 'o':
+            o->unconfined = true;
             break;
         case 'v':
             puts("secure-epmd " DOOR_RELEASE);
@@ -263,6 +281,41 @@ static void start_signals(void)
     uv_timer_start(&tick, on_tick, TICK_MS, TICK_MS);
 }
 
+static void closed(uv_handle_t *handle)
+{
+    (void)handle;
+}
+
+/*
+ * libuv's table of descriptors grows with the highest of them, and libuv aborts where it
+ * cannot. So it grows now, once and for all, and memory may run out later.
+ */
+static void reserve(void)
+{
+    static uv_poll_t highest;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int high = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, (int)system_descriptors() - 1);
+    if (high >= 0 && uv_poll_init(&door.loop, &highest, high) == 0) {
+        uv_poll_start(&highest, UV_READABLE, NULL);
+        uv_poll_stop(&highest);
+        uv_close((uv_handle_t *)&highest, closed);
+    }
+    if (high >= 0)
+        close(high);
+    if (fd >= 0)
+        close(fd);
+}
+
+/* Everything is open that has to be: the rest of its life it works with that. */
+static void confine(const struct options *o)
+{
+    struct confined done = {false, 0};
+    if (!o->unconfined)
+        done = confine_end(&door.confine);
+    log_event("confined", "calls=%s files=%s", done.calls ? "yes" : "no",
+              done.files > 0 ? "yes" : "no");
+}
+
 static int run(const struct options *o)
 {
     struct tacit_fault fault = {{0}};
@@ -271,14 +324,19 @@ static int run(const struct options *o)
     door.epmd_relaxed = o->relaxed;
     door.started = wall_clock();
     strangers_told_at = now_ms() - 60000;
+    if (helper_start(&fault) != TACIT_OK)
+        return fail(&fault);
+    confine_begin(&door.confine);
     if (uv_loop_init(&door.loop) != 0)
         return EXIT_FAILURE;
+    reserve();
     start_signals();
     if (settings_load(true, &fault) != TACIT_OK)
         return fail(&fault);
     if (o->metrics != NULL && metrics_start(o->metrics, &fault) != TACIT_OK)
         return fail(&fault);
     system_close_sockets();
+    confine(o);
     log_event("ready", "release=%s conf=%s", DOOR_RELEASE, o->conf);
     system_notify("READY=1");
     uv_run(&door.loop, UV_RUN_DEFAULT);

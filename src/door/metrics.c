@@ -78,7 +78,7 @@ static void accept_scrape(struct listening *l)
         int fd = listening_accept(l, &peer);
         if (fd < 0)
             return;
-        struct scrape *s = calloc(1, sizeof *s);
+        struct scrape *s = door_allocate(sizeof *s);
         if (s == NULL)
             close(fd);
         else if (stream_open(&s->stream, fd, &kind, &scrapes) != TACIT_OK)

@@ -180,7 +180,7 @@ static void take_socket(int fd, const struct tacit_address *peer)
 {
     if (door.pending.count >= TACIT_PENDING_MAX)
         public_evict();
-    struct stranger *s = calloc(1, sizeof *s);
+    struct stranger *s = door_allocate(sizeof *s);
     if (s == NULL || uv_poll_init(&door.loop, &s->poll, fd) != 0) {
         free(s);
         close(fd);

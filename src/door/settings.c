@@ -1,5 +1,5 @@
 /* The configuration in force, and what follows when another takes its place. */
-#include <pwd.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +16,18 @@ static struct known {
 } * known;
 static size_t known_count;
 
+/* A directory service that is slow now was not always. */
+static bool user_number(const char *name, uid_t *ret_uid)
+{
+    enum helper_answer answer = helper_user(name, ret_uid);
+    for (size_t i = 0; answer == HELPER_SILENT && i < known_count; i++)
+        if (strcmp(known[i].name, name) == 0) {
+            *ret_uid = known[i].uid;
+            return true;
+        }
+    return answer == HELPER_YES;
+}
+
 static void know_users(const struct tacit_policy *policy)
 {
     const struct tacit_door_user *user;
@@ -24,9 +36,7 @@ static void know_users(const struct tacit_policy *policy)
         count++;
     struct known *all = count == 0 ? NULL : calloc(count, sizeof *all);
     for (size_t i = 0; all != NULL && (user = tacit_policy_door_user(policy, i)); i++) {
-        const struct passwd *entry = getpwnam(user->user);
-        if (entry != NULL) {
-            all[used].uid = entry->pw_uid;
+        if (user_number(user->user, &all[used].uid)) {
             memcpy(all[used++].name, user->user, sizeof user->user);
         } else if (strspn(user->user, "0123456789*") != strlen(user->user)) {
             log_event("unknown_user", "user=%s", user->user);
@@ -61,10 +71,27 @@ static int apply(bool first, struct tacit_fault *fault)
     return error;
 }
 
+/* What is read at the start may be read at every reload, and what is beside it. */
+static int read_file(void *context, const char *path, bool secret, char *buf, size_t cap,
+                     size_t *ret_len, struct tacit_fault *fault)
+{
+    struct tacit_files real = tacit_files_real();
+    const bool *first = context;
+    int error = real.read(real.context, path, secret, buf, cap, ret_len, fault);
+    if (*first)
+        confine_may_read(&door.confine, path);
+    else if (error != TACIT_OK && errno == EACCES && access(path, R_OK) == 0) {
+        size_t len = strlen(fault->text);
+        snprintf(fault->text + len, sizeof fault->text - len,
+                 "; it is outside the folders read at the start: restart secure-epmd");
+    }
+    return error;
+}
+
 /* The new one is in force only when all of it could be applied. */
 int settings_load(bool first, struct tacit_fault *fault)
 {
-    struct tacit_files files = tacit_files_real();
+    struct tacit_files files = {.context = &first, .read = read_file};
     struct tacit_policy *policy, *before = door.policy;
     if (door.ending) {
         snprintf(fault->text, sizeof fault->text, "the door is being closed");
@@ -74,6 +101,8 @@ int settings_load(bool first, struct tacit_fault *fault)
                                        &policy, fault);
     if (error == TACIT_OK) {
         door.policy = policy;
+        if (first)
+            confine_may_bind(&door.confine, tacit_policy_door(policy));
         error = apply(first, fault);
     }
     if (error != TACIT_OK && !first) {

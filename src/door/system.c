@@ -19,6 +19,8 @@
 enum {
     FIRST_SOCKET = 3, /* SD_LISTEN_FDS_START */
     SOCKETS_MAX = 64,
+    DESCRIPTORS_MAX = 65536,
+    DATA_MAX = 256 << 20, /* bytes: more than all that it may hold at once */
 };
 
 void system_notify(const char *state)
@@ -63,9 +65,16 @@ void system_harden(void)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
+        limit.rlim_cur =
+            limit.rlim_max < DESCRIPTORS_MAX ? limit.rlim_max : DESCRIPTORS_MAX;
         (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
+#ifdef TACIT_CONFINE /* sanitizers map more than that for themselves */
+    if (getrlimit(RLIMIT_DATA, &limit) == 0 && limit.rlim_cur > DATA_MAX) {
+        limit.rlim_cur = DATA_MAX;
+        (void)setrlimit(RLIMIT_DATA, &limit);
+    }
+#endif
     limit = (struct rlimit){0, 0};
     (void)setrlimit(RLIMIT_CORE, &limit); /* no mesh key in a core file */
 #ifdef __linux__
@@ -133,6 +142,12 @@ int system_socket(const struct tacit_address *address, const char *path)
         return fd;
     }
     return -1;
+}
+
+void system_forget_sockets(void)
+{
+    while (given.count > 0)
+        close(given.fds[--given.count]);
 }
 
 void system_close_sockets(void)

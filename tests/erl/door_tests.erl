@@ -3,6 +3,7 @@
 -module(door_tests).
 
 -include_lib("eunit/include/eunit.hrl").
+-include_lib("kernel/include/file.hrl").
 
 -define(NAME_TAKEN, 1).
 -define(NOT_ALLOWED, 2).
@@ -465,6 +466,8 @@ user() ->
     {ok, Status} = file:read_file("/proc/" ++ OsPid ++ "/status"),
     ?assertMatch({match, _}, re:run(Status, "\nUid:\t65534\t65534\t65534\t65534\n")),
     ?assertMatch({match, _}, re:run(Status, "\nNoNewPrivs:\t1\n")),
+    %% Its memory is root's to read: not even a process of its own user may trace it.
+    {ok, #file_info{uid = 0}} = file:read_file_info("/proc/" ++ OsPid ++ "/mem"),
     {ok, Socket, _} = door:register(Door, "a@127.0.0.1"), % root may, as ever
     door:signal(Door, "HUP"),
     mesh:wait_until(fun() -> [] =/= door:events(Door, "reloaded") end),
