@@ -259,7 +259,8 @@ pair(Options) ->
 
 %% No link between A and B, on either side. Cut again as long as it takes: a link that is up
 %% at one end may not be yet at the other, where disconnecting then does nothing; and what
-%% OTP's global still had to say may dial again.
+%% OTP's own servers (rex, global) still had to say to a node that just came up dials again,
+%% unless the nodes run with dist_auto_connect never.
 -spec part(node_ref(), node_ref()) -> ok.
 part(#{name := NameA} = A, #{name := NameB} = B) ->
     wait_until(fun() ->
