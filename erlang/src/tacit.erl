@@ -20,7 +20,9 @@
                   replays := non_neg_integer(),    % first messages seen before or out of time
                   refused := non_neg_integer(),    % authenticated, but not allowed
                   evicted := non_neg_integer(),    % to make room
-                  exchanges := non_neg_integer(),  % first messages answered
+                  exchanges := non_neg_integer(),  % first messages answered, with X25519
+                  limited := non_neg_integer(),    % valid ones too many to be answered
+                  told := non_neg_integer(),       % bytes sent before a valid one
                   handshakes := non_neg_integer(), % completed, in either role
                   links := [link()]}.
 -type link() :: #{node := node() | undefined,

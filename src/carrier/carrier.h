@@ -44,8 +44,6 @@ enum {
     BUSY_HIGH = 256 * 1024,   /* queued bytes that make a port busy */
     BUSY_LOW = 64 * 1024,     /* and no longer so */
     TURN_MAX = 256 * 1024,    /* bytes sealed before others on the scheduler run */
-    EVENTS_BURST = 50,        /* log lines about peers, at once */
-    EVENT_EVERY_MS = 500,     /* and one more each such time */
     REFUSALS_MAX = 64,        /* last refusals remembered, one a name */
 };
 

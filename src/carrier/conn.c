@@ -1,29 +1,23 @@
 /* A socket on which a handshake runs, in either role, and the rules it asks for. */
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "carrier.h"
 
-/* How far a peer's clock is ahead, in seconds; it may claim any time there is. */
-static int clock_skew(uint64_t theirs, uint64_t ours)
-{
-    uint64_t apart = theirs > ours ? theirs - ours : ours - theirs;
-    int seconds = apart > INT_MAX ? INT_MAX : (int)apart;
-    return theirs > ours ? seconds : -seconds;
-}
-
 static int rule_first(void *context, const struct tacit_first *first,
                       const uint8_t ephemeral[NOISE_DHLEN])
 {
     struct conn *c = context;
-    int error = shared_replay_check(ephemeral, first->time);
+    int error = shared_first(&c->peer_address, ephemeral, first->time, &c->skew);
+    if (error == TACIT_ELIMIT) {
+        atomic_fetch_add(&carrier_counters.limited, 1);
+        c->pending.first_seen = true;
+        return error;
+    }
     if (error) {
         atomic_fetch_add(&carrier_counters.replays, 1);
-        if (error == TACIT_ETIME)
-            c->skew = clock_skew(first->time, wall_clock());
         return error;
     }
     atomic_fetch_add(&carrier_counters.exchanges, 1);
@@ -108,7 +102,7 @@ static int start(struct conn *c, enum noise_role role, bool own_dynamic)
     if (error || role == NOISE_RESPONDER)
         return error;
     /* Our own first message, sent back to us, is a replay too. */
-    return shared_replay_check(c->handshake.noise.e.public_key, config.now);
+    return shared_own_first(c->handshake.noise.e.public_key, config.now);
 }
 
 struct conn *conn_new(int fd, enum noise_role role, const char *own_name,
@@ -152,6 +146,8 @@ static bool send_output(struct conn *c, int *ret_error)
             *ret_error = errno == EAGAIN || errno == EWOULDBLOCK ? TACIT_OK : TACIT_ECUT;
             return false;
         }
+        if (c->handshake.config.role == NOISE_RESPONDER && !c->pending.first_seen)
+            atomic_fetch_add(&carrier_counters.told, (uint64_t)n);
         tacit_handshake_sent(&c->handshake, (size_t)n);
     }
     return true;

@@ -2,7 +2,7 @@
 #ifndef TACIT_CARRIER_CONN_H
 #define TACIT_CARRIER_CONN_H
 
-#include "door/pending.h"
+#include "gate/pending.h"
 #include "shared.h"
 
 /* --- conn.c ----------------------------------------------------------------------- */

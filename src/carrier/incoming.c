@@ -76,6 +76,7 @@ static void hand_over(struct listener *l, struct conn *c)
     int fd = c->fd;
     *p = (struct carrier_port){.link = link};
     link_out(l, c);
+    shared_known(&c->peer_address);
     /* Without USE: the descriptor lives on, in another port. */
     listener_select(l, fd, ERL_DRV_READ | ERL_DRV_WRITE, false);
     p->port = driver_create_port(l->port, l->acceptor, driver, (ErlDrvData)p);
@@ -96,7 +97,10 @@ static void tell_failed(struct listener *l, const struct conn *c, int error)
 {
     if (c->silent)
         return; /* it was refused, which is told already */
-    if (c->handshake.peer.version == 0)
+    if (error == TACIT_ELIMIT)
+        tell_event(l, c, "limit",
+                   "more first messages under the mesh key than are answered");
+    else if (c->handshake.peer.version == 0)
         tell_event(l, c, "version", tacit_error_text(TACIT_EVERSION));
     else if (c->handshake.peer.suite == 0)
         tell_event(l, c, "suite", tacit_error_text(TACIT_ESUITE));

@@ -140,7 +140,7 @@ static void put_host(ei_x_buff *x, const struct tacit_policy *policy)
     const struct noise_keypair *identity = tacit_policy_identity(policy);
     tacit_key_to_text(identity->public_key, key);
     tacit_fingerprint(identity->public_key, fingerprint);
-    ei_x_encode_map_header(x, 14);
+    ei_x_encode_map_header(x, 16);
     put_own_mesh_keys(x, policy);
     put_binary(x, "configuration", tacit_policy_path(policy));
     put_binary(x, "public_key", key);
@@ -155,6 +155,8 @@ static void put_host(ei_x_buff *x, const struct tacit_policy *policy)
     put_counter(x, "evicted", &carrier_counters.evicted);
     put_counter(x, "handshakes", &carrier_counters.handshakes);
     put_counter(x, "exchanges", &carrier_counters.exchanges);
+    put_counter(x, "limited", &carrier_counters.limited);
+    put_counter(x, "told", &carrier_counters.told);
 }
 
 static bool put_answer(ei_x_buff *x, const struct carrier_port *p, unsigned command)

@@ -126,8 +126,6 @@ int listener_start(ErlDrvPort port, const char *own_name, struct listener **ret_
     }
     l->port = port;
     l->policy = policy;
-    /* Erlang's monotonic time is negative: a zero would lie centuries ahead. */
-    l->event_credit = monotonic_ms() - (ErlDrvTime)EVENTS_BURST * EVENT_EVERY_MS;
     snprintf(l->own_name, sizeof l->own_name, "%s", own_name);
     registration_start(l);
     arm(l);

@@ -11,6 +11,7 @@
 
 #include "carrier.h"
 #include "door/protocol.h"
+#include "gate/bucket.h"
 
 enum {
     DOOR_START_MS = 5000,  /* how long a node that starts waits for its door */
@@ -52,8 +53,7 @@ struct listener {
     struct listen_set sockets;
     bool accepting, paused;
     ErlDrvTermData acceptor;
-    ErlDrvTime event_credit; /* ms; a holder of the mesh key cannot fill the log */
-    unsigned events_left_out;
+    struct tacit_lines lines; /* a holder of the mesh key cannot fill the log */
     struct tacit_pending pending;
     struct registration registration;
 };

@@ -4,16 +4,16 @@
 #include <time.h>
 
 #include "carrier.h"
-#include "channel/replay.h"
 #include "channel/suite.h"
 #include "files/files.h"
+#include "gate/guard.h"
 
 struct counters carrier_counters;
 
 static struct {
     ErlDrvMutex *lock;
     struct policy_ref *policy, *candidate;
-    struct tacit_replay replay;
+    struct tacit_guard guard;
     struct refusal refusals[REFUSALS_MAX];
     uint8_t *revoked; /* fingerprints, one behind the other */
     size_t revoked_count;
@@ -32,7 +32,7 @@ void shared_finish(void)
     policy_release(shared.policy);
     policy_release(shared.candidate);
     shared.policy = shared.candidate = NULL;
-    tacit_replay_free(&shared.replay);
+    tacit_guard_free(&shared.guard);
     driver_free(shared.revoked);
     shared.revoked = NULL;
     erl_drv_mutex_destroy(shared.lock);
@@ -159,12 +159,32 @@ void policy_release(struct policy_ref *ref)
     driver_free(ref);
 }
 
-int shared_replay_check(const uint8_t ephemeral[NOISE_DHLEN], uint64_t time)
+int shared_first(const struct tacit_address *source, const uint8_t ephemeral[NOISE_DHLEN],
+                 uint64_t time, int *ret_skew)
 {
     erl_drv_mutex_lock(shared.lock);
-    int error = tacit_replay_check(&shared.replay, ephemeral, time, wall_clock());
+    shared.guard.all = tacit_guard_all;
+    shared.guard.source = tacit_guard_source;
+    int error = tacit_guard_first(&shared.guard, source, ephemeral, time, wall_clock(),
+                                  monotonic_ms(), ret_skew);
     erl_drv_mutex_unlock(shared.lock);
     return error;
+}
+
+int shared_own_first(const uint8_t ephemeral[NOISE_DHLEN], uint64_t time)
+{
+    int skew;
+    erl_drv_mutex_lock(shared.lock);
+    int error = tacit_guard_fresh(&shared.guard, ephemeral, time, wall_clock(), &skew);
+    erl_drv_mutex_unlock(shared.lock);
+    return error;
+}
+
+void shared_known(const struct tacit_address *source)
+{
+    erl_drv_mutex_lock(shared.lock);
+    tacit_guard_known(&shared.guard, source);
+    erl_drv_mutex_unlock(shared.lock);
 }
 
 void shared_note_refusal(const char *name, bool inbound, const char *reason,

@@ -50,6 +50,8 @@ struct counters {
     atomic_uint_least64_t evicted;    /* to make room */
     atomic_uint_least64_t handshakes; /* completed, in either role */
     atomic_uint_least64_t exchanges;  /* first messages answered: X25519 was computed */
+    atomic_uint_least64_t limited;    /* valid ones that were too many: it was not */
+    atomic_uint_least64_t told;       /* bytes sent before a valid first message */
 };
 
 extern struct counters carrier_counters;
@@ -74,8 +76,13 @@ bool shared_adopt(void);
 struct policy_ref *shared_policy(void);
 void policy_release(struct policy_ref *ref);
 
-/* The replay guard, under its lock. */
-int shared_replay_check(const uint8_t ephemeral[NOISE_DHLEN], uint64_t time);
+/* tacit_guard_first, under its lock: a first message that came in, from this source. */
+int shared_first(const struct tacit_address *source, const uint8_t ephemeral[NOISE_DHLEN],
+                 uint64_t time, int *ret_skew);
+/* One of this node's own, lest it come back. */
+int shared_own_first(const uint8_t ephemeral[NOISE_DHLEN], uint64_t time);
+/* An allowed peer came from there: the guard's reserve is for it. */
+void shared_known(const struct tacit_address *source);
 
 /* Remembers why a link with name failed; the oldest is forgotten. */
 void shared_note_refusal(const char *name, bool inbound, const char *reason,

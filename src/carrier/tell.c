@@ -3,32 +3,17 @@
 
 #include "listener.h"
 
-/* Whether another event may be told now: EVENTS_BURST at once, one an EVENT_EVERY_MS. */
-static bool event_allowed(struct listener *l)
-{
-    ErlDrvTime now = monotonic_ms();
-    ErlDrvTime full = (ErlDrvTime)EVENTS_BURST * EVENT_EVERY_MS;
-    if (l->event_credit < now - full)
-        l->event_credit = now - full;
-    if (l->event_credit + EVENT_EVERY_MS > now) {
-        l->events_left_out++;
-        return false;
-    }
-    l->event_credit += EVENT_EVERY_MS;
-    return true;
-}
-
 void tell_event(struct listener *l, const struct conn *c, const char *reason,
                 const char *text)
 {
     char fingerprint[TACIT_FINGERPRINT_TEXT] = "", address[TACIT_ADDRESS_TEXT];
     char left_out[64] = "", full[REASON_MAX + sizeof left_out];
     struct term t = {0};
-    if (!event_allowed(l))
+    uint64_t missing;
+    if (!tacit_lines_allow(&l->lines, monotonic_ms(), &missing))
         return;
-    if (l->events_left_out > 0)
-        snprintf(left_out, sizeof left_out, " (%u lines left out)", l->events_left_out);
-    l->events_left_out = 0;
+    if (missing > 0)
+        snprintf(left_out, sizeof left_out, " (%ju lines left out)", (uintmax_t)missing);
     snprintf(full, sizeof full, "%s%s", text, left_out);
     if (c->handshake.state == TACIT_HANDSHAKE_DONE)
         tacit_fingerprint(c->handshake.peer_key, fingerprint);

@@ -1,7 +1,6 @@
 /*
  * channel: one secure channel between two identities. Handshake (this header), records
- * (record.h), fresh keys (rekey.h), suites (suite.h), payloads (payload.h), the replay
- * guard (replay.h).
+ * (record.h), fresh keys (rekey.h), suites (suite.h), payloads (payload.h).
  *
  * No sockets, no Erlang, no rules: whoever drives it moves the bytes and answers its
  * questions (tacit_channel_rules). Calls noise, base and libsodium. carrier, door and
@@ -67,7 +66,7 @@ enum tacit_handshake_state {
 /*
  * The door's half of a first message: opens it under one of the mesh keys, without an
  * identity and without any X25519. TACIT_EAUTH: under none of them. What it says is then
- * to be judged (replay.h); whoever answers it opens it again.
+ * to be judged (gate/guard.h); whoever answers it opens it again.
  */
 int tacit_first_open(const struct tacit_secret *mesh_keys, size_t mesh_key_count,
                      const uint8_t msg[TACIT_MESSAGE_1], struct tacit_first *ret_first,

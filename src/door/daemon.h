@@ -16,19 +16,19 @@
  *     helper.c      a second process, for what the confined one must not do; confine.h
  *     log.c         one line an event
  *
- * Calls channel, policy, files and socket, and the pure parts beside it (protocol.h,
- * pending.h, registry.h, legacy.h). It holds no node's key and sees no node's data.
+ * Calls channel, policy, gate, files and socket, and the pure parts beside it
+ * (protocol.h, registry.h, legacy.h). It holds no node's key and sees no node's data.
  */
 #ifndef TACIT_DOOR_DAEMON_H
 #define TACIT_DOOR_DAEMON_H
 
 #include <uv.h>
 
-#include "channel/replay.h"
 #include "door/confine.h"
 #include "door/legacy.h"
-#include "door/pending.h"
 #include "door/protocol.h"
+#include "gate/guard.h"
+#include "gate/pending.h"
 #include "policy/policy.h"
 #include "socket/socket.h"
 
@@ -40,15 +40,12 @@ enum {
     EPMD_NODES_MAX = 4096,  /* and of nodes; at most a quarter of all descriptors */
     EPMD_IDLE_MS = 60000,   /* as OTP's epmd has it */
     ASKERS_MAX = 64,        /* of the directory, at once */
-    ASKERS_A_SECOND = 50,   /* X25519 is computed for them */
     ANSWERS_MAX = 16 << 20, /* bytes of answers that wait for their readers */
     METRICS_MAX = 32,
     METRICS_MS = 10000,
     PASS_QUEUE_MAX = 128, /* connections that wait for one slow node */
     LISTS_MAX = 32 << 20, /* bytes of legacy answers that wait for their readers */
     DRAIN_MS = 3000,      /* what the end waits for handshakes that have begun */
-    EVENTS_BURST = 50,    /* log lines that strangers cause, at once */
-    EVENT_EVERY_MS = 500, /* and one more each such time */
     RETRY_MS = 1000,      /* an address that could not be listened on */
 };
 
@@ -265,7 +262,7 @@ bool settings_allow(uid_t uid, const char *name);
 
 struct counters {
     uint64_t accepted, strangers, evicted, garbage, replays, clocks, unknown, passed,
-        late, slow, starved, no_memory, registrations,
+        exchanges, limited, late, slow, starved, no_memory, registrations,
         refused[TACIT_DOOR_REASON_LAST + 1], directory, directory_refused, epmd_requests,
         epmd_bad, reloads, reload_failures;
 };
@@ -275,7 +272,7 @@ struct door {
     uv_loop_t loop;
     const char *conf;
     struct tacit_policy *policy;
-    struct tacit_replay replay;
+    struct tacit_guard guard;
     struct counters counters;
     struct tacit_pending pending;
     struct tacit_registry nodes;

@@ -24,19 +24,21 @@ struct asker {
 
 static struct stream_group askers = {.max = ASKERS_MAX,
                                      .time_ms = TACIT_PENDING_DEADLINE_MS};
-static int64_t credit;
 static size_t answers; /* bytes on their way to all of them */
 
-/* Whether X25519 may be computed for another one now: holders of the mesh key only. */
-static bool may_compute(void)
+/* Holders of the mesh key only; a question takes its time, and is seldom asked. */
+static const struct tacit_rate asking = {.burst = 50, .a_second = 50};
+
+/* Whether X25519 may be computed for another one now. */
+static bool may_compute(const struct tacit_address *peer)
 {
-    int64_t now = now_ms();
-    if (credit < now - 1000)
-        credit = now - 1000;
-    if (credit + 1000 / ASKERS_A_SECOND > now)
-        return false;
-    credit += 1000 / ASKERS_A_SECOND;
-    return true;
+    door.guard.all = door.guard.source = asking;
+    if (tacit_guard_spend(&door.guard, peer, now_ms()) == TACIT_OK) {
+        door.counters.exchanges++;
+        return true;
+    }
+    door.counters.limited++;
+    return false;
 }
 
 /* --- the handshake's questions ---------------------------------------------------- */
@@ -64,7 +66,10 @@ static int rule_decide(void *context, const struct tacit_claim *claim,
                                       .inbound = true,
                                       .now = wall_clock()};
     (void)claim;
-    return tacit_policy_may_ask(door.policy, &question, &a->decision);
+    int error = tacit_policy_may_ask(door.policy, &question, &a->decision);
+    if (error == TACIT_OK)
+        tacit_guard_known(&door.guard, &a->peer);
+    return error;
 }
 
 static const struct tacit_channel_rules rules = {
@@ -249,7 +254,7 @@ void directory_take(int fd, const struct tacit_address *peer,
                     const uint8_t first[TACIT_DOOR_FIRST])
 {
     size_t size = (sizeof(struct asker) + 15) & ~(size_t)15;
-    struct asker *a = may_compute() ? aligned_alloc(16, size) : NULL;
+    struct asker *a = may_compute(peer) ? aligned_alloc(16, size) : NULL;
     if (a != NULL)
         memset(a, 0, size);
     if (a == NULL || start(a) != TACIT_OK) {

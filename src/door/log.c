@@ -5,10 +5,7 @@
 
 #include "door/daemon.h"
 
-static struct {
-    int64_t credit; /* ms: a bucket that a line empties by EVENT_EVERY_MS */
-    uint64_t left_out;
-} strangers;
+static struct tacit_lines strangers;
 
 /* One write a line, so that lines of several processes do not mix. */
 __attribute__((format(printf, 2, 0))) static void
@@ -33,19 +30,13 @@ void log_event(const char *event, const char *format, ...)
 
 void log_stranger(const char *event, const char *format, ...)
 {
-    int64_t now = now_ms(), full = (int64_t)EVENTS_BURST * EVENT_EVERY_MS;
+    uint64_t left_out;
     va_list args;
-    if (strangers.credit < now - full)
-        strangers.credit = now - full;
-    if (strangers.credit + EVENT_EVERY_MS > now) {
-        strangers.left_out++;
+    if (!tacit_lines_allow(&strangers, now_ms(), &left_out))
         return;
-    }
-    strangers.credit += EVENT_EVERY_MS;
     va_start(args, format);
-    line(event, format, args, strangers.left_out);
+    line(event, format, args, left_out);
     va_end(args);
-    strangers.left_out = 0;
 }
 
 const char *log_quote(char out[TACIT_FAULT_MAX], const char *text)

@@ -342,7 +342,7 @@ static int run(const struct options *o)
     uv_run(&door.loop, UV_RUN_DEFAULT);
     uv_loop_close(&door.loop);
     tacit_policy_free(door.policy);
-    tacit_replay_free(&door.replay);
+    tacit_guard_free(&door.guard);
     tacit_registry_free(&door.nodes);
     tacit_legacy_free(&door.legacy);
     return EXIT_SUCCESS;

@@ -65,17 +65,16 @@ bool public_evict(void)
 static bool fresh(const struct stranger *s, const struct tacit_first *first,
                   const uint8_t ephemeral[NOISE_DHLEN])
 {
-    uint64_t now = wall_clock();
     char peer[TACIT_ADDRESS_TEXT];
-    int error = tacit_replay_check(&door.replay, ephemeral, first->time, now);
+    int skew;
+    int error =
+        tacit_guard_fresh(&door.guard, ephemeral, first->time, wall_clock(), &skew);
     if (error == TACIT_OK)
         return true;
     tacit_address_to_text(&s->peer, peer);
     if (error == TACIT_ETIME) {
-        bool ahead = first->time > now;
         door.counters.clocks++;
-        log_stranger("clock", "peer=%s seconds=%s%ju", peer, ahead ? "+" : "-",
-                     (uintmax_t)(ahead ? first->time - now : now - first->time));
+        log_stranger("clock", "peer=%s seconds=%+d", peer, skew);
     } else {
         door.counters.replays++;
         log_stranger("replay", "peer=%s", peer);

@@ -12,8 +12,8 @@
 #include <stdatomic.h>
 
 #include "channel/rekey.h"
-#include "channel/replay.h"
 #include "ei/wire.h"
+#include "gate/replay.h"
 #include "ruling/ruling.h"
 
 enum {

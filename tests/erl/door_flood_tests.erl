@@ -121,6 +121,7 @@ small(#{door := #{os_pid := OsPid} = Door}) ->
     {ok, Fds} = file:list_dir("/proc/" ++ OsPid ++ "/fd"),
     ?assert(length(Fds) < 40),
     ?assert(door:counter(Door, "accepted") > 60000),
+    ?assertEqual(0, door:counter(Door, "exchanges")), % X25519
     Lines = door:log(Door),
     ?assertEqual({true, Lines}, {length(Lines) < ?LINES, Lines}).
 

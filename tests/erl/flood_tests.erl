@@ -9,12 +9,15 @@
 -define(QUIET, ["-kernel", "dist_auto_connect", "never"]).
 -define(FLOOD, 2000).       % connections held at once
 -define(FLOOD_MAX, 20000).  % and made in all
--define(PENDING_MAX, 1024). % of src/door/pending.h
+-define(REPLAYS, 10000).
+-define(PENDING_MAX, 1024). % of src/gate/pending.h
 -define(FEW, 128).          % descriptors of a poor node
 
 flood_test_() ->
     [{"2,000 strangers hang, and come back when they are sent off: friends get in all the same",
       {timeout, 180, fun friends_get_in/0}},
+     {"a recorded first message is replayed 10,000 times: not a byte, no X25519, no friend kept out",
+      {timeout, 180, fun replayed/0}},
      {"a handshake that has begun is finished, however many strangers come",
       {timeout, 120, fun half_way_survives/0}},
      {"a source that sends a crowd loses its own first, not the one who came before",
@@ -85,7 +88,45 @@ friends_get_in() ->
     mesh:wait_until(fun() -> maps:get(pending, info(A)) =:= 0 end),
     mesh:wait_until(fun() -> descriptors(A) =< Descriptors end),
     link_and_part(A, B),
+    costs_nothing(A),
     mesh:stop_pair(Pair).
+
+%% Bytes were sent, and X25519 computed, for friends only.
+costs_nothing(Node) ->
+    #{told := Told, exchanges := Exchanges, handshakes := Handshakes} = info(Node),
+    ?assertEqual({0, Exchanges}, {Told, Handshakes}).
+
+replayed() ->
+    {A, B} = Pair = mesh:pair(#{b_conf => "source = 127.0.0.2\n", args => ?NO_GLOBAL}),
+    link_and_part(A, B),
+    #{host := #{port := Port} = Host} = A,
+    {Bytes, _} = foreign:first(#{mesh_key => foreign:mesh_key(Host),
+                                 identity => foreign:identity(), name => "f@127.0.0.9",
+                                 wanted => "a@127.0.0.1"}),
+    #{exchanges := Before} = info(A),
+    {ok, Recorded} = gen_tcp:connect({127, 0, 0, 1}, Port, [binary, {active, false}]),
+    ok = gen_tcp:send(Recorded, Bytes),
+    {ok, _} = gen_tcp:recv(Recorded, 1, 30000), % the first time it is answered
+    ok = gen_tcp:close(Recorded),
+    Self = self(),
+    Pids = [spawn_link(fun() ->
+                               [replay(Port, Source, Bytes) || _ <- lists:seq(1, ?REPLAYS div 4)],
+                               Self ! {replayed, self()}
+                       end) || Source <- [{127, 0, 1, I} || I <- lists:seq(1, 4)]],
+    link_and_part(A, B),
+    [receive {replayed, Pid} -> ok end || Pid <- Pids],
+    link_and_part(A, B),
+    ?assertMatch(#{replays := ?REPLAYS, told := 0}, info(A)),
+    ?assertEqual(Before + 3, maps:get(exchanges, info(A))), % the recorded one, two friends
+    mesh:stop_pair(Pair).
+
+replay(Port, Source, Bytes) ->
+    {ok, Socket} = gen_tcp:connect({127, 0, 0, 1}, Port,
+                                   [binary, {active, false}, {ip, Source}], 60000),
+    ok = gen_tcp:send(Socket, Bytes),
+    ok = gen_tcp:shutdown(Socket, write),
+    {error, closed} = gen_tcp:recv(Socket, 0, 60000),
+    gen_tcp:close(Socket).
 
 %% The oldest connection of all, and of the very source that the crowd comes from: but it has
 %% shown a first message, and those have not.

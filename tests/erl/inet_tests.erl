@@ -5,7 +5,8 @@
 -include_lib("eunit/include/eunit.hrl").
 
 -define(HOST_KEYS, [accepted, configuration, door, evicted, exchanges, fingerprint, handshakes,
-                    links, listen, mesh_keys, pending, public_key, refused, replays, strangers]).
+                    limited, links, listen, mesh_keys, pending, public_key, refused, replays,
+                    strangers, told]).
 -define(LINK_KEYS, [age, direction, fingerprint, line, local_address, mesh_key, node,
                     peer_address, peer_mesh_keys, received_bytes, received_messages,
                     rekeys, sent_bytes, sent_messages, state, suite]).

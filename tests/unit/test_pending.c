@@ -1,9 +1,9 @@
-/* The promises of src/door/pending: who goes when there are too many, and when. */
+/* The promises of src/gate/pending: who goes when there are too many, and when. */
 #include "test_unit.h"
 
 #include <string.h>
 
-#include "door/pending.h"
+#include "gate/pending.h"
 
 static struct tacit_pending p;
 static struct tacit_pending_entry entries[TACIT_PENDING_MAX];
@@ -68,6 +68,19 @@ static void who_showed_a_first_message_goes_last(void **state)
     assert_ptr_equal(tacit_pending_victim(&p), &entries[0]);
 }
 
+/* They hold the mesh key, and no more: a newcomer who has just come stays all the same.
+ */
+static void those_who_only_showed_a_first_message_take_half_at_most(void **state)
+{
+    struct tacit_pending_entry *stranger = add(0, "192.0.2.2", 0);
+    size_t half = TACIT_PENDING_MAX / 2;
+    for (size_t i = 1; i <= half; i++)
+        add(i, i < 10 ? "192.0.2.3" : "192.0.2.1", (int64_t)i)->first_seen = true;
+    assert_ptr_equal(tacit_pending_victim(&p), stranger);
+    add(half + 1, "192.0.2.1", 5000)->first_seen = true;
+    assert_ptr_equal(tacit_pending_victim(&p), &entries[10]);
+}
+
 static void short_of_slots_a_stranger_has_one_second(void **state)
 {
     size_t many = TACIT_PENDING_MAX / 4 * 3 + 1;
@@ -97,6 +110,8 @@ int main(void)
         cmocka_unit_test_setup(the_heaviest_source_loses_its_oldest, start),
         cmocka_unit_test_setup(a_network_of_many_64s_is_one_source, start),
         cmocka_unit_test_setup(who_showed_a_first_message_goes_last, start),
+        cmocka_unit_test_setup(those_who_only_showed_a_first_message_take_half_at_most,
+                               start),
         cmocka_unit_test_setup(short_of_slots_a_stranger_has_one_second, start),
         cmocka_unit_test_setup(short_of_descriptors_as_well_for_ten_seconds, start),
     };

@@ -1,7 +1,7 @@
 /* The promises of src/channel's replay guard. */
 #include "test_channel.h"
 
-#include "channel/replay.h"
+#include "gate/replay.h"
 
 /* An ephemeral key of its own for every number. */
 static const uint8_t *key(uint64_t number)

@@ -1,4 +1,4 @@
-#include "door/pending.h"
+#include "gate/pending.h"
 
 /* The first bytes of an address as a number, told apart by family. */
 static uint64_t prefix(const struct tacit_address *a, size_t bytes)
@@ -7,6 +7,14 @@ static uint64_t prefix(const struct tacit_address *a, size_t bytes)
     for (size_t i = 0; i < bytes; i++)
         source = source << 8 | a->bytes[i];
     return source;
+}
+
+uint64_t tacit_pending_source(const struct tacit_address *a)
+{
+    if (a->family == 4)
+        return prefix(a, 4);
+    return prefix(a, 8) ^ UINT64_C(1)
+                              << 63; /* ::1 is a source, too; 8000:: is nobody's */
 }
 
 /* A collision makes two sources share their weight, no more. */
@@ -19,7 +27,7 @@ void tacit_pending_add(struct tacit_pending *p, struct tacit_pending_entry *e,
                        const struct tacit_address *peer, int64_t accepted)
 {
     e->accepted = accepted;
-    e->narrow = prefix(peer, peer->family == 4 ? 4 : 8);
+    e->narrow = tacit_pending_source(peer);
     e->wide = prefix(peer, peer->family == 4 ? 4 : 6);
     struct tacit_pending_entry *before = p->newest;
     while (before != NULL && before->accepted > accepted)
@@ -57,10 +65,16 @@ static bool heavier(const struct tacit_pending *p, const struct tacit_pending_en
 
 struct tacit_pending_entry *tacit_pending_victim(const struct tacit_pending *p)
 {
-    struct tacit_pending_entry *victim = p->oldest;
-    for (struct tacit_pending_entry *e = p->oldest; e != NULL; e = e->next)
-        if (heavier(p, e, victim))
-            victim = e;
+    const struct tacit_pending_entry *e;
+    struct tacit_pending_entry *victim = NULL, *next;
+    size_t shown = 0;
+    for (e = p->oldest; e != NULL; e = e->next)
+        shown += e->first_seen;
+    bool insiders = shown > TACIT_PENDING_MAX / 2;
+    for (next = p->oldest; next != NULL; next = next->next)
+        if ((next->first_seen || !insiders) &&
+            (victim == NULL || heavier(p, next, victim)))
+            victim = next;
     return victim;
 }
 

@@ -6,9 +6,11 @@
  *
  * A flood must not lock a newcomer out. So the one that goes is the oldest of the
  * heaviest source; and while slots or descriptors run short, strangers get less time.
+ * Who showed a first message stays, as long as such take half of the slots at the most:
+ * holders of the mesh key must not lock a newcomer out, either.
  */
-#ifndef TACIT_DOOR_PENDING_H
-#define TACIT_DOOR_PENDING_H
+#ifndef TACIT_GATE_PENDING_H
+#define TACIT_GATE_PENDING_H
 
 #include "policy/policy.h"
 
@@ -27,6 +29,9 @@ struct tacit_pending_entry {
     uint64_t narrow, wide; /* the source: IPv4 /32 in both; IPv6 /64 and /48 */
     struct tacit_pending_entry *next, *previous;
 };
+
+/* The source that an address is of, never 0: IPv4 /32, IPv6 /64. */
+uint64_t tacit_pending_source(const struct tacit_address *peer);
 
 /* Zero it to start. */
 struct tacit_pending {

@@ -1,4 +1,4 @@
-#include "replay.h"
+#include "gate/replay.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -84,21 +84,27 @@ static int make_room(struct tacit_replay *r, uint64_t now)
     return r->used < r->slot_count / 2 ? TACIT_OK : forget_oldest(r);
 }
 
-int tacit_replay_check(struct tacit_replay *r, const uint8_t ephemeral[NOISE_DHLEN],
+int tacit_replay_judge(const struct tacit_replay *r, const uint8_t ephemeral[NOISE_DHLEN],
                        uint64_t time, uint64_t now)
 {
     if (time == 0 || time + TACIT_REPLAY_WINDOW < now || now + TACIT_REPLAY_WINDOW < time)
         return TACIT_ETIME;
     if (time <= r->floor)
         return TACIT_ETIME;
-    int error = make_room(r, now);
+    return r->slot_count > 0 && find(r, ephemeral)->time != 0 ? TACIT_EREPLAY : TACIT_OK;
+}
+
+int tacit_replay_check(struct tacit_replay *r, const uint8_t ephemeral[NOISE_DHLEN],
+                       uint64_t time, uint64_t now)
+{
+    int error = tacit_replay_judge(r, ephemeral, time, now);
+    if (error == TACIT_OK)
+        error = make_room(r, now);
     if (error)
         return error;
     if (time <= r->floor) /* making room may have raised it */
         return TACIT_ETIME;
     struct tacit_replay_entry *slot = find(r, ephemeral);
-    if (slot->time != 0)
-        return TACIT_EREPLAY;
     slot->time = time;
     memcpy(slot->ephemeral, ephemeral, NOISE_DHLEN);
     r->used++;

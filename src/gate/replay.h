@@ -2,8 +2,8 @@
  * The replay guard: first messages that were seen lately. A message that verifies, but
  * was seen before or is too old or too far ahead, is a stranger's. PROTOCOL.md, "Replay".
  */
-#ifndef TACIT_CHANNEL_REPLAY_H
-#define TACIT_CHANNEL_REPLAY_H
+#ifndef TACIT_GATE_REPLAY_H
+#define TACIT_GATE_REPLAY_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -34,6 +34,10 @@ struct tacit_replay {
  * outside the window, or older than what was forgotten; TACIT_ENOMEM. Times in seconds.
  */
 int tacit_replay_check(struct tacit_replay *r, const uint8_t ephemeral[NOISE_DHLEN],
+                       uint64_t time, uint64_t now);
+
+/* The same, but remembers nothing. */
+int tacit_replay_judge(const struct tacit_replay *r, const uint8_t ephemeral[NOISE_DHLEN],
                        uint64_t time, uint64_t now);
 
 void tacit_replay_free(struct tacit_replay *r);

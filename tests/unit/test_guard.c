@@ -1,0 +1,203 @@
+/* The promises of src/gate/bucket and guard: how often, and for whom, X25519 is computed.
+ */
+#include "test_unit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "gate/guard.h"
+
+enum {
+    WALL = 1700000000,
+};
+
+static struct tacit_guard g;
+static uint64_t next_ephemeral;
+
+static int start(void **state)
+{
+    memset(&g, 0, sizeof g);
+    g.all = (struct tacit_rate){.burst = 40, .a_second = 10};
+    g.source = (struct tacit_rate){.burst = 5, .a_second = 2};
+    return 0;
+}
+
+static int finish(void **state)
+{
+    tacit_guard_free(&g);
+    return 0;
+}
+
+static struct tacit_address at(const char *text)
+{
+    struct tacit_address a;
+    assert_int_equal(tacit_address_from_text(text, &a), 0);
+    return a;
+}
+
+/* A new first message from there, at that time. */
+static int first(const char *source, int64_t now)
+{
+    struct tacit_address a = at(source);
+    uint8_t ephemeral[NOISE_DHLEN] = {0};
+    int skew;
+    next_ephemeral++;
+    memcpy(ephemeral, &next_ephemeral, sizeof next_ephemeral);
+    return tacit_guard_first(&g, &a, ephemeral, WALL, WALL, now, &skew);
+}
+
+static int many(const char *source, int64_t now, int count)
+{
+    int passed = 0;
+    for (int i = 0; i < count; i++)
+        passed += first(source, now) == TACIT_OK;
+    return passed;
+}
+
+/* Sources of as many /32 as that, each once. */
+static int crowd(int64_t now, int count)
+{
+    char source[32];
+    int passed = 0;
+    for (int i = 0; i < count; i++) {
+        snprintf(source, sizeof source, "198.51.%d.%d", i / 200, i % 200 + 1);
+        passed += first(source, now) == TACIT_OK;
+    }
+    return passed;
+}
+
+static void a_bucket_holds_its_burst_and_fills_at_its_rate(void **state)
+{
+    static const int64_t starts[] = {-576460752303, 0, 1, 1700000000000};
+    struct tacit_rate rate = {.burst = 3, .a_second = 2};
+    for (size_t i = 0; i < COUNT(starts); i++) {
+        struct tacit_bucket b = {0};
+        int64_t now = starts[i];
+        assert_int_equal(tacit_bucket_left(&b, rate, now), 3);
+        for (int n = 0; n < 3; n++)
+            assert_true(tacit_bucket_take(&b, rate, now));
+        assert_false(tacit_bucket_take(&b, rate, now + 499));
+        assert_true(tacit_bucket_take(&b, rate, now + 500));
+        assert_false(tacit_bucket_take(&b, rate, now + 500));
+        assert_int_equal(tacit_bucket_left(&b, rate, now + 1000000), 3);
+        assert_int_equal(tacit_bucket_left(&b, rate, now - 5000), 0); /* back in time */
+    }
+}
+
+static void lines_that_are_left_out_are_counted(void **state)
+{
+    struct tacit_lines l = {0};
+    uint64_t left_out = 7;
+    int allowed = 0;
+    for (int i = 0; i < 1000; i++)
+        allowed += tacit_lines_allow(&l, -5000, &left_out);
+    assert_int_equal(allowed, 50);
+    assert_int_equal(left_out, 0);
+    assert_true(tacit_lines_allow(&l, -4500, &left_out));
+    assert_int_equal(left_out, 950);
+    assert_true(tacit_lines_allow(&l, -4000, &left_out));
+    assert_int_equal(left_out, 0);
+}
+
+static void a_source_has_its_limit_and_others_are_let_in(void **state)
+{
+    assert_int_equal(many("192.0.2.1", -1000, 100), 5);
+    assert_int_equal(first("192.0.2.1", -1000), TACIT_ELIMIT);
+    assert_int_equal(first("192.0.2.2", -1000), TACIT_OK);
+    assert_int_equal(many("192.0.2.1", 0, 100), 2); /* a second later */
+}
+
+static void a_64_of_ipv6_is_one_source(void **state)
+{
+    assert_int_equal(many("[2001:db8::1]", 0, 3), 3);
+    assert_int_equal(many("[2001:db8::ffff:1]", 0, 100), 2);
+    assert_int_equal(many("[2001:db8:0:1::1]", 0, 100), 5);
+    assert_int_equal(many("[::1]", 0, 100), 5);
+}
+
+static void all_sources_together_have_one_too(void **state)
+{
+    int passed = crowd(0, 1000);
+    assert_int_equal(passed, 30); /* the reserve is left */
+    assert_int_equal(first("192.0.2.1", 0), TACIT_ELIMIT);
+}
+
+static void the_reserve_is_for_those_who_came_before(void **state)
+{
+    struct tacit_address friend = at("192.0.2.9");
+    tacit_guard_known(&g, &friend);
+    crowd(0, 1000);
+    assert_int_equal(first("192.0.2.8", 0), TACIT_ELIMIT);
+    assert_int_equal(many("192.0.2.9", 0, 100), 10); /* and no limit of its own */
+    assert_int_equal(first("192.0.2.9", 0), TACIT_ELIMIT);
+}
+
+static void a_replay_takes_nothing_from_anybody(void **state)
+{
+    struct tacit_address a = at("192.0.2.1");
+    uint8_t ephemeral[NOISE_DHLEN] = {1};
+    int skew;
+    assert_int_equal(tacit_guard_first(&g, &a, ephemeral, WALL, WALL, 0, &skew),
+                     TACIT_OK);
+    for (int i = 0; i < 10000; i++)
+        assert_int_equal(tacit_guard_first(&g, &a, ephemeral, WALL, WALL, 0, &skew),
+                         TACIT_EREPLAY);
+    assert_int_equal(many("192.0.2.1", 0, 100), 4);
+}
+
+static void one_over_the_limit_is_not_remembered(void **state)
+{
+    struct tacit_address a = at("192.0.2.1");
+    uint8_t ephemeral[NOISE_DHLEN] = {2};
+    int skew;
+    many("192.0.2.1", 0, 100);
+    size_t remembered = g.replay.used;
+    assert_int_equal(tacit_guard_first(&g, &a, ephemeral, WALL, WALL, 0, &skew),
+                     TACIT_ELIMIT);
+    assert_int_equal(g.replay.used, remembered);
+    assert_int_equal(tacit_guard_first(&g, &a, ephemeral, WALL, WALL, 1000, &skew),
+                     TACIT_OK); /* sent again, a second later */
+}
+
+static void a_wrong_clock_is_told_by_how_much(void **state)
+{
+    static const struct {
+        uint64_t time;
+        int skew;
+    } off[] = {
+        {WALL - 601, -601}, {WALL + 86400, 86400}, {UINT64_MAX, INT32_MAX}, {0, -WALL}};
+    struct tacit_address a = at("192.0.2.1");
+    uint8_t ephemeral[NOISE_DHLEN] = {3};
+    for (size_t i = 0; i < COUNT(off); i++) {
+        int skew = 0;
+        assert_int_equal(
+            tacit_guard_first(&g, &a, ephemeral, off[i].time, WALL, 0, &skew),
+            TACIT_ETIME);
+        assert_int_equal(skew, off[i].skew);
+        skew = 0;
+        assert_int_equal(tacit_guard_fresh(&g, ephemeral, off[i].time, WALL, &skew),
+                         TACIT_ETIME);
+        assert_int_equal(skew, off[i].skew);
+    }
+    assert_int_equal(many("192.0.2.1", 0, 100), 5); /* and it takes no token */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_bucket_holds_its_burst_and_fills_at_its_rate),
+        cmocka_unit_test(lines_that_are_left_out_are_counted),
+        cmocka_unit_test_setup_teardown(a_source_has_its_limit_and_others_are_let_in,
+                                        start, finish),
+        cmocka_unit_test_setup_teardown(a_64_of_ipv6_is_one_source, start, finish),
+        cmocka_unit_test_setup_teardown(all_sources_together_have_one_too, start, finish),
+        cmocka_unit_test_setup_teardown(the_reserve_is_for_those_who_came_before, start,
+                                        finish),
+        cmocka_unit_test_setup_teardown(a_replay_takes_nothing_from_anybody, start,
+                                        finish),
+        cmocka_unit_test_setup_teardown(one_over_the_limit_is_not_remembered, start,
+                                        finish),
+        cmocka_unit_test_setup_teardown(a_wrong_clock_is_told_by_how_much, start, finish),
+    };
+    return cmocka_run_group_tests_name("guard", tests, NULL, NULL);
+}
