@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "channel/replay.h"
 #include "door/legacy.h"
 #include "door/registry.h"
 #include "fault.h"
+#include "gate/replay.h"
 #include "policy/policy.h"
 
 enum {

@@ -1,6 +1,6 @@
 #include "test_negative.h"
 
-#include "channel/replay.h"
+#include "gate/replay.h"
 
 static void put_first(const struct row *row, char of,
                       uint8_t payload[TACIT_CLAIM_PAYLOAD])
