@@ -3,10 +3,15 @@
  * documented in erlang/src/tacit.erl. Only answers are terms: nothing is decoded here.
  */
 #include <ei.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "carrier.h"
 #include "tacit/suite.h"
+
+enum {
+    ANSWER_MAX = 32 * 1024, /* a path, some addresses, texts: less than half of it */
+};
 
 enum call {
     CALL_HOST = 1,
@@ -175,18 +180,23 @@ static bool put_answer(ei_x_buff *x, const struct carrier_port *p, unsigned comm
     return answered;
 }
 
+/*
+ * In a buffer that no answer outgrows: ei's own grow as they go, and where memory runs
+ * out meanwhile they are lost, which none of its functions can be asked about later.
+ */
 ErlDrvSSizeT carrier_call(struct carrier_port *p, unsigned command, char *buf, size_t len,
                           char **rbuf, size_t rlen)
 {
-    ei_x_buff x;
+    ei_x_buff x = {.buff = malloc(ANSWER_MAX), .buffsz = ANSWER_MAX};
     ErlDrvSSizeT size = -1;
-    if (ei_x_new_with_version(&x) < 0)
+    if (x.buff == NULL)
         return -1;
+    ei_encode_version(x.buff, &x.index);
     if (put_answer(&x, p, command) &&
         ((size_t)x.index <= rlen || (*rbuf = driver_alloc((size_t)x.index)) != NULL)) {
         memcpy(*rbuf, x.buff, (size_t)x.index);
         size = x.index;
     }
-    ei_x_free(&x);
+    free(x.buff);
     return size;
 }
