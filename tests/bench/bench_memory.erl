@@ -78,19 +78,8 @@ kind(driver) -> "drivers' state".
 
 -spec holdings() -> #{erlang | resident | driver => non_neg_integer()}.
 holdings() ->
-    #{erlang => erlang:memory(total), resident => resident(), driver => driver()}.
-
-resident() ->
-    {ok, Status} = file:read_file("/proc/" ++ os:getpid() ++ "/status"),
-    {match, [Kib]} = re:run(Status, "VmRSS:\\s*([0-9]+) kB", [{capture, [1], list}]),
-    list_to_integer(Kib) * 1024.
-
-%% The blocks in use of every instance of driver_alloc.
-driver() ->
-    lists:sum([element(2, lists:keyfind(size, 1, Counts))
-               || {instance, _, Instance} <- erlang:system_info({allocator, driver_alloc}),
-                  {Carriers, Facts} <- Instance, lists:member(Carriers, [mbcs, sbcs, mbcs_pool]),
-                  {blocks, Types} <- Facts, {driver_alloc, Counts} <- Types]).
+    #{erlang => erlang:memory(total), resident => holdings:resident(),
+      driver => holdings:driver()}.
 
 %% The most that was held while every link was kept busy.
 -spec keep_busy(pos_integer(), pos_integer()) -> map().

@@ -4,7 +4,7 @@
 
 -include_lib("eunit/include/eunit.hrl").
 
--export([holdings/0, links/3, dials/2, restarts/3]). % called on the nodes
+-export([links/3, dials/2, restarts/3]). % called on the nodes
 
 -define(LINKS, 1000).
 -define(NOBODY, 'x@127.0.0.6').
@@ -54,15 +54,8 @@ nodes_up() ->
     Nodes = [mesh:start("a", HostA, #{args => Args}), mesh:start("b", HostB, #{args => Args}),
              mesh:start("c", HostC, #{args => Args}),
              mesh:start("d", HostD, #{args => Args, node => none})],
-    [ok = mesh:on(N, fun load_all/0) || N <- Nodes],
+    [ok = mesh:call(N, holdings, load_all, []) || N <- Nodes],
     #{nodes => Nodes, mute => mute(Mute), key => HostB}.
-
-%% A module that is first needed for a rare log line would count as hundreds of atoms.
-load_all() ->
-    Beams = [filename:basename(File, ".beam")
-             || App <- [kernel, stdlib, tacit],
-                File <- filelib:wildcard(filename:join([code:lib_dir(App), "ebin", "*.beam"]))],
-    code:ensure_modules_loaded([list_to_atom(Beam) || Beam <- Beams]).
 
 %% Accepts, says nothing, and goes when the other side does.
 mute(#{port := Port}) ->
@@ -91,21 +84,21 @@ assert_nothing_left(Nodes, WarmUp, Trouble) ->
 
 %% Not while something is still on its way out: twice the same within half a second.
 at_rest(Node) ->
-    One = mesh:call(Node, ?MODULE, holdings, []),
+    One = mesh:call(Node, holdings, here, []),
     timer:sleep(500),
-    Two = mesh:call(Node, ?MODULE, holdings, []),
-    case counted(One) =:= counted(Two) of
+    Two = mesh:call(Node, holdings, here, []),
+    case holdings:counted(One) =:= holdings:counted(Two) of
         true -> Two;
         false -> at_rest(Node)
     end.
 
 assert_same(Node, Before) ->
-    Counted = counted(Before),
-    try mesh:wait_until(fun() -> counted(mesh:call(Node, ?MODULE, holdings, [])) =:= Counted end)
+    Counted = holdings:counted(Before),
+    try mesh:wait_until(fun() -> holdings:counted(mesh:call(Node, holdings, here, [])) =:= Counted end)
     catch error:waited_in_vain -> ok % what is too much is shown below
     end,
-    After = mesh:call(Node, ?MODULE, holdings, []),
-    ?assertEqual(Counted, counted(After)),
+    After = mesh:call(Node, holdings, here, []),
+    ?assertEqual(Counted, holdings:counted(After)),
     [?assertMatch({Key, Grown} when Grown < Bound,
                   {Key, maps:get(Key, After) - maps:get(Key, Before)})
      || {Key, Bound} <- bounds()].
@@ -116,20 +109,6 @@ assert_same(Node, Before) ->
 bounds() ->
     [{atoms, 10}, {memory, 300000} |
      [{resident, 2500000} || os:getenv("TACIT_NODE_PRELOAD", "") =:= ""]].
-
-counted(Holdings) ->
-    maps:without([atoms, memory, resident], Holdings).
-
-holdings() ->
-    [garbage_collect(Pid) || Pid <- processes()],
-    {ok, Descriptors} = file:list_dir("/proc/self/fd"),
-    {ok, Statm} = file:read_file("/proc/self/statm"),
-    [_, Resident | _] = binary:split(Statm, <<" ">>, [global]),
-    #{processes => length(processes()), ports => length(erlang:ports()),
-      descriptors => length(Descriptors), tables => length(ets:all()),
-      atoms => erlang:system_info(atom_count),
-      memory => try erlang:memory(total) catch error:notsup -> 0 end, % not under tests/asan
-      resident => binary_to_integer(Resident) * 4096}.
 
 %% --- trouble -------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@
 -module(mesh).
 
 -export([dir/0, tacit/1, free_port/1]).
--export([host/1, host/2, trust/2, trust/3, append/2]).
+-export([host/1, host/2, trust/2, trust/3, in_mesh/2, append/2]).
 -export([start/2, start/3, start_link_args/2, node_env/0, release/1, stop/1, call/4, call/5]).
 -export([log/1]).
 -export([kill/1, freeze/1, thaw/1, runs/1]).
@@ -95,6 +95,13 @@ trust(Host, #{ip := Ip, port := Port, public_key := Key}, Glob) ->
     Endpoint = case lists:member($:, Ip) of true -> ["[", Ip, "]"]; false -> Ip end,
     append(Host, io_lib:format("~n[peer ~s]~npublic-key = ~s~nendpoint = ~s:~b~n",
                                [Glob, Key, Endpoint, Port])).
+
+%% Lines for Host's [mesh] section, at its start.
+-spec in_mesh(host(), iodata()) -> ok.
+in_mesh(#{conf := Conf}, Lines) ->
+    {ok, Text} = file:read_file(Conf),
+    [Before, After] = string:split(Text, "[mesh]\n"),
+    ok = file:write_file(Conf, [Before, "[mesh]\n", Lines, After]).
 
 %% More text at the end of Host's tacit.conf.
 -spec append(host(), iodata()) -> ok.

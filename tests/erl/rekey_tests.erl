@@ -50,16 +50,10 @@ pair() ->
     B = mesh:host("127.0.0.2", #{mesh => A}),
     mesh:trust(A, B),
     mesh:trust(B, A),
-    [in_mesh(Host, "rekey-bytes = 1M\nrekey-records = 1000\n") || Host <- [A, B]],
+    [mesh:in_mesh(Host, "rekey-bytes = 1M\nrekey-records = 1000\n") || Host <- [A, B]],
     #{a => mesh:start("a", A), b => mesh:start("b", B)}.
 
 stop_pair(#{a := A, b := B}) -> mesh:stop_pair({A, B}).
-
-%% Lines for the host's [mesh] section, at its start.
-in_mesh(#{conf := Conf}, Lines) ->
-    {ok, Text} = file:read_file(Conf),
-    [Before, After] = string:split(Text, "[mesh]\n"),
-    ok = file:write_file(Conf, [Before, "[mesh]\n", Lines, After]).
 
 rekeys(Node) ->
     [{_, #{rekeys := Rekeys}}] = mesh:call(Node, tacit_drv, links, []),
@@ -138,7 +132,7 @@ new_identity(#{a := #{host := #{dir := Dir}} = A, b := B} = World) ->
 %% The limits of a reload are those of links that are there, too.
 by_time(#{a := #{host := HostA} = A, b := #{host := HostB, name := NameB} = B}) ->
     ?assertEqual(pong, mesh:call(A, net_adm, ping, [NameB])),
-    [in_mesh(Host, "rekey-seconds = 1\n") || Host <- [HostA, HostB]],
+    [mesh:in_mesh(Host, "rekey-seconds = 1\n") || Host <- [HostA, HostB]],
     [{ok, _} = mesh:call(N, tacit, reload, []) || N <- [A, B]],
     Before = rekeys(A),
     mesh:wait_until(fun() -> _ = mesh:call(A, rpc, call, [NameB, erlang, node, []]),
@@ -252,7 +246,7 @@ said(Rounds, Words) -> [{Word, N} || N <- lists:seq(1, Rounds), Word <- Words].
 is_offered(#{node := Node, host := Host} = World, Link) ->
     {ok, Text} = file:read_file(maps:get(conf, Host)),
     [begin
-         in_mesh(Host, "rekey-records = 1000\n"),
+         mesh:in_mesh(Host, "rekey-records = 1000\n"),
          {ok, _} = mesh:call(Node, tacit, reload, [])
      end || binary:match(Text, <<"rekey-records">>) =:= nomatch],
     Pid = listening(Node),

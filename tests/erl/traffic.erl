@@ -5,7 +5,7 @@
 -module(traffic).
 
 -export([listen/0, unlisten/0, faults/0, heard/0, wait_for_heard/2]).
--export([burst/2, start_talking/2, stop_talking/1]).
+-export([burst/2, start_talking/2, stop_talking/1, pause/1, resume/1]).
 
 -export_type([plan/0, outcome/0]).
 
@@ -75,6 +75,9 @@ sink(#{links := Links, heard := Heard} = State) ->
             Judged = judge(Node, {Run, First, N}, erlang:md5(Bytes) =:= Digest, State),
             _ = erlang:send(From, {heard, N}, [noconnect]),
             sink(Judged#{heard := maps:update_with(Node, fun(C) -> C + 1 end, 1, Heard)});
+        {hello, From, Ref} ->
+            _ = erlang:send(From, {welcome, Ref}, [noconnect]),
+            sink(State);
         {ask, What, From, Ref} ->
             From ! {Ref, answer(What, State)},
             sink(State)
@@ -95,7 +98,7 @@ judge(Node, {Run, First, N} = Said, Good, #{links := Links, last := Lasts} = Sta
     if
         not Good -> fault({altered, Node, Said}, Next);
         Link =:= down -> fault({without_link, Node, Said}, Next);
-        Doubt =/= none, Link =:= LastLink, First =/= Last + 1 -> fault(Doubt, Next);
+        Doubt =/= none, Link =:= LastLink, First =/= Last + 1 -> fault({Doubt, Said}, Next);
         N =:= Last + 1 -> Next;
         Link =:= LastLink; N < Last -> fault(Wrong, Next);
         N =:= First; First =< Last -> Next;
@@ -141,17 +144,24 @@ talk(T) ->
         T2 -> talk(T2)
     end.
 
-wait(Timeout, #{node := Node, acked := Acked, n := Said} = T) ->
+wait(Timeout, #{node := Node, up := Up, acked := Acked, n := Said} = T) ->
     receive
         {heard, N} when N > Acked -> T#{acked := N};
         {heard, _} -> wait(Timeout, T); % over a link that is gone
         {nodedown, Node, _} -> T#{up := false};
-        {nodeup, Node, _} -> T#{up := true, first := Said + 1, acked := Said};
+        {nodeup, Node, _} -> greet(T#{up := make_ref()});
+        {welcome, Ref} when Ref =:= Up -> T#{up := true, first := Said + 1, acked := Said};
+        {welcome, _} -> wait(Timeout, T);
         {nodeup, _, _} -> wait(Timeout, T);
         {nodedown, _, _} -> wait(Timeout, T);
-        {stop, From} -> T#{stop => From}
+        {pause, From} -> T#{paused => From}
     after Timeout -> timeout
     end.
+
+%% A node may be up for a while before its listener is.
+greet(#{node := Node, up := Ref} = T) ->
+    _ = erlang:send({?SINK, Node}, {hello, self(), Ref}, [noconnect]),
+    T.
 
 say(#{node := Node, n := N0, run := Run, first := First} = T) ->
     N = N0 + 1,
@@ -169,48 +179,60 @@ bytes(N, #{sizes := Sizes, blob := Blob}) ->
         true -> binary:copy(Piece, Size div byte_size(Piece))
     end.
 
-%% Says one message after the other whenever Node is connected, for as long as it is not
-%% stopped.
+%% Says one message after the other whenever Node is connected, until it is stopped.
 -spec start_talking(node(), plan()) -> pid().
 start_talking(Node, Plan) ->
     spawn(fun() ->
                   ok = net_kernel:monitor_nodes(true, [{node_type, all}]),
-                  keep_talking(talker(Node, Plan#{count => infinity}))
+                  case talker(Node, Plan#{count => infinity}) of
+                      #{up := true} = T -> keep_talking(greet(T#{up := make_ref()}));
+                      T -> keep_talking(T)
+                  end
           end).
 
 %% A link that ends while it waits is none that hangs.
-keep_talking(#{stop := From, up := Up, n := N, acked := Acked} = T) ->
-    case not Up orelse N =:= Acked of
-        true -> From ! {stopped, self(), {delivered, N}};
-        false ->
-            case wait(?PATIENCE, T) of
-                timeout -> From ! {stopped, self(), {hang, N}};
-                T2 -> keep_talking(T2)
-            end
+keep_talking(#{paused := From, up := Up, n := N, acked := Acked} = T)
+  when Up =:= false; Up =:= true, N =:= Acked ->
+    From ! {paused, self(), {delivered, N}},
+    rest(T);
+keep_talking(#{up := false} = T) ->
+    keep_talking(wait(infinity, T));
+keep_talking(#{up := true, n := N, acked := Acked, window := Window, pause := Pause} = T) ->
+    Waits = is_map_key(paused, T) orelse N - Acked >= Window,
+    case wait(case Waits of true -> ?PATIENCE; false -> Pause end, T) of
+        timeout when Waits -> hung(T);
+        timeout -> keep_talking(say(T));
+        T2 -> keep_talking(T2)
     end;
-keep_talking(#{up := Up, n := N, acked := Acked, window := Window, pause := Pause} = T) ->
-    case not Up orelse N - Acked >= Window of
-        true ->
-            case wait(case Up of true -> ?PATIENCE; false -> infinity end, T) of
-                timeout -> hung(T);
-                T2 -> keep_talking(T2)
-            end;
-        false ->
-            case wait(Pause, T) of
-                timeout -> keep_talking(say(T));
-                T2 -> keep_talking(T2)
-            end
+keep_talking(T) ->
+    case wait(200, T) of
+        timeout -> keep_talking(greet(T));
+        T2 -> keep_talking(T2)
     end.
 
-hung(#{n := N}) ->
-    receive {stop, From} -> From ! {stopped, self(), {hang, N}} end.
+rest(T) ->
+    receive resume -> keep_talking(maps:remove(paused, T)) end.
 
-%% What it said, if all that it said over a link that is up was heard.
--spec stop_talking(pid()) -> outcome().
-stop_talking(Talker) ->
+hung(#{paused := From, n := N}) -> From ! {paused, self(), {hang, N}};
+hung(T) -> receive {pause, From} -> hung(T#{paused => From}) end.
+
+%% What it said so far, if all of it that went over a link that is up was heard.
+-spec pause(pid()) -> outcome().
+pause(Talker) ->
     Ref = monitor(process, Talker),
-    Talker ! {stop, self()},
+    Talker ! {pause, self()},
     receive
-        {stopped, Talker, Outcome} -> demonitor(Ref, [flush]), Outcome;
+        {paused, Talker, Outcome} -> demonitor(Ref, [flush]), Outcome;
         {'DOWN', Ref, process, _, Reason} -> error({talker, Reason})
     end.
+
+-spec resume(pid()) -> ok.
+resume(Talker) ->
+    Talker ! resume,
+    ok.
+
+-spec stop_talking(pid()) -> outcome().
+stop_talking(Talker) ->
+    Outcome = pause(Talker),
+    exit(Talker, kill),
+    Outcome.

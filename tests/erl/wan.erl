@@ -83,7 +83,7 @@ ask(Wan, Line) ->
     Wan ! {ask, [Line, $\n], self(), Ref},
     receive
         {Ref, [<<"ok">> | Words]} -> Words;
-        {Ref, Other} -> error({wan, iolist_to_binary(Line), iolist_to_binary(lists:join(" ", Other))})
+        {Ref, Other} -> error({wan, iolist_to_binary(Line), Other})
     after ?DEADLINE -> error(no_answer)
     end.
 
