@@ -46,8 +46,8 @@ TACIT_EI_API const char *tacit_ei_error(void);
 
 /*
  * What the other node answered to this thread's last tacit_ei_connect: "ok", or why not:
- * "alive" (it has a link with a node of this name), "nok", "not_allowed"; "" where it did
- * not come to that.
+ * "alive" (it has a link with a node of this name), "pending" (it is just making one),
+ * "nok", "not_allowed"; "" where it did not come to that.
  */
 TACIT_EI_API const char *tacit_ei_status(void);
 

@@ -1,6 +1,6 @@
 /*
  * cli: the `tacit` command. main.c is a table; each subcommand is a file of its own.
- * Calls policy, channel, files, socket and noise. Answers go to stdout,
+ * Calls policy, channel, files, socket, noise and ei. Answers go to stdout,
  * faults to stderr behind "tacit: ". No private, mesh or pair key is ever printed.
  */
 #ifndef TACIT_CLI_H
@@ -18,22 +18,28 @@ enum {
     CLI_OK = 0,
     CLI_FAILED = 1,
     CLI_USAGE = 2,
+    CLI_EXCEPTION = 3, /* call, eval: what was called failed */
+    CLI_NO_LINK = 4, /* call, eval: there is no connection to the node, or it was lost */
 };
 
 /* A subcommand: argv[0] is its name. CLI_USAGE makes main print how it is called. */
 typedef int cli_run_fn(int argc, char **argv);
-cli_run_fn cli_add_peer, cli_authority, cli_cert, cli_check, cli_doctor, cli_explain,
-    cli_init, cli_keygen, cli_mesh_key, cli_names, cli_ping, cli_psk, cli_pubkey,
-    cli_reload, cli_show;
+cli_run_fn cli_add_peer, cli_authority, cli_call, cli_cert, cli_check, cli_doctor,
+    cli_eval, cli_explain, cli_init, cli_keygen, cli_mesh_key, cli_names, cli_ping,
+    cli_psk, cli_pubkey, cli_reload, cli_show;
 
 /* Prints "tacit: ..." to stderr and returns CLI_FAILED. */
 __attribute__((format(printf, 1, 2))) int cli_fail(const char *format, ...);
 
+enum {
+    CLI_ANY = -1,
+};
+
 /*
  * Takes the long options: an option's val is the index of its value in values, which must
  * be NULL before; of one without an argument it is "". None may be given twice. Exactly
- * args arguments must be left; they start at argv[optind]. 0, or CLI_USAGE with the
- * reason printed.
+ * args arguments must be left, or CLI_ANY number of them; they start at argv[optind]. 0,
+ * or CLI_USAGE with the reason printed.
  */
 int cli_options(int argc, char **argv, const struct option *options, const char **values,
                 int args);

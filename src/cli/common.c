@@ -33,7 +33,7 @@ int cli_options(int argc, char **argv, const struct option *options, const char 
         }
         values[index] = optarg != NULL ? optarg : "";
     }
-    if (argc - optind == args)
+    if (argc - optind == args || args == CLI_ANY)
         return 0;
     cli_fail("%s: got %d argument%s, expected %d", argv[0], argc - optind,
              argc - optind == 1 ? "" : "s", args);

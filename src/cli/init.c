@@ -54,6 +54,14 @@ static const char conf_format[] =
     "; public-key = KEY\n"
     "; endpoint = db2.example.net:4370\n";
 
+/* Where the names of this host's nodes are known: they and 'tacit call' come from here.
+ */
+static const char own_format[] = "\n"
+                                 "; This host itself: its own nodes, and 'tacit call'.\n"
+                                 "[peer *@%s]\n"
+                                 "public-key = %s\n"
+                                 "endpoint = %s\n";
+
 /* Checks --listen by itself, for a message that names the option and no file. */
 static int check_listen(struct init *in)
 {
@@ -121,17 +129,31 @@ static int make_keys(struct init *in)
     return CLI_OK;
 }
 
+/* Appends the [peer] of this host itself to the text, len bytes so far: its length. */
+static int compose_own(struct init *in, int len)
+{
+    const char *at = in->name != NULL ? strchr(in->name, '@') : NULL;
+    char key[TACIT_KEY_TEXT], endpoint[TACIT_ADDRESS_TEXT];
+    if (at == NULL || strchr(at, '*') != NULL || len >= (int)sizeof in->conf)
+        return len;
+    tacit_key_to_text(in->secrets->identity.public_key, key);
+    tacit_address_to_text(&in->first, endpoint);
+    return len + snprintf(in->conf + len, sizeof in->conf - (size_t)len, own_format,
+                          at + 1, key, endpoint);
+}
+
 /* Puts together what will be written, and loads it before it is. */
 static int compose(struct init *in)
 {
     struct tacit_fault fault;
     struct tacit_policy *policy;
     int n = snprintf(in->conf, sizeof in->conf, conf_format, in->listen);
+    if (make_keys(in) != 0)
+        return CLI_FAILED;
+    n = compose_own(in, n);
     if (n >= (int)sizeof in->conf)
         return cli_fail("--listen: %zu bytes, expected fewer addresses",
                         strlen(in->listen));
-    if (make_keys(in) != 0)
-        return CLI_FAILED;
     in->overlay = (struct cli_overlay){
         .texts = {{in->paths[0], in->secrets->mesh_text, in->mesh_len},
                   {in->paths[1], in->secrets->identity_text, TACIT_KEY_TEXT},

@@ -21,6 +21,17 @@ static const struct {
      "say at which stage a connection to a node fails, and what to do", cli_doctor},
     {"ping", "[--conf FILE] [--as NAME] NODE", "say how long connecting to a node takes",
      cli_ping},
+    {"call",
+     "[--conf FILE] [--as NAME] [-c COOKIE] [--timeout SECONDS] NODE "
+     "{MODULE FUNCTION [ARGS] | -a 'MODULE FUNCTION ARGS' | -m}",
+     "call a function of a node and print what it returns; -m: load a module that stands "
+     "on the standard input",
+     cli_call},
+    {"eval",
+     "[--conf FILE] [--as NAME] [-c COOKIE] [--timeout SECONDS] NODE [EXPRESSIONS]",
+     "have a node evaluate Erlang expressions, or the standard input, and print the "
+     "value",
+     cli_eval},
     {"reload", "[--conf FILE]", "have this host's nodes read the configuration anew",
      cli_reload},
     {"show", "[--conf FILE] [--json | dump]",

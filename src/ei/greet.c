@@ -2,6 +2,7 @@
  * Erlang's own handshake inside the channel: ei runs it, but does not ask whether the
  * other side is who the channel has proved it to be. A node's carrier does.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/cursor.h"
@@ -48,4 +49,14 @@ int cnode_link_greeted(struct cnode_link *l, const uint8_t *message, size_t len)
     for (size_t i = 1; nth == 0 && i < len && i < sizeof l->status; i++)
         l->status[i - 1] = message[i] > ' ' && message[i] < 127 ? (char)message[i] : '?';
     return TACIT_OK;
+}
+
+void cnode_link_dismissed(struct cnode_link *l, char *text, size_t cap)
+{
+    bool before_status = !l->inbound && l->greetings == 0;
+    if (before_status)
+        snprintf(l->status, sizeof l->status, "pending");
+    snprintf(text, cap, "it ended Erlang's handshake: %s",
+             before_status ? "it is just making a link with a node of this name"
+                           : "another cookie?");
 }

@@ -126,5 +126,7 @@ int cnode_link_read(struct cnode_link *l, char *buf, size_t *len, int64_t deadli
 
 /* --- greet.c: the peer's part of Erlang's handshake, before ei reads it */
 int cnode_link_greeted(struct cnode_link *l, const uint8_t *message, size_t len);
+/* The peer ended it without a word: why, by how far it had come. */
+void cnode_link_dismissed(struct cnode_link *l, char *text, size_t cap);
 
 #endif

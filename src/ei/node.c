@@ -159,6 +159,8 @@ static int find(const struct cnode *node, struct cnode_target *target)
 /* What ei has no word for: Erlang's handshake ended where the texts say nothing. */
 static void explain(const struct cnode_target *target)
 {
+    if (strcmp(target->status, "pending") == 0)
+        return;
     if (*target->status != '\0' && strncmp(target->status, "ok", 2) != 0)
         (void)cnode_fault(0, "%s: it answers '%s'%s", target->name, target->status,
                           strcmp(target->status, "alive") == 0

@@ -106,7 +106,7 @@ static int take_close(struct cnode_link *l, const uint8_t *data, size_t len)
     snprintf(full, sizeof full, "the peer closed: %s%s%s", tacit_close_name(reason),
              text[0] != '\0' ? ": " : "", text);
     if (!l->up && reason == TACIT_CLOSE_DONE)
-        snprintf(full, sizeof full, "it ended Erlang's handshake: another cookie?");
+        cnode_link_dismissed(l, full, sizeof full);
     return cnode_link_fail(l, TACIT_ECLOSED, full);
 }
 
