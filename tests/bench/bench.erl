@@ -4,7 +4,8 @@
 -export([main/0]).
 
 %% In this order, which is the table's.
--define(MEASUREMENTS, [roundtrip, stream, cipher, connect, trips, memory, load, mesh, pi]).
+-define(MEASUREMENTS, [roundtrip, stream, cipher, connect, trips, memory, load, rekey, mesh,
+                       pi]).
 
 -spec main() -> no_return().
 main() ->
