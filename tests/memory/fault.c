@@ -1,5 +1,6 @@
 #include "fault.h"
 
+#include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,13 +12,18 @@ enum {
 
 static void *live[LIVE_MAX];
 static size_t live_count, counted, fail_at;
-static bool failed;
+static bool failed, tells;
 
 void fault_arm(size_t at)
 {
     counted = 0;
     fail_at = at;
     failed = false;
+}
+
+void fault_tell(void)
+{
+    tells = true;
 }
 
 bool fault_disarm(void)
@@ -31,6 +37,9 @@ bool fault_now(void)
     if (fail_at == 0 || ++counted != fail_at)
         return false;
     failed = true;
+    errno = ENOMEM;
+    if (tells)
+        fputs("fault: this allocation fails\n", stderr);
     return true;
 }
 

@@ -12,6 +12,8 @@
 void fault_arm(size_t at);
 /* No more failures; whether one happened. */
 bool fault_disarm(void);
+/* Each failure is told on stderr. */
+void fault_tell(void);
 /* Whether the allocation that is about to be made must fail. */
 bool fault_now(void);
 
