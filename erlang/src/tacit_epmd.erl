@@ -105,6 +105,8 @@ own_names() ->
 name_part(Name) ->
     hd(string:split(Name, "@")).
 
+is_local({127, _, _, _}) ->
+    true;
 is_local(Ip) when is_tuple(Ip) ->
     {ok, Interfaces} = inet:getifaddrs(),
     lists:any(fun({_, Options}) -> lists:member({addr, Ip}, Options) end, Interfaces);
