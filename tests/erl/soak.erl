@@ -78,7 +78,8 @@ start(Options) ->
          [trust(From, To, proplists:get_value({Ip, maps:get(ip, To)}, Routes)) || To <- Hosts],
          mesh:in_mesh(From, ?CONF)
      end || #{ip := Ip} = From <- Hosts],
-    put(door, door:start(Host)),
+    %% It ends with this emulator, whatever ends that.
+    put(door, door:start(Host, #{exec => ["setpriv", "--pdeathsig", "KILL"]})),
     World = Options#{hosts => maps:from_list([{Ip, H} || #{ip := Ip} = H <- Hosts]),
                      routes => [R || {_, R} <- Routes], broken => #{},
                      rests => [], counts => #{}, failed => []},
