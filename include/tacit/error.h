@@ -16,6 +16,7 @@ enum tacit_error {
     /* Of the machine */
     TACIT_ENOMEM,  /* memory, or lockable memory, ran out */
     TACIT_ESYSTEM, /* a system call failed: errno tells which way */
+    TACIT_EABSENT, /* there is no such file */
     TACIT_ECRYPTO, /* libsodium did not start */
     /* Of the caller */
     TACIT_EINVAL, /* an argument that the function's comment rules out */

@@ -6,6 +6,7 @@ static const struct {
     [TACIT_OK] = {"ok", "no error"},
     [TACIT_ENOMEM] = {"no_memory", "memory ran out"},
     [TACIT_ESYSTEM] = {"system", "a system call failed"},
+    [TACIT_EABSENT] = {"absent", "there is no such file"},
     [TACIT_ECRYPTO] = {"crypto", "libsodium did not start"},
     [TACIT_EINVAL] = {"invalid", "invalid argument"},
     [TACIT_ESTATE] = {"state", "called at the wrong moment"},

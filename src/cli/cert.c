@@ -2,7 +2,6 @@
 #include "cli/cli.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -44,22 +43,6 @@ static int add_each(struct tacit_certificate *certificate, const char *option,
     return CLI_OK;
 }
 
-/* "365d" from the time `from` on, or a time. */
-static int take_end(const char *text, uint64_t from, uint64_t *ret_time)
-{
-    size_t len = strlen(text);
-    if (len >= 2 && len <= 6 && text[len - 1] == 'd' &&
-        strspn(text, "0123456789") == len - 1) {
-        *ret_time = from + strtoull(text, NULL, 10) * 86400;
-        return CLI_OK;
-    }
-    return tacit_time_from_text(text, ret_time) == 0
-               ? CLI_OK
-               : cli_fail("--not-after: got '%s', expected days such as 365d, or a time "
-                          "such as 2026-12-31 or 2026-12-31T23:59:59Z",
-                          text);
-}
-
 static int fill(struct tacit_certificate *c, const char **values)
 {
     *c = (struct tacit_certificate){.not_before = (uint64_t)time(NULL)};
@@ -74,7 +57,8 @@ static int fill(struct tacit_certificate *c, const char **values)
         return cli_fail("--not-before: got '%s', expected a time such as 2026-12-31 or "
                         "2026-12-31T23:59:59Z",
                         values[NOT_BEFORE]);
-    int status = take_end(values[NOT_AFTER], c->not_before, &c->not_after);
+    int status =
+        cli_take_end("--not-after", values[NOT_AFTER], c->not_before, &c->not_after);
     if (status == CLI_OK && c->not_after <= c->not_before)
         status = cli_fail("--not-after: got '%s', expected a later time than "
                           "--not-before's",

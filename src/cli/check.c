@@ -2,6 +2,9 @@
 #include "cli/cli.h"
 
 #include <stdio.h>
+#include <time.h>
+
+#include "policy/signed.h"
 
 /* Those that the door listens on. */
 static size_t print_interfaces(const struct tacit_policy *policy)
@@ -67,6 +70,22 @@ static void print_peer(const struct tacit_peer *peer)
            peer->directory ? "  may ask for names" : "");
 }
 
+static void print_policies(const struct tacit_policy *policy)
+{
+    const struct tacit_signed_policy *p;
+    const char *notice;
+    for (size_t i = 0; (p = tacit_policy_signed(policy, i)) != NULL; i++) {
+        if (p->source == NULL)
+            printf("policy       none yet, by [authority %s]\n", p->authority);
+        else
+            printf("policy       %s  serial %ju, by [authority %s]%s\n", p->source,
+                   (uintmax_t)p->serial, p->authority,
+                   p->fresh_until <= (uint64_t)time(NULL) ? "  stale" : "");
+    }
+    for (size_t i = 0; (notice = tacit_policy_notice(policy, i)) != NULL; i++)
+        printf("not taken    %s\n", notice);
+}
+
 int cli_check(int argc, char **argv)
 {
     static const struct option options[] = {{"conf", required_argument, NULL, 0},
@@ -90,6 +109,7 @@ int cli_check(int argc, char **argv)
         print_peer(peer);
     if (tacit_policy_peer(policy, 0) == NULL)
         puts("peer         none: nobody can connect");
+    print_policies(policy);
     for (size_t i = 0; (glob = tacit_policy_plain(policy, i)) != NULL; i++)
         printf("plain        %s  (not encrypted)\n", glob);
     tacit_policy_free(policy);

@@ -26,7 +26,7 @@ enum {
 typedef int cli_run_fn(int argc, char **argv);
 cli_run_fn cli_add_peer, cli_authority, cli_call, cli_cert, cli_check, cli_doctor,
     cli_eval, cli_explain, cli_init, cli_keygen, cli_mesh_key, cli_names, cli_ping,
-    cli_psk, cli_pubkey, cli_reload, cli_show;
+    cli_policy, cli_psk, cli_pubkey, cli_reload, cli_show;
 
 /* Prints "tacit: ..." to stderr and returns CLI_FAILED. */
 __attribute__((format(printf, 1, 2))) int cli_fail(const char *format, ...);
@@ -58,6 +58,9 @@ int cli_load(const char *option, struct tacit_policy **ret_policy);
 int cli_read_authority(const char *path, struct tacit_secret *ret_seed);
 int cli_read_certificate(const char *path, char text[TACIT_CERTIFICATE_MAX],
                          size_t *ret_len, struct tacit_certificate *ret_certificate);
+
+/* "365d", counted from a time on, or a time; option is for the message. */
+int cli_take_end(const char *option, const char *text, uint64_t from, uint64_t *ret_time);
 
 /* Which tacit.conf is meant: the option's value, else $TACIT_CONF, else the usual one. */
 const char *cli_conf_path(const char *option);

@@ -68,6 +68,21 @@ int cli_load(const char *option, struct tacit_policy **ret_policy)
     return CLI_OK;
 }
 
+int cli_take_end(const char *option, const char *text, uint64_t from, uint64_t *ret_time)
+{
+    size_t len = strlen(text);
+    if (len >= 2 && len <= 6 && text[len - 1] == 'd' &&
+        strspn(text, "0123456789") == len - 1) {
+        *ret_time = from + strtoull(text, NULL, 10) * 86400;
+        return CLI_OK;
+    }
+    return tacit_time_from_text(text, ret_time) == 0
+               ? CLI_OK
+               : cli_fail("%s: got '%s', expected days such as 365d, or a time such as "
+                          "2026-12-31 or 2026-12-31T23:59:59Z",
+                          option, text);
+}
+
 int cli_write_key(const char *path, const struct tacit_secret *key)
 {
     struct tacit_fault fault;

@@ -44,12 +44,19 @@ static const struct {
      "(each: [--conf FILE])",
      "replace the mesh's key while the mesh runs", cli_mesh_key},
     {"authority", "new|show FILE",
-     "make an authority, which signs certificates; print its public key", cli_authority},
+     "make an authority, which signs certificates and policies; print its public key",
+     cli_authority},
     {"cert",
      "sign --authority FILE --public-key KEY --name NAME[,...] [--group GROUP[,...]] "
      "--not-after DAYSd|TIME [--not-before TIME] FILE | show FILE | verify [--conf FILE] "
      "FILE",
      "make, print or check a certificate, which stands for a [peer] line", cli_cert},
+    {"policy",
+     "sign --authority FILE [--serial N] [--fresh-until DAYSd|TIME] RULES FILE | show "
+     "FILE "
+     "| verify [--conf FILE] FILE",
+     "make, print or check a policy: rules that one host hands to all others",
+     cli_policy},
     {"keygen", "FILE", "make an identity; print its public key", cli_keygen},
     {"pubkey", "FILE", "print the public key of an identity", cli_pubkey},
     {"psk", "FILE", "make a mesh key or a pair key", cli_psk},

@@ -6,6 +6,7 @@
 #ifndef TACIT_FILES_H
 #define TACIT_FILES_H
 
+#include <limits.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -39,5 +40,8 @@ int tacit_file_replace(const char *path, const void *bytes, size_t size,
  * is there and cannot be read, every key is taken for revoked.
  */
 bool tacit_file_revoked(const char *conf, const uint8_t key[TACIT_KEY_BYTES]);
+
+/* That file's path; false: it is too long. */
+bool tacit_file_revoked_path(const char *conf, char path[PATH_MAX]);
 
 #endif

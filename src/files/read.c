@@ -94,8 +94,11 @@ static int read_file(void *context, const char *path, bool secret, char *buf, si
     /* Not blocking: a FIFO would wait for a writer before it can be refused. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     (void)context;
-    if (fd < 0)
-        return refuse(fault, path, "%s, expected a readable file", strerror(errno));
+    if (fd < 0) {
+        bool absent = errno == ENOENT;
+        int error = refuse(fault, path, "%s, expected a readable file", strerror(errno));
+        return absent ? TACIT_EABSENT : error;
+    }
     int error = read_checked(fd, path, secret, buf, cap, ret_len, fault);
     close(fd);
     return error;

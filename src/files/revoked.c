@@ -17,13 +17,18 @@ static bool lists(FILE *file, const char *fingerprint)
     return found || ferror(file) != 0;
 }
 
-bool tacit_file_revoked(const char *conf, const uint8_t key[TACIT_KEY_BYTES])
+bool tacit_file_revoked_path(const char *conf, char path[PATH_MAX])
 {
     const char *slash = strrchr(conf, '/');
-    char path[PATH_MAX], fingerprint[TACIT_FINGERPRINT_TEXT];
-    int len = snprintf(path, sizeof path, "%.*srevoked",
+    int len = snprintf(path, PATH_MAX, "%.*srevoked",
                        slash != NULL ? (int)(slash - conf + 1) : 0, conf);
-    FILE *file = len < (int)sizeof path ? fopen(path, "re") : NULL;
+    return len > 0 && len < PATH_MAX;
+}
+
+bool tacit_file_revoked(const char *conf, const uint8_t key[TACIT_KEY_BYTES])
+{
+    char path[PATH_MAX], fingerprint[TACIT_FINGERPRINT_TEXT];
+    FILE *file = tacit_file_revoked_path(conf, path) ? fopen(path, "re") : NULL;
     if (file == NULL)
         return errno != ENOENT;
     tacit_fingerprint(key, fingerprint);

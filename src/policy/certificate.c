@@ -68,6 +68,14 @@ bool policy_authority_for(const struct tacit_policy *policy,
     return false;
 }
 
+bool policy_group_for(const struct tacit_policy *policy, const struct tacit_group *group,
+                      const char *name, bool dynamic)
+{
+    const struct policy_authority *authority = policy_source(policy, group->rule.source);
+    return !group->replaced &&
+           (authority == NULL || policy_authority_for(policy, authority, name, dynamic));
+}
+
 void policy_lower(uint64_t *until, uint64_t time)
 {
     if (time < *until)

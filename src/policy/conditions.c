@@ -1,11 +1,13 @@
 /* The conditions that [peer] and [group] have in common; [group] itself. */
 #include "policy/policy-internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void policy_rule_init(struct policy_conf *c, struct tacit_rule *rule)
 {
     *rule = (struct tacit_rule){.path = c->path,
+                                .source = c->source,
                                 .line = c->line,
                                 .from = c->policy->networks.count,
                                 .direction = TACIT_DIRECTION_BOTH,
@@ -32,7 +34,7 @@ int policy_add_group(struct policy_conf *c, const char *name)
                    "of any certificate");
     for (size_t i = 0; i < c->policy->groups.count; i++) {
         const struct tacit_group *other = &c->policy->groups.at[i];
-        if (strcmp(other->name, name) == 0)
+        if (other->rule.source == c->source && strcmp(other->name, name) == 0)
             return CONF_FAULT(c, c->line, "[group %s] is also at line %u, expected once",
                               name, other->rule.line);
     }
@@ -105,6 +107,20 @@ static int add_authority_name(struct policy_conf *c, const char *item)
 int policy_set_authority_names(struct policy_conf *c, const char *value)
 {
     return policy_each_item(c, value, add_authority_name);
+}
+
+int policy_set_authority_policy(struct policy_conf *c, const char *value)
+{
+    struct policy_authority *authority = last_authority(c);
+    if (*value == '\0')
+        return policy_value_fault(c, value, "the path of a file for its policies");
+    authority->policy = policy_path(c->policy->path, value);
+    if (authority->policy == NULL ||
+        asprintf(&authority->kept, "%s.kept", authority->policy) < 0) {
+        authority->kept = NULL;
+        return TACIT_ENOMEM;
+    }
+    return 0;
 }
 
 static int add_from(struct policy_conf *c, const char *item)

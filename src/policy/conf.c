@@ -85,6 +85,18 @@ int policy_conf_read(struct policy_conf *c)
     return c->error != 0 ? c->error : policy_check_whole(c);
 }
 
+int policy_rules_read(struct policy_conf *c, const char *path,
+                      const struct tacit_signed_rules *rules)
+{
+    c->path = path;
+    c->at = rules->text;
+    c->end = rules->text + rules->len;
+    c->line = rules->line;
+    c->section = NULL;
+    c->sections_seen = 0;
+    return policy_conf_read(c);
+}
+
 void policy_conf_free(struct policy_conf *c)
 {
     for (size_t i = 0; i < c->pair_paths.count; i++)

@@ -1,6 +1,7 @@
 /* Lines that contradict one another. */
 #include "policy/policy-internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static bool same_key(const struct tacit_peer *a, const struct tacit_peer *b)
@@ -34,27 +35,36 @@ static bool same_pair_key(const struct tacit_peer *a, const struct tacit_peer *b
 }
 
 /* Two lines for one node, in the order of the file. */
-static int clash(const struct tacit_policy *policy, struct tacit_fault *fault,
-                 const struct tacit_peer *a, const struct tacit_peer *b)
+static int clash(struct tacit_fault *fault, const struct tacit_peer *a,
+                 const struct tacit_peer *b)
 {
-    const struct tacit_peer *first = a->rule.line < b->rule.line ? a : b;
-    const struct tacit_peer *second = first == a ? b : a;
+    bool in_order = a->rule.source != b->rule.source ? a->rule.source < b->rule.source
+                                                     : a->rule.line < b->rule.line;
+    const struct tacit_peer *first = in_order ? a : b, *second = in_order ? b : a;
+    char of[80] = ""; /* another file */
+    if (a->rule.source != b->rule.source)
+        snprintf(of, sizeof of, " of %.70s", first->rule.path);
     if (strcmp(a->glob, b->glob) == 0)
-        return policy_fault(fault, policy->path, second->rule.line,
-                            "[peer %.160s] is also at line %u, expected once",
-                            second->glob, first->rule.line);
+        return policy_fault(fault, second->rule.path, second->rule.line,
+                            "[peer %.160s] is also at line %u%s, expected once",
+                            second->glob, first->rule.line, of);
     return policy_fault(
-        fault, policy->path, second->rule.line,
-        "[peer %.160s] and [peer %.160s] at line %u can name one node and "
+        fault, second->rule.path, second->rule.line,
+        "[peer %.120s] and [peer %.120s] at line %u%s can name one node and "
         "are equally specific, expected the same keys and conditions in both",
-        second->glob, first->glob, first->rule.line);
+        second->glob, first->glob, first->rule.line, of);
+}
+
+bool policy_gives_way(const struct tacit_peer *a, const struct tacit_peer *b)
+{
+    return a->rule.source != b->rule.source &&
+           (a->rule.source == 0 || b->rule.source == 0);
 }
 
 static bool contradict(const struct tacit_policy *policy, const struct tacit_peer *a,
                        const struct tacit_peer *b)
 {
-    /* What was signed elsewhere gives way to a line of tacit.conf. */
-    if (a->rule.source != b->rule.source && (a->rule.source == 0 || b->rule.source == 0))
+    if (policy_gives_way(a, b))
         return false;
     if (strcmp(a->glob, b->glob) == 0)
         return true;
@@ -70,7 +80,7 @@ static int check_twins(const struct tacit_policy *policy, struct tacit_fault *fa
     for (size_t i = 1; i < index->count; i++) {
         const struct tacit_peer *a = index->peers[i - 1], *b = index->peers[i];
         if (strcmp(a->glob, b->glob) == 0 && contradict(policy, a, b))
-            return clash(policy, fault, index->peers[i - 1], index->peers[i]);
+            return clash(fault, index->peers[i - 1], index->peers[i]);
     }
     return 0;
 }
@@ -87,12 +97,12 @@ static int check_globs(const struct tacit_policy *policy, struct tacit_fault *fa
             if (policy_glob_literals(b->glob) != literals)
                 break;
             if (contradict(policy, a, b))
-                return clash(policy, fault, a, b);
+                return clash(fault, a, b);
         }
         for (size_t j = 0; j < hosts->count; j++) {
             const struct tacit_peer *b = hosts->peers[j];
             if (policy_glob_literals(b->glob) == literals && contradict(policy, a, b))
-                return clash(policy, fault, a, b);
+                return clash(fault, a, b);
         }
     }
     return 0;
@@ -128,7 +138,7 @@ static int check_hosts(const struct tacit_policy *policy, struct tacit_fault *fa
                 strcmp(strchr(a->glob, '@'), strchr(b->glob, '@')) != 0)
                 break;
             if (contradict(policy, a, b))
-                return clash(policy, fault, a, b);
+                return clash(fault, a, b);
         }
     }
     return 0;

@@ -79,8 +79,9 @@ static enum tacit_reason ask_groups(const struct tacit_policy *policy,
     enum tacit_reason reason = TACIT_NO_GROUP;
     for (size_t i = 0; i < policy->groups.count; i++) {
         const struct tacit_group *group = &policy->groups.at[i];
-        if (strcmp(group->name, "*") != 0 &&
-            !policy_certificate_in_group(q->certificate, group->name))
+        if ((strcmp(group->name, "*") != 0 &&
+             !policy_certificate_in_group(q->certificate, group->name)) ||
+            !policy_group_for(policy, group, q->name, q->dynamic))
             continue;
         uint64_t until = d->until;
         enum tacit_reason answer = policy_rule_allows(policy, &group->rule, q, &until);

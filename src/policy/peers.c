@@ -15,6 +15,12 @@ int policy_add_peer(struct policy_conf *c, const char *glob)
         return c->error = policy_value_fault(
                    c, glob,
                    "a node name such as app@db1.example.net or *@db1.example.net");
+    if (c->authority != NULL &&
+        !policy_authority_for(c->policy, c->authority, glob, false))
+        return CONF_FAULT(c, c->line,
+                          "[peer %s] is for nodes that [authority %s] may not sign for, "
+                          "expected one within its names",
+                          glob, c->authority->name);
     struct tacit_peer *peer = POLICY_ADD(&c->policy->peers);
     if (peer == NULL || POLICY_ADD(&c->pair_paths) == NULL)
         return c->error = TACIT_ENOMEM;

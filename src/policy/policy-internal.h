@@ -47,6 +47,7 @@ struct policy_authority {
     unsigned line;
     uint8_t public_key[TACIT_KEY_BYTES]; /* Ed25519 */
     size_t globs, glob_count;            /* of policy->authority_globs */
+    char *policy, *kept; /* paths of its policies' files; NULL: it signs none */
 };
 
 /* One line of [test]. */
@@ -106,6 +107,8 @@ struct tacit_policy {
     POLICY_LIST(struct policy_fingerprint) revoked; /* sorted */
     POLICY_LIST(struct tacit_door_user) door_users;
     POLICY_LIST(struct policy_test) tests;
+    POLICY_LIST(struct tacit_signed_policy) signed_policies; /* i-th: source i + 1 */
+    POLICY_LIST(struct tacit_fault) notices;
 
     struct policy_index exact; /* names without '*', by name */
     struct policy_index hosts; /* '*' in the name part only: by host, likewise */
@@ -123,7 +126,11 @@ struct policy_section;
 struct policy_conf {
     struct tacit_policy *policy;
     struct tacit_fault *fault;
-    const char *path;     /* of the file; lives as long as the policy */
+    const char *path; /* of the file; lives as long as the policy */
+    unsigned source;  /* 0: tacit.conf; above: as in struct tacit_rule */
+    const struct policy_authority *authority; /* who signed the file; NULL: tacit.conf */
+    bool kept_only;       /* no policies but those that were in force before */
+    bool took_new;        /* one that was not */
     unsigned suites;      /* those that this machine can run */
     const char *at, *end; /* the text that is left */
     unsigned line;        /* of the text handed out last */
@@ -204,6 +211,10 @@ bool policy_network_has(const struct policy_network *network,
 /* Reads the text c->at .. c->end into c->policy. Key files are not opened. */
 int policy_conf_read(struct policy_conf *c);
 
+/* The same for rules that are signed: c->source and c->authority say by whom. */
+int policy_rules_read(struct policy_conf *c, const char *path,
+                      const struct tacit_signed_rules *rules);
+
 /* A line that starts with '[': leaves the section before it and enters this one. */
 int policy_enter_section(struct policy_conf *c, const char *text, size_t len);
 
@@ -247,8 +258,8 @@ policy_set_fn policy_set_key_file, policy_set_suites, policy_set_identity,
     policy_set_source, policy_set_max_message, policy_set_public_key, policy_set_pair_key,
     policy_set_endpoint, policy_set_plain_node, policy_set_from, policy_set_direction,
     policy_set_visibility, policy_set_expires, policy_set_authority_key,
-    policy_set_authority_names, policy_set_revoked, policy_set_clock_grace,
-    policy_add_allow_test, policy_add_deny_test, policy_set_door,
+    policy_set_authority_names, policy_set_authority_policy, policy_set_revoked,
+    policy_set_clock_grace, policy_add_allow_test, policy_add_deny_test, policy_set_door,
     policy_set_door_identity, policy_set_door_users, policy_set_legacy_epmd,
     policy_set_door_key, policy_set_directory, policy_set_rekey_seconds,
     policy_set_rekey_bytes, policy_set_rekey_records;
@@ -265,6 +276,17 @@ struct policy_envelope {
 
 int policy_envelope_read(enum tacit_signed_kind kind, const char *text, size_t len,
                          struct policy_envelope *ret_envelope);
+
+/* Reads the newest policy of each authority that may sign them. */
+int policy_read_signed(struct policy_conf *c, const struct tacit_files *files);
+/* Adds a notice. */
+int policy_note(struct tacit_policy *policy, const struct tacit_fault *fault);
+/* Who signed the rules of a source; NULL: nobody, they are tacit.conf's. */
+const struct policy_authority *policy_source(const struct tacit_policy *policy,
+                                             unsigned source);
+/* Whether a signed [group] is for nodes of this name: its authority's names bound it. */
+bool policy_group_for(const struct tacit_policy *policy, const struct tacit_group *group,
+                      const char *name, bool dynamic);
 
 /* Whether text may be the name of a group or an authority. */
 bool policy_label_ok(const char *text);
@@ -323,6 +345,9 @@ void policy_index_free(struct tacit_policy *policy);
 
 /* Whether the lines of the file contradict one another. */
 int policy_check_conflicts(const struct tacit_policy *policy, struct tacit_fault *fault);
+
+/* Whether one of them was signed elsewhere and gives way to the other, of tacit.conf. */
+bool policy_gives_way(const struct tacit_peer *a, const struct tacit_peer *b);
 
 /* Whether two lines of one host give its door two keys (directory.c). */
 int policy_check_doors(const struct tacit_policy *policy, struct tacit_fault *fault);

@@ -45,6 +45,14 @@ void tacit_policy_free(struct tacit_policy *policy)
     free(policy->peers.at);
     free(policy->groups.at);
     free(policy->networks.at);
+    for (size_t i = 0; i < policy->authorities.count; i++) {
+        free(policy->authorities.at[i].policy);
+        free(policy->authorities.at[i].kept);
+    }
+    for (size_t i = 0; i < policy->signed_policies.count; i++)
+        free(policy->signed_policies.at[i].text);
+    free(policy->signed_policies.at);
+    free(policy->notices.at);
     free(policy->authorities.at);
     free(policy->authority_globs.at);
     free(policy->plain.at);
@@ -196,34 +204,54 @@ static int read_secrets(struct policy_conf *c, const struct tacit_files *files)
     return error;
 }
 
-static int load(const char *path, const struct tacit_files *files, unsigned suites,
-                bool for_door, struct tacit_policy **ret_policy,
-                struct tacit_fault *fault)
+/* All rules are there: makes them ready to be asked. */
+static int finish_rules(struct tacit_policy *policy, struct tacit_fault *fault)
 {
+    policy_sort_revoked(policy);
+    int error = policy_index_build(policy);
+    return error != 0 ? error : policy_check_conflicts(policy, fault);
+}
+
+/* What is to be loaded. */
+struct load {
+    const char *path;
+    const struct tacit_files *files;
+    unsigned suites;
+    bool for_door;
+    bool kept_only; /* see struct policy_conf */
+    bool took_new;
+};
+
+static int load_once(struct load *load, struct tacit_policy **ret_policy,
+                     struct tacit_fault *fault)
+{
+    const char *path = load->path;
     fault->text[0] = '\0';
-    if (sodium_init() < 0)
-        return fault_of(fault, path, TACIT_ECRYPTO);
     struct tacit_policy *policy = new_policy(path);
     if (policy == NULL)
         return fault_of(fault, path, TACIT_ENOMEM);
 
-    policy->suites = suites;
+    policy->suites = load->suites;
     struct policy_conf c = {.policy = policy,
                             .path = policy->path,
                             .fault = fault,
-                            .suites = suites,
-                            .for_door = for_door};
-    int error = read_conf(&c, files);
-    if (error == 0 && for_door && policy->door == NULL)
+                            .suites = load->suites,
+                            .kept_only = load->kept_only,
+                            .for_door = load->for_door};
+    int error = read_conf(&c, load->files);
+    if (error == 0 && load->for_door && policy->door == NULL)
         error = policy_fault(
             fault, path, 0, "[host] has no door, expected 'door = PATH' for secure-epmd");
     if (error == 0)
-        error = read_secrets(&c, files);
-    policy_sort_revoked(policy);
+        error = policy_read_signed(&c, load->files);
     if (error == 0)
-        error = policy_index_build(policy);
+        error = read_secrets(&c, load->files);
     if (error == 0)
-        error = policy_check_conflicts(policy, fault);
+        error = finish_rules(policy, fault);
+    load->took_new = c.took_new;
+    /* Its own tests come before it is anybody's. */
+    if (error == 0 && c.took_new)
+        error = tacit_policy_test(policy, fault);
     policy_conf_free(&c);
     if (error != 0) {
         tacit_policy_free(policy);
@@ -233,17 +261,74 @@ static int load(const char *path, const struct tacit_files *files, unsigned suit
     return 0;
 }
 
+/* A fault of a policy that is new costs that policy only. */
+static int load(struct load load, struct tacit_policy **ret_policy,
+                struct tacit_fault *fault)
+{
+    struct tacit_fault again;
+    if (sodium_init() < 0) {
+        fault->text[0] = '\0';
+        return fault_of(fault, load.path, TACIT_ECRYPTO);
+    }
+    int error = load_once(&load, ret_policy, fault);
+    if (error == 0 || !load.took_new)
+        return error;
+    load.kept_only = true;
+    struct tacit_policy *policy;
+    if (load_once(&load, &policy, &again) != 0)
+        return error;
+    if (policy_note(policy, fault) != 0) {
+        tacit_policy_free(policy);
+        return error;
+    }
+    *ret_policy = policy;
+    return 0;
+}
+
 int tacit_policy_load(const char *path, const struct tacit_files *files, unsigned suites,
                       struct tacit_policy **ret_policy, struct tacit_fault *fault)
 {
-    return load(path, files, suites, false, ret_policy, fault);
+    struct load what = {.path = path, .files = files, .suites = suites};
+    return load(what, ret_policy, fault);
 }
 
 int tacit_policy_load_door(const char *path, const struct tacit_files *files,
                            unsigned suites, struct tacit_policy **ret_policy,
                            struct tacit_fault *fault)
 {
-    return load(path, files, suites, true, ret_policy, fault);
+    struct load what = {.path = path, .files = files, .suites = suites, .for_door = true};
+    return load(what, ret_policy, fault);
+}
+
+int tacit_policy_try_rules(const char *path, const char *text, size_t len,
+                           struct tacit_fault *fault)
+{
+    /* For any name: how far the authority may go is each host's to say. */
+    static const struct policy_name any = {"*@*"};
+    struct tacit_policy *policy = new_policy(path);
+    fault->text[0] = '\0';
+    if (policy == NULL)
+        return fault_of(fault, path, TACIT_ENOMEM);
+    struct policy_conf c = {.policy = policy, .fault = fault, .source = 1};
+    struct policy_authority *authority = POLICY_ADD(&policy->authorities);
+    struct policy_name *glob = POLICY_ADD(&policy->authority_globs);
+    struct tacit_signed_policy *signed_policy = POLICY_ADD(&policy->signed_policies);
+    const struct tacit_signed_rules rules = {.text = text, .len = len};
+    int error = TACIT_ENOMEM;
+    if (authority != NULL && glob != NULL && signed_policy != NULL) {
+        *glob = any;
+        authority->glob_count = 1;
+        signed_policy->public_key = authority->public_key;
+        c.authority = authority;
+        error = policy_rules_read(&c, policy->path, &rules);
+    }
+    if (error == 0)
+        error = finish_rules(policy, fault);
+    if (error == 0)
+        error = tacit_policy_test(policy, fault);
+    policy_conf_free(&c);
+    tacit_policy_free(policy);
+    return error != 0 ? fault_of(fault, path, error) : 0;
 }
 
 const char *tacit_policy_path(const struct tacit_policy *policy)

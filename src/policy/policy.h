@@ -43,7 +43,8 @@ struct tacit_fault {
 /*
  * Reads whole files for the policy. read() puts at most cap bytes of the file at path
  * into buf. secret is true for a file that group and others must not be able to read.
- * Returns 0, or an error with the reason in fault (with the path, without a line).
+ * Returns 0, or an error with the reason in fault (with the path, without a line):
+ * TACIT_EABSENT where nothing is there.
  */
 struct tacit_files {
     void *context;

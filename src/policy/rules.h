@@ -84,6 +84,8 @@ struct tacit_peer {
 struct tacit_group {
     char name[TACIT_GROUP_MAX + 1]; /* "*": every certificate's holder */
     struct tacit_rule rule;
+    bool replaced; /* it is signed, and tacit.conf has one of its name: counts for nothing
+                    */
 };
 
 /*

@@ -12,6 +12,7 @@ struct policy_key {
     policy_set_fn *set;
     const char *required; /* what to write, where it must be there */
     bool repeats;
+    bool is_local; /* not for others to sign */
 };
 
 struct policy_section {
@@ -19,6 +20,7 @@ struct policy_section {
     const char *shown; /* how it is written */
     const char *required;
     policy_set_fn *open; /* takes NAME of [peer NAME]; such sections repeat */
+    bool is_local;       /* not for others to sign */
     struct policy_key keys[KEYS_MAX + 1];
 };
 
@@ -27,65 +29,73 @@ static const struct policy_section sections[] = {
      "[mesh]",
      "key-file = FILE",
      NULL,
-     {{"key-file", policy_set_key_file, "key-file = FILE", false},
-      {"suites", policy_set_suites, NULL, false},
-      {"revoked", policy_set_revoked, NULL, true},
-      {"rekey-seconds", policy_set_rekey_seconds, NULL, false},
-      {"rekey-bytes", policy_set_rekey_bytes, NULL, false},
-      {"rekey-records", policy_set_rekey_records, NULL, false},
-      {"clock-grace", policy_set_clock_grace, NULL, false}}},
+     false,
+     {{"key-file", policy_set_key_file, "key-file = FILE", false, true},
+      {"suites", policy_set_suites, NULL, false, true},
+      {"revoked", policy_set_revoked, NULL, true, false},
+      {"rekey-seconds", policy_set_rekey_seconds, NULL, false, true},
+      {"rekey-bytes", policy_set_rekey_bytes, NULL, false, true},
+      {"rekey-records", policy_set_rekey_records, NULL, false, true},
+      {"clock-grace", policy_set_clock_grace, NULL, false, true}}},
     {"host",
      "[host]",
      "identity = FILE",
      NULL,
-     {{"identity", policy_set_identity, "identity = FILE", false},
-      {"certificate", policy_set_certificate, NULL, false},
-      {"listen", policy_set_listen, NULL, true},
-      {"listen-wildcard", policy_set_listen_wildcard, NULL, false},
-      {"source", policy_set_source, NULL, false},
-      {"max-message", policy_set_max_message, NULL, false},
-      {"door", policy_set_door, NULL, false},
-      {"door-identity", policy_set_door_identity, NULL, false},
-      {"door-users", policy_set_door_users, NULL, true},
-      {"legacy-epmd", policy_set_legacy_epmd, NULL, false}}},
+     true,
+     {{"identity", policy_set_identity, "identity = FILE", false, false},
+      {"certificate", policy_set_certificate, NULL, false, false},
+      {"listen", policy_set_listen, NULL, true, false},
+      {"listen-wildcard", policy_set_listen_wildcard, NULL, false, false},
+      {"source", policy_set_source, NULL, false, false},
+      {"max-message", policy_set_max_message, NULL, false, false},
+      {"door", policy_set_door, NULL, false, false},
+      {"door-identity", policy_set_door_identity, NULL, false, false},
+      {"door-users", policy_set_door_users, NULL, true, false},
+      {"legacy-epmd", policy_set_legacy_epmd, NULL, false, false}}},
     {"peer",
      "[peer NAME]",
      NULL,
      policy_add_peer,
-     {{"public-key", policy_set_public_key, NULL, false},
-      {"pair-key", policy_set_pair_key, NULL, false},
-      {"endpoint", policy_set_endpoint, NULL, false},
-      {"from", policy_set_from, NULL, true},
-      {"direction", policy_set_direction, NULL, false},
-      {"visibility", policy_set_visibility, NULL, false},
-      {"expires", policy_set_expires, NULL, false},
-      {"door-key", policy_set_door_key, NULL, false},
-      {"directory", policy_set_directory, NULL, false}}},
+     false,
+     {{"public-key", policy_set_public_key, NULL, false, false},
+      {"pair-key", policy_set_pair_key, NULL, false, true},
+      {"endpoint", policy_set_endpoint, NULL, false, false},
+      {"from", policy_set_from, NULL, true, false},
+      {"direction", policy_set_direction, NULL, false, false},
+      {"visibility", policy_set_visibility, NULL, false, false},
+      {"expires", policy_set_expires, NULL, false, false},
+      {"door-key", policy_set_door_key, NULL, false, false},
+      {"directory", policy_set_directory, NULL, false, false}}},
     {"group",
      "[group NAME]",
      NULL,
      policy_add_group,
-     {{"from", policy_set_from, NULL, true},
-      {"direction", policy_set_direction, NULL, false},
-      {"visibility", policy_set_visibility, NULL, false},
-      {"expires", policy_set_expires, NULL, false}}},
+     false,
+     {{"from", policy_set_from, NULL, true, false},
+      {"direction", policy_set_direction, NULL, false, false},
+      {"visibility", policy_set_visibility, NULL, false, false},
+      {"expires", policy_set_expires, NULL, false, false}}},
     {"authority",
      "[authority NAME]",
      NULL,
      policy_add_authority,
-     {{"public-key", policy_set_authority_key, "public-key = KEY", false},
-      {"names", policy_set_authority_names, "names = NAME", true}}},
+     true,
+     {{"public-key", policy_set_authority_key, "public-key = KEY", false, false},
+      {"names", policy_set_authority_names, "names = NAME", true, false},
+      {"policy", policy_set_authority_policy, NULL, false, false}}},
     {"test",
      "[test]",
      NULL,
      NULL,
-     {{"allow", policy_add_allow_test, NULL, true},
-      {"deny", policy_add_deny_test, NULL, true}}},
+     false,
+     {{"allow", policy_add_allow_test, NULL, true, false},
+      {"deny", policy_add_deny_test, NULL, true, false}}},
     {"plain",
      "[plain]",
      NULL,
      NULL,
-     {{"node", policy_set_plain_node, "node = NAME", true}}},
+     true,
+     {{"node", policy_set_plain_node, "node = NAME", true, false}}},
 };
 
 enum {
@@ -98,14 +108,26 @@ int policy_value_fault(struct policy_conf *c, const char *value, const char *exp
                       QUOTE(value, strlen(value)), expected);
 }
 
+/* Whether the file that is read may have it. */
+static bool has_section(const struct policy_conf *c, const struct policy_section *section)
+{
+    return c->authority == NULL || !section->is_local;
+}
+
+static bool has_key(const struct policy_conf *c, const struct policy_key *key)
+{
+    return c->authority == NULL || !key->is_local;
+}
+
 /* What must be in the section that ends here. */
 static int leave_section(struct policy_conf *c)
 {
     if (c->section == NULL)
         return 0;
     for (unsigned i = 0; c->section->keys[i].name != NULL; i++) {
-        const char *required = c->section->keys[i].required;
-        if (required == NULL || (c->keys_seen >> i & 1) != 0)
+        const struct policy_key *key = &c->section->keys[i];
+        const char *required = key->required;
+        if (required == NULL || !has_key(c, key) || (c->keys_seen >> i & 1) != 0)
             continue;
         if (c->section->open != NULL)
             return CONF_FAULT(c, c->section_line, "[%s %s] has no %s, expected '%s'",
@@ -117,10 +139,12 @@ static int leave_section(struct policy_conf *c)
     return 0;
 }
 
-static const struct policy_section *find_section(const char *name, size_t len)
+static const struct policy_section *find_section(const struct policy_conf *c,
+                                                 const char *name, size_t len)
 {
     for (unsigned i = 0; i < SECTIONS; i++) {
-        if (strlen(sections[i].name) == len && memcmp(sections[i].name, name, len) == 0)
+        if (strlen(sections[i].name) == len && memcmp(sections[i].name, name, len) == 0 &&
+            has_section(c, &sections[i]))
             return &sections[i];
     }
     return NULL;
@@ -156,20 +180,33 @@ static void name_next(char *out, size_t cap, const char *name, bool is_last)
     strncat(out, name, cap - strlen(out) - 1);
 }
 
-static const char *section_names(char *out, size_t cap)
+static const char *section_names(const struct policy_conf *c, char *out, size_t cap)
 {
+    unsigned last = SECTIONS - 1;
+    while (!has_section(c, &sections[last]))
+        last--;
     out[0] = '\0';
-    for (unsigned i = 0; i < SECTIONS; i++)
-        name_next(out, cap, sections[i].shown, i + 1 == SECTIONS);
+    for (unsigned i = 0; i <= last; i++)
+        if (has_section(c, &sections[i]))
+            name_next(out, cap, sections[i].shown, i == last);
     return out;
 }
 
-/* The keys of a section. */
-static const char *key_names(const struct policy_section *section, char *out, size_t cap)
+/* The keys of the section. */
+static const char *key_names(const struct policy_conf *c, char *out, size_t cap)
 {
+    const struct policy_key *keys = c->section->keys;
+    const char *name = NULL;
     out[0] = '\0';
-    for (unsigned i = 0; section->keys[i].name != NULL; i++)
-        name_next(out, cap, section->keys[i].name, section->keys[i + 1].name == NULL);
+    for (unsigned i = 0; keys[i].name != NULL; i++) {
+        if (!has_key(c, &keys[i]))
+            continue;
+        if (name != NULL)
+            name_next(out, cap, name, false);
+        name = keys[i].name;
+    }
+    if (name != NULL)
+        name_next(out, cap, name, true);
     return out;
 }
 
@@ -188,14 +225,14 @@ int policy_enter_section(struct policy_conf *c, const char *text, size_t len)
     policy_trim(&inner, &inner_len);
     while (name_len < inner_len && !is_space(inner[name_len]))
         name_len++;
-    const struct policy_section *section = find_section(inner, name_len);
+    const struct policy_section *section = find_section(c, inner, name_len);
     const char *rest = inner + name_len;
     size_t rest_len = inner_len - name_len;
     policy_trim(&rest, &rest_len);
     if (section == NULL || (section->open != NULL) != (rest_len > 0)) {
         char names[128];
         return CONF_FAULT(c, c->line, "got '%s', expected %s", QUOTE(text, len),
-                          section_names(names, sizeof names));
+                          section_names(c, names, sizeof names));
     }
 
     unsigned bit = 1u << (section - sections);
@@ -218,12 +255,13 @@ int policy_take_pair(struct policy_conf *c, const char *name, const char *value)
     const struct policy_key *keys = c->section->keys;
     char names[256];
     unsigned i = 0;
-    while (keys[i].name != NULL && strcmp(keys[i].name, name) != 0)
+    while (keys[i].name != NULL &&
+           (strcmp(keys[i].name, name) != 0 || !has_key(c, &keys[i])))
         i++;
     if (keys[i].name == NULL)
         return CONF_FAULT(c, c->line, "unknown key '%s' in %s, expected %s",
                           QUOTE(name, strlen(name)), c->section->shown,
-                          key_names(c->section, names, sizeof names));
+                          key_names(c, names, sizeof names));
     if ((c->keys_seen >> i & 1) != 0 && !keys[i].repeats)
         return CONF_FAULT(c, c->line, "%s is set twice in %s, expected once", name,
                           c->section->shown);
@@ -256,7 +294,7 @@ int policy_check_whole(struct policy_conf *c)
 {
     struct tacit_policy *p = c->policy;
     char text[TACIT_ADDRESS_TEXT];
-    if (leave_section(c) != 0)
+    if (leave_section(c) != 0 || c->authority != NULL)
         return c->error;
     for (unsigned i = 0; i < SECTIONS; i++) {
         if (sections[i].required != NULL && (c->sections_seen >> i & 1) == 0)

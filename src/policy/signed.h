@@ -16,6 +16,13 @@
 
 #include "policy/policy.h"
 
+enum {
+    TACIT_POLICY_MAX = 4 << 20, /* bytes of a signed policy's text */
+};
+
+/* The highest serial number of a policy: 18 digits. */
+#define TACIT_SERIAL_MAX UINT64_C(999999999999999999)
+
 enum tacit_signed_kind {
     TACIT_SIGNED_CERTIFICATE,
     TACIT_SIGNED_POLICY,
@@ -80,5 +87,80 @@ enum tacit_reason tacit_policy_judge(const struct tacit_policy *policy,
                                      const struct tacit_certificate *certificate,
                                      uint64_t now, const char **ret_name,
                                      const char **ret_authority);
+
+/* --- policies ----------------------------------------------------------------------- */
+
+/* What a signed policy says of itself. */
+struct tacit_signed_header {
+    uint64_t serial;      /* 1..TACIT_SERIAL_MAX: of one authority's the highest counts */
+    uint64_t fresh_until; /* seconds since 1970, then it is stale; TACIT_NEVER */
+};
+
+/* The rules of a signed policy; text is a part of the policy's. */
+struct tacit_signed_rules {
+    struct tacit_signed_header header;
+    uint8_t hash[TACIT_KEY_BYTES]; /* of header and rules: two with one hash are one */
+    const char *text;
+    size_t len;
+    unsigned line; /* lines of the policy that stand before the rules */
+};
+
+/*
+ * Signs rules, text as in tacit.conf: try them before. TACIT_EINVAL: not a serial;
+ * TACIT_ESPACE: longer than cap.
+ */
+int tacit_policy_sign(const struct tacit_signed_header *header,
+                      const struct tacit_secret *seed, const char *rules, size_t len,
+                      char *out, size_t cap, size_t *ret_len);
+
+/*
+ * Whether a policy may hold these rules: [mesh] with revoked alone, [peer] without
+ * pair-key, [group] and [test], whose tests pass. The fault names path, and lines of
+ * text.
+ */
+int tacit_policy_try_rules(const char *path, const char *text, size_t len,
+                           struct tacit_fault *fault);
+
+/*
+ * Opens a policy whose signature holds under the authority that it names; whose that is,
+ * and what the rules say, is for tacit_policy_load. TACIT_EAUTH or TACIT_EFORMAT, for
+ * which tacit_policy_open_text has words.
+ */
+int tacit_policy_open(const char *text, size_t len,
+                      uint8_t ret_authority[TACIT_KEY_BYTES],
+                      struct tacit_signed_rules *ret_rules);
+const char *tacit_policy_open_text(const char *text, size_t len, int error);
+
+/*
+ * An [authority NAME] with a policy = FILE: tacit_policy_load takes the newest of its
+ * policies that is in FILE or in FILE.kept, with its rules behind those of tacit.conf. A
+ * file that is no better than the other is passed over with a notice; a fault of the one
+ * that is new likewise, where the other is good.
+ */
+struct tacit_signed_policy {
+    const char *authority; /* the section's name */
+    const uint8_t *public_key;
+    const char *path, *kept;
+    const char *source; /* the one of the two that was read; NULL: none */
+    uint64_t serial;    /* 0: none */
+    uint64_t fresh_until;
+    uint8_t hash[TACIT_KEY_BYTES];
+    char *text; /* NULL: none */
+    size_t len;
+};
+
+/* The i-th authority's, or NULL past the last. */
+const struct tacit_signed_policy *tacit_policy_signed(const struct tacit_policy *policy,
+                                                      size_t i);
+
+/* What was passed over and why, for the log: the i-th, or NULL past the last. */
+const char *tacit_policy_notice(const struct tacit_policy *policy, size_t i);
+
+/*
+ * Whether a policy may come after the one in force: no authority's policy goes back, or
+ * is another under the same serial. TACIT_ECONFIG.
+ */
+int tacit_policy_follows(const struct tacit_policy *policy,
+                         const struct tacit_policy *before, struct tacit_fault *fault);
 
 #endif

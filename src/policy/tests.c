@@ -83,6 +83,21 @@ static bool authority_reaches(const struct tacit_policy *policy, const char *glo
     return false;
 }
 
+/* Likewise whether a [group] is for some of it. */
+static bool group_reaches(const struct tacit_policy *policy,
+                          const struct tacit_group *group, const char *glob)
+{
+    const struct policy_authority *authority = policy_source(policy, group->rule.source);
+    if (group->replaced || authority == NULL)
+        return !group->replaced;
+    for (size_t i = 0; i < authority->glob_count; i++) {
+        const char *own = policy->authority_globs.at[authority->globs + i].text;
+        if (policy_globs_meet(own, glob))
+            return true;
+    }
+    return false;
+}
+
 static enum tacit_reason ask_peer(const struct tacit_policy *policy,
                                   const struct tacit_peer *peer,
                                   const struct tacit_question *q, const char *glob)
@@ -102,6 +117,8 @@ static enum tacit_reason ask_groups(const struct tacit_policy *policy,
     if (!authority_reaches(policy, glob))
         return reason;
     for (size_t i = 0; i < policy->groups.count && reason != TACIT_ALLOWED; i++) {
+        if (!group_reaches(policy, &policy->groups.at[i], glob))
+            continue;
         *ret_group = &policy->groups.at[i];
         reason = ask_rule(policy, &policy->groups.at[i].rule, q);
     }

@@ -47,13 +47,19 @@ static int get(const char *path, bool secret, size_t cap)
     return files.read(files.context, path, secret, buf, cap, &buf_len, &fault);
 }
 
-static void assert_refused(const char *path, bool secret, size_t cap, const char *reason)
+static void assert_fault(int error, const char *path, bool secret, size_t cap,
+                         const char *reason)
 {
     char expected[TACIT_FAULT_MAX];
-    assert_int_equal(get(path, secret, cap), TACIT_ESYSTEM);
+    assert_int_equal(get(path, secret, cap), error);
     assert_int_equal(buf_len, 999);
     snprintf(expected, sizeof expected, "%s: %s", path, reason);
     assert_string_equal(fault.text, expected);
+}
+
+static void assert_refused(const char *path, bool secret, size_t cap, const char *reason)
+{
+    assert_fault(TACIT_ESYSTEM, path, secret, cap, reason);
 }
 
 static void assert_holds(const char *path, const char *text)
@@ -179,8 +185,8 @@ static void what_is_no_regular_file_is_refused_at_once(void **state)
 
 static void a_missing_file_is_named(void **state)
 {
-    assert_refused(in_dir("none"), true, sizeof buf,
-                   "No such file or directory, expected a readable file");
+    assert_fault(TACIT_EABSENT, in_dir("none"), true, sizeof buf,
+                 "No such file or directory, expected a readable file");
 }
 
 /* ---- Writing ----------------------------------------------------------------------- */
