@@ -3,7 +3,7 @@
 
 -export([info/0, info/1, reload/0, revoke/1, unrevoke/1, version/0]).
 
--export_type([host/0, link/0, down/0]).
+-export_type([host/0, link/0, down/0, policy/0]).
 
 %% All texts are binaries; counters start with the emulator.
 -type host() :: #{configuration := binary(),  % the file in force
@@ -14,6 +14,8 @@
                             state := none | registered | lost | refused,
                             text := binary()},   % for people: what is wrong
                   mesh_keys := [binary()],    % marks; it seals with the first
+                  policies := [policy()],     % of each authority that may sign them
+                  not_taken := [binary()],    % policies that were passed over, and why
                   accepted := non_neg_integer(),   % sockets
                   pending := non_neg_integer(),    % of them, handshake not done
                   strangers := non_neg_integer(),  % without a valid first message
@@ -25,6 +27,10 @@
                   told := non_neg_integer(),       % bytes sent before a valid one
                   handshakes := non_neg_integer(), % completed, in either role
                   links := [link()]}.
+-type policy() :: #{authority := binary(),    % the section's name
+                    serial := non_neg_integer(), % 0: none has come yet
+                    file := binary(),         % from which it was read
+                    fresh_until := non_neg_integer() | infinity}. % seconds since 1970
 -type link() :: #{node := node() | undefined,
                   state := connecting | handshake | passive | up,
                   direction := in | out,           % who dialled
@@ -51,8 +57,10 @@
 -spec info() -> {ok, host()} | {error, not_started}.
 info() ->
     try tacit_drv:info(host) of
-        {ok, Host} ->
-            {ok, Host#{links => [link_map(Info) || {_, Info} <- tacit_drv:links()]}};
+        {ok, #{policies := Policies} = Host} ->
+            {ok, Host#{policies := [maps:with([authority, serial, file, fresh_until], P)
+                                    || P <- Policies],
+                       links => [link_map(Info) || {_, Info} <- tacit_drv:links()]}};
         {error, closed} ->
             {error, not_started}
     catch

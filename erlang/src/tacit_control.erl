@@ -11,7 +11,8 @@
 -define(SIGNAL_RETRY, 200).
 
 -record(state, {conf :: file:filename() | undefined,
-                revoked = [] :: [binary()]}). % fingerprints
+                revoked = [] :: [binary()], % fingerprints
+                policies = tacit_policy:new() :: tacit_policy:policies()}).
 -type state() :: #state{}.
 
 -spec start_link() -> {ok, pid()} | ignore | {error, term()}.
@@ -91,7 +92,9 @@ handle_cast(started, #state{conf = undefined} = State) ->
     self() ! watch_signal,
     _ = erlang:send_after(?REVIEW_EVERY, self(), review),
     {ok, Revoked} = tacit_revoked:load(Conf), % tacit_boot has put them in force
-    {noreply, State#state{conf = Conf, revoked = Revoked}};
+    ok = net_kernel:monitor_nodes(true, [{node_type, all}]),
+    Policies = tacit_policy:loaded(State#state.policies),
+    {noreply, State#state{conf = Conf, revoked = Revoked, policies = Policies}};
 handle_cast(started, State) ->
     {noreply, State}.
 
@@ -99,7 +102,15 @@ handle_cast(started, State) ->
 handle_info(review, State) ->
     _ = review(),
     _ = erlang:send_after(?REVIEW_EVERY, self(), review),
-    {noreply, State};
+    {noreply, look(State)};
+handle_info({nodeup, Node, _}, #state{policies = Policies} = State) ->
+    {noreply, State#state{policies = tacit_policy:up(Node, Policies)}};
+handle_info({tacit_policies, Node, Have}, #state{policies = Policies} = State) ->
+    {noreply, State#state{policies = tacit_policy:compare(Node, Have, Policies)}};
+handle_info({tacit_policy, Node, Text}, #state{conf = Conf} = State) when Conf =/= undefined ->
+    {noreply, take_policy(Node, Text, State)};
+handle_info(tell_policies, #state{policies = Policies} = State) ->
+    {noreply, State#state{policies = tacit_policy:tell(Policies)}};
 handle_info({tacit_mesh_keys, Node, Marks}, State) ->
     take_mesh_keys(Node, Marks),
     {noreply, State};
@@ -117,15 +128,50 @@ handle_info(_Other, State) ->
 terminate(_Reason, #state{conf = undefined}) -> ok;
 terminate(_Reason, #state{conf = Conf}) -> tacit_socket:remove(Conf).
 
-reload(Revoked, #state{conf = Conf} = State) ->
-    case tacit_drv:reload(Conf) of
+reload(Revoked, State) ->
+    case reload(Revoked, <<>>, State) of
+        {ok, Cut, Next} -> {reply, {ok, #{cut => Cut}}, Next};
+        {error, _} = Error -> {reply, Error, State}
+    end.
+
+%% The same, with a policy that a peer sent.
+reload(Revoked, Policy, #state{conf = Conf, policies = Policies} = State) ->
+    case tacit_drv:reload(Conf, Policy) of
         ok ->
             tacit_drv:revoked(Revoked),
             Cut = review() ++ tacit_boot:cut_plain(),
             tell_mesh_keys(),
-            {reply, {ok, #{cut => Cut}}, State#state{revoked = Revoked}};
+            Next = tacit_policy:loaded(Policies),
+            {ok, Cut, State#state{revoked = Revoked, policies = Next}};
         {error, _} = Error ->
-            {reply, Error, State}
+            Error
+    end.
+
+%% Whether a policy was put in place, by somebody or by another node of this host: it comes
+%% in force as by a reload.
+look(#state{conf = undefined} = State) ->
+    State;
+look(#state{policies = Policies} = State) ->
+    case tacit_policy:look(Policies) of
+        {same, Next} -> State#state{policies = Next};
+        {changed, Next} -> reload_policy("a file", <<>>, State#state{policies = Next})
+    end.
+
+take_policy(Node, Text, #state{policies = Policies} = State) ->
+    case tacit_policy:accept(Node, Text, Policies) of
+        {ok, Next} -> reload_policy(Node, Text, State#state{policies = Next});
+        {known, Next} -> State#state{policies = Next}
+    end.
+
+reload_policy(From, Text, #state{revoked = Revoked} = State) ->
+    case reload(Revoked, Text, State) of
+        {ok, Cut, Next} ->
+            logger:notice("tacit: policy from ~ts: reloaded, ~b links cut", [From, length(Cut)]),
+            Next;
+        {error, Why} ->
+            logger:error("tacit: policy from ~ts: nothing was changed: ~ts", [From, Why]),
+            tacit_policy:keep(),
+            State
     end.
 
 %% A handshake shows which mesh keys a side can open; links that are up hear of a change from

@@ -14,7 +14,7 @@
 -module(tacit_drv).
 
 -export([load/0, configure/1, running/0, open/0, close/1]).
--export([reload/1, review/0, revoked/1, key_of/1, peer_mesh_keys/2]).
+-export([reload/2, policies/0, review/0, revoked/1, key_of/1, peer_mesh_keys/2]).
 -export([listen/2, accept/1, connect/2]).
 -export([send/2, recv/1, active/1, tick/1, seen/2, refuse/3]).
 -export([endpoint/1, is_plain/1, plain/0, last/1]).
@@ -71,13 +71,14 @@ running() ->
     end.
 
 %% Reads the configuration anew and puts it in force, or changes nothing: not before all of
-%% it is right, and all addresses that it names are listened on. One caller at a time.
--spec reload(file:filename()) -> ok | {error, string()}.
-reload(File) ->
+%% it is right, and all addresses that it names are listened on. With a signed policy, <<>>
+%% for none, it also has to be newer than the one in force. One caller at a time.
+-spec reload(file:filename(), binary()) -> ok | {error, string()}.
+reload(File, Policy) ->
     with_port(
       fun(Port) ->
               Path = unicode:characters_to_binary(File),
-              case done(control(Port, ?RELOAD, Path)) of
+              case done(control(Port, ?RELOAD, [<<(byte_size(Path)):16>>, Path, Policy])) of
                   ok -> receive {tacit_loaded, Port, Text} -> loaded(Port, Text) end;
                   {error, _} = Error -> Error
               end
@@ -285,6 +286,12 @@ info(host) ->
     with_port(fun(Port) -> call(Port, ?CALL_HOST) end);
 info(Port) ->
     call(Port, ?CALL_LINK).
+
+%% The policies in force, one for each authority that may sign them, with their texts.
+-spec policies() -> [#{atom() => term()}].
+policies() ->
+    {ok, Policies} = with_port(fun(Port) -> call(Port, ?CALL_POLICIES) end),
+    Policies.
 
 %% Every port of the driver that is a link.
 -spec links() -> [{port(), link_info()}].

@@ -25,3 +25,4 @@
 -define(CALL_HOST, 1).
 -define(CALL_LINK, 2).
 -define(CALL_LISTENER, 3).
+-define(CALL_POLICIES, 4).

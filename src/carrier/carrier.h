@@ -4,7 +4,8 @@
  *
  *     shared.c    what all ports share: policy, replay guard, counters, last refusals
  *     rules.c     who may be which node, and whether a live link still may
- *     reload.c    a configuration that is read while the node runs
+ *     reload.c    a configuration that is read while the node runs; newest.c: with a
+ *                 signed policy that a peer has sent
  *     conn.c      a socket on which a handshake runs, in either role
  *     asker.c     one who asks for the names of nodes
  *     listen.c    the sockets that are listened on

@@ -2,19 +2,19 @@
 #include <string.h>
 
 #include "control.h"
+#include "policy/signed.h"
 
 enum {
     PATH_SPACE = 4096
 };
 
-/* The rest, as a path. */
-static bool get_path(struct tacit_reader *r, char path[PATH_SPACE])
+/* A path of len bytes. */
+static bool get_path(struct tacit_reader *r, size_t len, char path[PATH_SPACE])
 {
-    size_t len = tacit_left(r);
-    if (len >= PATH_SPACE)
+    const uint8_t *bytes = len < PATH_SPACE ? tacit_get_bytes(r, len) : NULL;
+    if (bytes == NULL)
         return false;
-    if (len > 0)
-        memcpy(path, tacit_get_bytes(r, len), len);
+    memcpy(path, bytes, len);
     path[len] = '\0';
     return true;
 }
@@ -23,19 +23,24 @@ static ErlDrvSSizeT do_load(struct tacit_reader *r, char **rbuf, size_t rlen)
 {
     char path[PATH_SPACE];
     struct tacit_fault fault = {""};
-    if (!get_path(r, path))
+    if (!get_path(r, tacit_left(r), path))
         return control_failed(rbuf, rlen, "the path of the configuration is too long");
     if (shared_load(path, &fault) != TACIT_OK)
         return control_failed(rbuf, rlen, fault.text);
     return control_ok(rbuf, rlen);
 }
 
-/* {tacit_loaded, Port, Text} follows. */
+/* The length of the path (16 bits), the path, then a signed policy or nothing.
+ * {tacit_loaded, Port, Text} follows. */
 static ErlDrvSSizeT do_reload(struct carrier_port *p, struct tacit_reader *r, char **rbuf,
                               size_t rlen)
 {
     char path[PATH_SPACE];
-    if (!get_path(r, path) || reload_start(p, path) != TACIT_OK)
+    size_t path_len = tacit_get_u16(r);
+    if (!get_path(r, path_len, path) || tacit_left(r) > TACIT_POLICY_MAX)
+        return control_failed(rbuf, rlen, "einval");
+    size_t len = tacit_left(r);
+    if (reload_start(p, path, tacit_get_bytes(r, len), len) != TACIT_OK)
         return control_failed(rbuf, rlen, "memory ran out");
     return control_ok(rbuf, rlen);
 }

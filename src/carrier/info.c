@@ -7,16 +7,19 @@
 #include <string.h>
 
 #include "carrier.h"
+#include "policy/signed.h"
 #include "tacit/suite.h"
 
 enum {
     ANSWER_MAX = 32 * 1024, /* a path, some addresses, texts: less than half of it */
+    POLICY_SPACE = 1024,    /* a signed policy but for paths and text; a notice */
 };
 
 enum call {
     CALL_HOST = 1,
     CALL_LINK = 2,
     CALL_LISTENER = 3,
+    CALL_POLICIES = 4,
 };
 
 static void put_binary(ei_x_buff *x, const char *key, const char *text)
@@ -139,14 +142,62 @@ static void put_own_mesh_keys(ei_x_buff *x, const struct tacit_policy *policy)
     ei_x_encode_empty_list(x);
 }
 
+/* An authority's newest policy; its text only where that is asked for. */
+static void put_signed(ei_x_buff *x, const struct tacit_signed_policy *p, bool with_text)
+{
+    ei_x_encode_map_header(x, with_text ? 9 : 8);
+    put_binary(x, "authority", p->authority);
+    put_integer(x, "serial", p->serial);
+    put_binary(x, "file", p->source != NULL ? p->source : "");
+    ei_x_encode_atom(x, "fresh_until");
+    if (p->fresh_until == TACIT_NEVER)
+        ei_x_encode_atom(x, "infinity");
+    else
+        ei_x_encode_ulonglong(x, p->fresh_until);
+    ei_x_encode_atom(x, "key");
+    ei_x_encode_binary(x, p->public_key, TACIT_KEY_BYTES);
+    ei_x_encode_atom(x, "hash");
+    ei_x_encode_binary(x, p->hash, sizeof p->hash);
+    put_binary(x, "path", p->path);
+    put_binary(x, "kept", p->kept);
+    if (!with_text)
+        return;
+    ei_x_encode_atom(x, "text");
+    ei_x_encode_binary(x, p->text != NULL ? p->text : "", (int)p->len);
+}
+
+static void put_policies(ei_x_buff *x, const struct tacit_policy *policy, bool with_text)
+{
+    const struct tacit_signed_policy *p;
+    for (size_t i = 0; (p = tacit_policy_signed(policy, i)) != NULL; i++) {
+        ei_x_encode_list_header(x, 1);
+        put_signed(x, p, with_text);
+    }
+    ei_x_encode_empty_list(x);
+}
+
+static void put_notices(ei_x_buff *x, const struct tacit_policy *policy)
+{
+    const char *notice;
+    ei_x_encode_atom(x, "not_taken");
+    for (size_t i = 0; (notice = tacit_policy_notice(policy, i)) != NULL; i++) {
+        ei_x_encode_list_header(x, 1);
+        ei_x_encode_binary(x, notice, (int)strlen(notice));
+    }
+    ei_x_encode_empty_list(x);
+}
+
 static void put_host(ei_x_buff *x, const struct tacit_policy *policy)
 {
     char key[TACIT_KEY_TEXT], fingerprint[TACIT_FINGERPRINT_TEXT];
     const struct noise_keypair *identity = tacit_policy_identity(policy);
     tacit_key_to_text(identity->public_key, key);
     tacit_fingerprint(identity->public_key, fingerprint);
-    ei_x_encode_map_header(x, 16);
+    ei_x_encode_map_header(x, 18);
     put_own_mesh_keys(x, policy);
+    ei_x_encode_atom(x, "policies");
+    put_policies(x, policy, false);
+    put_notices(x, policy);
     put_binary(x, "configuration", tacit_policy_path(policy));
     put_binary(x, "public_key", key);
     put_binary(x, "fingerprint", fingerprint);
@@ -164,19 +215,36 @@ static void put_host(ei_x_buff *x, const struct tacit_policy *policy)
     put_counter(x, "told", &carrier_counters.told);
 }
 
-static bool put_answer(ei_x_buff *x, const struct carrier_port *p, unsigned command)
+/* The most that an answer can need: signed policies are what may be long. */
+static size_t room_for_answer(const struct policy_ref *policy, unsigned command)
 {
-    struct policy_ref *policy = shared_policy();
+    const struct tacit_signed_policy *s;
+    size_t room = ANSWER_MAX;
+    if (policy == NULL)
+        return room;
+    for (size_t i = 0; (s = tacit_policy_signed(policy->policy, i)) != NULL; i++) {
+        room += POLICY_SPACE + 3 * strlen(s->kept);
+        room += command == CALL_POLICIES ? s->len : 0;
+    }
+    for (size_t i = 0; tacit_policy_notice(policy->policy, i) != NULL; i++)
+        room += POLICY_SPACE;
+    return room;
+}
+
+static bool put_answer(ei_x_buff *x, const struct carrier_port *p,
+                       const struct policy_ref *policy, unsigned command)
+{
     bool answered = true;
     if (command == CALL_LINK && p->link != NULL)
         put_link(x, p->link);
     else if (command == CALL_HOST && policy != NULL)
         put_host(x, policy->policy);
+    else if (command == CALL_POLICIES && policy != NULL)
+        put_policies(x, policy->policy, true);
     else if (command == CALL_LISTENER && p->listener != NULL)
         ei_x_encode_atom(x, "listener");
     else
         answered = false;
-    policy_release(policy);
     return answered;
 }
 
@@ -187,16 +255,18 @@ static bool put_answer(ei_x_buff *x, const struct carrier_port *p, unsigned comm
 ErlDrvSSizeT carrier_call(struct carrier_port *p, unsigned command, char *buf, size_t len,
                           char **rbuf, size_t rlen)
 {
-    ei_x_buff x = {.buff = malloc(ANSWER_MAX), .buffsz = ANSWER_MAX};
+    struct policy_ref *policy = shared_policy();
+    size_t room = room_for_answer(policy, command);
+    ei_x_buff x = {.buff = malloc(room), .buffsz = (int)room};
     ErlDrvSSizeT size = -1;
-    if (x.buff == NULL)
-        return -1;
-    ei_encode_version(x.buff, &x.index);
-    if (put_answer(&x, p, command) &&
+    if (x.buff != NULL)
+        ei_encode_version(x.buff, &x.index);
+    if (x.buff != NULL && put_answer(&x, p, policy, command) &&
         ((size_t)x.index <= rlen || (*rbuf = driver_alloc((size_t)x.index)) != NULL)) {
         memcpy(*rbuf, x.buff, (size_t)x.index);
         size = x.index;
     }
     free(x.buff);
+    policy_release(policy);
     return size;
 }

@@ -10,6 +10,7 @@ struct job {
     int error;
     struct policy_ref *read;
     struct tacit_fault fault;
+    size_t newest, len; /* a signed policy, behind the path; how long it is */
     char path[];
 };
 
@@ -17,7 +18,8 @@ struct job {
 static void read_it(void *data)
 {
     struct job *job = data;
-    job->error = shared_read(job->path, &job->read, &job->fault);
+    job->error = shared_read(job->path, job->path + job->newest, job->len, &job->read,
+                             &job->fault);
 }
 
 /* The port is gone before the job was done. */
@@ -28,14 +30,18 @@ static void discard(void *data)
     driver_free(job);
 }
 
-int reload_start(struct carrier_port *p, const char *path)
+int reload_start(struct carrier_port *p, const char *path, const void *newest, size_t len)
 {
     size_t size = strlen(path) + 1;
-    struct job *job = driver_alloc(sizeof *job + size);
+    struct job *job = driver_alloc(sizeof *job + size + len);
     if (job == NULL)
         return TACIT_ENOMEM;
     memset(job, 0, sizeof *job);
     memcpy(job->path, path, size);
+    job->newest = size;
+    job->len = len;
+    if (len > 0)
+        memcpy(job->path + size, newest, len);
     p->reloader = driver_caller(p->port);
     if (driver_async(p->port, NULL, read_it, job, discard) >= 0)
         return TACIT_OK;

@@ -7,6 +7,7 @@
 #include "channel/suite.h"
 #include "files/files.h"
 #include "gate/guard.h"
+#include "policy/signed.h"
 
 struct counters carrier_counters;
 
@@ -63,27 +64,44 @@ static struct identity *identity_of(const struct tacit_policy *policy)
     return identity;
 }
 
-int shared_read(const char *path, struct policy_ref **ret_ref, struct tacit_fault *fault)
+/* What comes after the policy in force: none of what was signed ever goes back. */
+static int read_next(const char *path, const char *newest, size_t len,
+                     struct tacit_policy **ret_policy, struct tacit_fault *fault)
 {
     struct tacit_files files = tacit_files_real();
+    struct policy_ref *before = shared_policy();
+    struct tacit_policy *policy = NULL;
+    int error =
+        len > 0 && before != NULL
+            ? newest_read(before->policy, newest, len, &policy, fault)
+            : tacit_policy_load(path, &files, tacit_suites_available(), &policy, fault);
+    if (error == TACIT_OK && before != NULL)
+        error = tacit_policy_follows(policy, before->policy, fault);
+    if (error == TACIT_OK)
+        error = tacit_policy_test(policy, fault);
+    policy_release(before);
+    if (error)
+        tacit_policy_free(policy);
+    else
+        *ret_policy = policy;
+    return error;
+}
+
+int shared_read(const char *path, const char *newest, size_t len,
+                struct policy_ref **ret_ref, struct tacit_fault *fault)
+{
     struct policy_ref *ref = driver_alloc(sizeof *ref);
     if (ref == NULL) {
         snprintf(fault->text, sizeof fault->text, "%s: memory ran out", path);
         return TACIT_ENOMEM;
     }
     atomic_init(&ref->count, 1);
-    int error =
-        tacit_policy_load(path, &files, tacit_suites_available(), &ref->policy, fault);
+    int error = read_next(path, newest, len, &ref->policy, fault);
     if (error) {
         driver_free(ref);
         return error;
     }
     ref->identity = NULL;
-    error = tacit_policy_test(ref->policy, fault);
-    if (error) {
-        policy_release(ref);
-        return error;
-    }
     if (tacit_policy_identity(ref->policy) != NULL &&
         (ref->identity = identity_of(ref->policy)) == NULL) {
         snprintf(fault->text, sizeof fault->text, "%s: lockable memory ran out", path);
@@ -97,7 +115,7 @@ int shared_read(const char *path, struct policy_ref **ret_ref, struct tacit_faul
 int shared_load(const char *path, struct tacit_fault *fault)
 {
     struct policy_ref *ref;
-    int error = shared_read(path, &ref, fault);
+    int error = shared_read(path, NULL, 0, &ref, fault);
     if (error)
         return error;
     shared_offer(ref);

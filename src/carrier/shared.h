@@ -62,8 +62,12 @@ void shared_finish(void);
 /* Loads the configuration and puts it in place of the one before. */
 int shared_load(const char *path, struct tacit_fault *fault);
 
-/* Reads a configuration; it is not in force yet. On any thread. */
-int shared_read(const char *path, struct policy_ref **ret_ref, struct tacit_fault *fault);
+/*
+ * Reads a configuration; it is not in force yet. On any thread. newest: a signed policy
+ * that a peer has sent, of len bytes, to be taken, too; 0: none.
+ */
+int shared_read(const char *path, const char *newest, size_t len,
+                struct policy_ref **ret_ref, struct tacit_fault *fault);
 
 /* The configuration that a reload has read. Takes ref over, NULL for none. */
 void shared_offer(struct policy_ref *ref);
@@ -144,11 +148,22 @@ void pair_key_mark(const struct tacit_policy *policy, const uint8_t key[NOISE_DH
 struct carrier_port;
 
 /*
- * Starts to read the configuration at path on a thread of the emulator's; reload_done is
- * called when it is there. The caller then gets {tacit_loaded, Port, Text}; Text is
- * empty, and the configuration offered, where it has no fault.
+ * Starts to read the configuration at path, with a signed policy as shared_read, on a
+ * thread of the emulator's; reload_done is called when it is there. The caller then gets
+ * {tacit_loaded, Port, Text}; Text is empty, and the configuration offered, where it has
+ * no fault.
  */
-int reload_start(struct carrier_port *p, const char *path);
+int reload_start(struct carrier_port *p, const char *path, const void *newest,
+                 size_t len);
 void reload_done(struct carrier_port *p, void *job);
+
+/* --- newest.c --------------------------------------------------------------------- */
+
+/*
+ * Loads the configuration anew with the signed policy in text, if that is newer than the
+ * one that was in force before, and may be. TACIT_EREFUSED or TACIT_ECONFIG, and why.
+ */
+int newest_read(const struct tacit_policy *before, const char *text, size_t len,
+                struct tacit_policy **ret_policy, struct tacit_fault *fault);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * secure-epmd, the daemon, on libuv. One thread, one loop; nothing in it blocks after the
- * start but the reading of its configuration.
+ * start but the reading of its configuration, and of what the host's nodes revoked.
  *
  *     main.c        options, start, signals, end
  *     settings.c    the configuration in force, and what changes when it is read anew
@@ -47,6 +47,7 @@ enum {
     LISTS_MAX = 32 << 20, /* bytes of legacy answers that wait for their readers */
     DRAIN_MS = 3000,      /* what the end waits for handshakes that have begun */
     RETRY_MS = 1000,      /* an address that could not be listened on */
+    LOOK_MS = 5000,       /* how often the files of signed policies are looked at */
 };
 
 /* --- stream.c --------------------------------------------------------------------- */
@@ -257,6 +258,8 @@ bool helper_somebody_at(const char *path);
 
 /* Loads the configuration and applies the difference; what changed goes to the log. */
 int settings_load(bool first, struct tacit_fault *fault);
+/* Loads it anew where a signed policy's file has changed; called now and then. */
+void settings_look(void);
 /* Whether this user may register that name. */
 bool settings_allow(uid_t uid, const char *name);
 

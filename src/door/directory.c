@@ -8,6 +8,7 @@
 #include "channel/directory.h"
 #include "channel/handshake.h"
 #include "door/daemon.h"
+#include "files/files.h"
 
 /* One who asks. The channel wants 16 bytes of alignment: so does this. */
 struct asker {
@@ -67,6 +68,10 @@ static int rule_decide(void *context, const struct tacit_claim *claim,
                                       .now = wall_clock()};
     (void)claim;
     int error = tacit_policy_may_ask(door.policy, &question, &a->decision);
+    if (error == TACIT_OK && tacit_file_revoked(door.conf, public_key)) {
+        a->decision.reason = TACIT_REVOKED; /* by a node of this host */
+        error = TACIT_EREFUSED;
+    }
     if (error == TACIT_OK)
         tacit_guard_known(&door.guard, &a->peer);
     return error;

@@ -137,6 +137,7 @@ static void on_tick(uv_timer_t *timer)
     directory_tick();
     epmd_tick();
     metrics_tick();
+    settings_look();
     tell_strangers();
     if (door.ending &&
         ((door.pending.count == 0 && !local_busy()) || now_ms() >= ends_at))

@@ -3,11 +3,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <sodium.h>
 
 #include "channel/suite.h"
 #include "door/daemon.h"
 #include "files/files.h"
+#include "policy/signed.h"
 
 /* Users of door-users by number: looked up at load, since a look-up may take its time. */
 static struct known {
@@ -88,6 +92,14 @@ static int read_file(void *context, const char *path, bool secret, char *buf, si
     return error;
 }
 
+/* What the nodes of the host revoke, asked for with each question. */
+static void may_read_revoked(void)
+{
+    char path[PATH_MAX];
+    if (tacit_file_revoked_path(door.conf, path))
+        confine_may_read(&door.confine, path);
+}
+
 /* The new one is in force only when all of it could be applied. */
 int settings_load(bool first, struct tacit_fault *fault)
 {
@@ -99,10 +111,17 @@ int settings_load(bool first, struct tacit_fault *fault)
     }
     int error = tacit_policy_load_door(door.conf, &files, tacit_suites_available(),
                                        &policy, fault);
+    if (error == TACIT_OK && before != NULL) {
+        error = tacit_policy_follows(policy, before, fault);
+        if (error != TACIT_OK)
+            tacit_policy_free(policy);
+    }
     if (error == TACIT_OK) {
         door.policy = policy;
-        if (first)
+        if (first) {
             confine_may_bind(&door.confine, tacit_policy_door(policy));
+            may_read_revoked();
+        }
         error = apply(first, fault);
     }
     if (error != TACIT_OK && !first) {
@@ -128,4 +147,41 @@ int settings_load(bool first, struct tacit_fault *fault)
     door.counters.reloads++;
     log_event("reloaded", "conf=%s", door.conf);
     return TACIT_OK;
+}
+
+static void add_stat(crypto_generichash_state *state, const char *path)
+{
+    struct stat st;
+    bool there = stat(path, &st) == 0;
+    uint64_t facts[4] = {there};
+    if (there) {
+        facts[1] = st.st_ino;
+        facts[2] = (uint64_t)st.st_size;
+        facts[3] =
+            (uint64_t)st.st_mtim.tv_sec * 1000000000 + (uint64_t)st.st_mtim.tv_nsec;
+    }
+    crypto_generichash_update(state, (const uint8_t *)facts, sizeof facts);
+}
+
+void settings_look(void)
+{
+    static int64_t looked;
+    static uint8_t before[crypto_generichash_BYTES];
+    uint8_t now[sizeof before];
+    const struct tacit_signed_policy *p;
+    crypto_generichash_state state;
+    struct tacit_fault fault;
+    if (now_ms() < looked + LOOK_MS || tacit_policy_signed(door.policy, 0) == NULL)
+        return;
+    crypto_generichash_init(&state, NULL, 0, sizeof now);
+    for (size_t i = 0; (p = tacit_policy_signed(door.policy, i)) != NULL; i++) {
+        add_stat(&state, p->path);
+        add_stat(&state, p->kept);
+    }
+    crypto_generichash_final(&state, now, sizeof now);
+    bool changed = looked != 0 && memcmp(now, before, sizeof now) != 0;
+    memcpy(before, now, sizeof now);
+    looked = now_ms();
+    if (changed)
+        settings_load(false, &fault);
 }

@@ -12,6 +12,8 @@ tests() ->
      {"who has no directory = yes is refused, and both sides say so", fun not_allowed/0},
      {"directory = yes holds to its whole line, at a door and at a node that is its own: from, "
       "direction, expires, and keys that are revoked", fun whole_line/0},
+     {"a key that a node behind the door revoked, or a signed policy, is refused at the door, too",
+      fun revoked_elsewhere/0},
      {"a node that is its own door tells itself, and nobody else", fun own_door/0},
      {"without door-identity whoever asks meets silence", fun no_identity/0},
      {"tacit show tells of the door and its nodes: for people, as JSON, and as lines with tabs",
@@ -135,6 +137,31 @@ own_line(#{conf := Conf} = A, Text, B, Fingerprint) ->
     {ok, _} = mesh:call(Node, tacit, revoke, [Fingerprint]),
     refused(B, "the key is revoked"),
     mesh:stop(Node).
+
+revoked_elsewhere() ->
+    {#{dir := Dir} = A, B} = hosts(),
+    Key = filename:join(Dir, "authority.key"),
+    {0, Public} = mesh:tacit(["authority", "new", Key]),
+    mesh:append(A, ["\n[authority main]\npublic-key = ", Public, "\nnames = *@*\n",
+                    "policy = main.policy\n"]),
+    Door = door:start(A),
+    Node = mesh:start("a", A),
+    NodeB = mesh:start("b", B),
+    {ok, #{fingerprint := Fingerprint}} = mesh:call(NodeB, tacit, info, []),
+    ?assertMatch({0, _}, names(B, "127.0.0.1")),
+    {ok, _} = mesh:call(Node, tacit, revoke, [Fingerprint]),
+    refused(B, "the key is revoked"),
+    {ok, _} = mesh:call(Node, tacit, unrevoke, [Fingerprint]),
+    ?assertMatch({0, _}, names(B, "127.0.0.1")),
+    Rules = filename:join(Dir, "rules"),
+    ok = file:write_file(Rules, ["[mesh]\nrevoked = ", Fingerprint, "\n"]),
+    {0, _} = mesh:tacit(["policy", "sign", "--authority", Key, Rules,
+                         filename:join(Dir, "main.policy")]),
+    mesh:wait_until(fun() -> element(1, names(B, "127.0.0.1")) =:= 1 end, 60000),
+    refused(B, "the key is revoked"),
+    ?assertMatch([_ | _], door:events(Door, "reloaded")),
+    lists:foreach(fun mesh:stop/1, [Node, NodeB]),
+    0 = door:stop(Door).
 
 own_door() ->
     #{port := Port} = A = mesh:host("127.0.0.1"),
