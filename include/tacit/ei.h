@@ -39,6 +39,13 @@ TACIT_EI_API int tacit_ei_init(ei_cnode *ec, const char *conf, const char *name,
 TACIT_EI_API int tacit_ei_connect(ei_cnode *ec, const char *node, unsigned ms);
 
 /*
+ * Listens where the configuration says: at [host] listen, or at the host's door, where
+ * the C node then has its name. The descriptor for ei_accept and ei_accept_tmo, which let
+ * in whom the rules let in, and for ei_close_connection; or ERL_ERROR with erl_errno.
+ */
+TACIT_EI_API int tacit_ei_listen(ei_cnode *ec, int backlog);
+
+/*
  * Why the last function that failed in this thread did, of these or of ei's on such a
  * connection: one line for people. Good until the next one fails.
  */

@@ -1,22 +1,26 @@
 /* What ei calls: a link behind each of its contexts. */
 #include "ei/callbacks.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "ei/fault.h"
+#include "ei/listener.h"
 
 enum {
     PACKET_HEADER = 4,     /* of every message, those of Erlang's handshake too */
     SHARE_MIN_US = 500000, /* nothing is gained by less than this for one address */
 };
 
-/* What ei has as a context: a link, once there is one. */
+/* What ei has as a context: a link, once there is one, or a listener. */
 struct cnode_socket {
     struct cnode *node;
     struct cnode_link *link;
+    struct cnode_listener *listener; /* or it listens */
 };
 
 static _Thread_local struct cnode_target *target;
@@ -47,6 +51,7 @@ static int on_close(void *ctx)
     if (target != NULL && s->link != NULL) /* a connect that failed */
         memcpy(target->status, s->link->status, sizeof target->status);
     cnode_link_free(s->link);
+    cnode_listener_free(s->listener);
     cnode_release(s->node);
     free(s);
     return 0;
@@ -152,23 +157,57 @@ static int on_complete(void *ctx)
 static int on_get_fd(void *ctx, int *fd)
 {
     struct cnode_socket *s = ctx;
-    if (s->link == NULL)
+    if (s->link == NULL && s->listener == NULL)
         return EBADF;
-    *fd = s->link->fd;
+    *fd = s->link != NULL ? s->link->fd : s->listener->fd;
     return 0;
 }
 
-/* Not yet: a C node that is called. */
+/* --- being called --------------------------------------------------------------------
+ */
+
+/* Where is the configuration's to say: ei's address is not looked at. */
 static int on_listen(void *ctx, void *addr, int *len, int backlog)
 {
-    (void)ctx, (void)addr, (void)len, (void)backlog;
-    return ENOTSUP;
+    struct cnode_socket *s = ctx;
+    (void)addr, (void)len, (void)backlog;
+    return cnode_errno(cnode_listen(s->node, &s->listener));
+}
+
+/* ei knows IPv4 only: of another peer it is told zeros. */
+static void tell_address(const struct tacit_address *peer, void *addr, int *len)
+{
+    struct sockaddr_in sa = {.sin_family = AF_INET};
+    if (peer->family == 4) {
+        memcpy(&sa.sin_addr, peer->bytes, 4);
+        sa.sin_port = htons(peer->port);
+    }
+    if (*len > (int)sizeof sa)
+        *len = sizeof sa;
+    memcpy(addr, &sa, (size_t)*len);
 }
 
 static int on_accept(void **ctx, void *addr, int *len, unsigned ms)
 {
-    (void)ctx, (void)addr, (void)len, (void)ms;
-    return ENOTSUP;
+    const struct cnode_socket *s = *ctx;
+    struct cnode_socket *accepted;
+    struct cnode_link *l;
+    void *new_ctx;
+    if (s->listener == NULL)
+        return EINVAL;
+    int error = cnode_accept(s->listener, deadline_of(ms), &l);
+    if (error)
+        return cnode_errno(error);
+    error = on_socket(&new_ctx, s->node);
+    if (error) {
+        cnode_link_free(l);
+        return error;
+    }
+    accepted = new_ctx;
+    accepted->link = l;
+    tell_address(&l->address, addr, len);
+    *ctx = accepted;
+    return 0;
 }
 
 ei_socket_callbacks cnode_callbacks = {

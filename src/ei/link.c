@@ -26,7 +26,8 @@ static int rule_first(void *context, const struct tacit_first *first,
                       const uint8_t ephemeral[NOISE_DHLEN])
 {
     struct cnode_link *l = context;
-    int error = cnode_replay_check(l->node, ephemeral, first->time);
+    int error = cnode_guard_first(l->node, &l->address, ephemeral, first->time);
+    l->first_seen = !error;
     if (!error)
         snprintf(l->wanted, sizeof l->wanted, "%s", first->wanted);
     return error;
@@ -63,7 +64,7 @@ static int rule_decide(void *context, const struct tacit_claim *claim,
     return TACIT_OK;
 }
 
-static const struct tacit_channel_rules rules = {
+const struct tacit_channel_rules cnode_link_rules = {
     .first = rule_first, .pair_key = rule_pair_key, .decide = rule_decide};
 
 /* --- the beginning -------------------------------------------------------------------
@@ -101,8 +102,7 @@ struct cnode_link *cnode_link_new(struct cnode *node, int fd)
     return l;
 }
 
-/* The handshake has made the channel: its secrets are not needed any more. */
-static void begin(struct cnode_link *l)
+void cnode_link_begin(struct cnode_link *l)
 {
     const struct tacit_policy *policy = l->node->policy;
     l->peer = l->handshake->peer;
@@ -143,7 +143,7 @@ static int explain(const struct cnode_link *l, const char *wanted, int error)
 int cnode_link_dial(struct cnode_link *l, const char *wanted, int64_t deadline)
 {
     struct tacit_channel_config config =
-        wire_config(l->node->policy, l->node->name, &rules, l);
+        wire_config(l->node->policy, l->node->name, &cnode_link_rules, l);
     snprintf(l->wanted, sizeof l->wanted, "%s", wanted);
     socket_peer(l->fd, &l->address);
     config.wanted = l->wanted;
@@ -151,12 +151,13 @@ int cnode_link_dial(struct cnode_link *l, const char *wanted, int64_t deadline)
     int error = tacit_handshake_init(l->handshake, &config);
     /* Our own first message, sent back to us, is a replay too. */
     if (!error)
-        error = cnode_replay_check(l->node, l->handshake->noise.e.public_key, config.now);
+        error = cnode_guard_first(l->node, NULL, l->handshake->noise.e.public_key,
+                                  config.now);
     if (!error)
         error = wire_handshake(l->fd, l->handshake, deadline, l->channel);
     if (error)
         return explain(l, wanted, error);
-    begin(l);
+    cnode_link_begin(l);
     return TACIT_OK;
 }
 

@@ -13,7 +13,7 @@
 
 #include "channel/rekey.h"
 #include "ei/wire.h"
-#include "gate/replay.h"
+#include "gate/guard.h"
 #include "ruling/ruling.h"
 
 enum {
@@ -27,17 +27,21 @@ enum {
 struct cnode {
     atomic_uint users; /* the user's cnode, and each of its links and listeners */
     char name[TACIT_NAME_MAX + 1];
+    uint32_t creation;
     struct tacit_policy *policy;
     pthread_mutex_t lock;
-    struct tacit_replay replay; /* under lock */
+    struct tacit_guard guard; /* under lock */
 };
 
 int cnode_new(const char *conf, const char *name, struct cnode **ret_node);
 struct cnode *cnode_hold(struct cnode *node);
 void cnode_release(struct cnode *node);
-/* Whether a first message is new; remembers it. */
-int cnode_replay_check(struct cnode *node, const uint8_t ephemeral[NOISE_DHLEN],
-                       uint64_t time);
+/* Whether a first message from source is answered; remembers it. source is NULL for one
+ * of our own. */
+int cnode_guard_first(struct cnode *node, const struct tacit_address *source,
+                      const uint8_t ephemeral[NOISE_DHLEN], uint64_t time);
+/* A peer that the rules allow came from there. */
+void cnode_guard_known(struct cnode *node, const struct tacit_address *source);
 
 /* What only the link's reader touches. */
 struct cnode_input {
@@ -61,6 +65,7 @@ struct cnode_link {
     struct tacit_claim peer;
     uint8_t peer_key[NOISE_DHLEN];
     struct ruling ruling;
+    bool silent, first_seen; /* a stranger; one whose first message verified */
     /* Of Erlang's own handshake, until it is over: */
     bool up;
     int64_t setup_until;
@@ -86,6 +91,31 @@ struct cnode_link *cnode_link_new(struct cnode *node, int fd);
 
 /* link.c: dials wanted: the whole of Tacit's handshake. */
 int cnode_link_dial(struct cnode_link *l, const char *wanted, int64_t deadline);
+
+/* --- answer.c: of one that dialled us; nothing waits here */
+
+enum cnode_step {
+    CNODE_READ,  /* wait until there is something to read */
+    CNODE_WRITE, /* wait until it can be written */
+    CNODE_UP,    /* the peer is let in: there is a channel */
+    CNODE_GONE,  /* it ended */
+};
+
+/*
+ * Starts the handshake with the peer at address. first is what was read elsewhere: a
+ * first message behind its length (TACIT_DOOR_FIRST bytes), or NULL.
+ */
+int cnode_link_answer(struct cnode_link *l, const struct tacit_address *address,
+                      const uint8_t *first);
+
+/* Goes on as far as it can. A stranger is read from until its time is over. */
+enum cnode_step cnode_link_step(struct cnode_link *l);
+
+/* --- for link.c and answer.c */
+
+extern const struct tacit_channel_rules cnode_link_rules;
+/* The handshake has made the channel: its secrets are not needed any more. */
+void cnode_link_begin(struct cnode_link *l);
 
 /* Tells the peer why it ends, as far as it listens, and marks the link as failed. */
 void cnode_link_close(struct cnode_link *l, enum tacit_close reason, const char *text);

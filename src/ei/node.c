@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "ei/callbacks.h"
 #include "ei/fault.h"
@@ -28,6 +29,8 @@ int cnode_new(const char *conf, const char *name, struct cnode **ret_node)
     }
     atomic_init(&node->users, 1);
     pthread_mutex_init(&node->lock, NULL);
+    node->guard.all = tacit_guard_all;
+    node->guard.source = tacit_guard_source;
     snprintf(node->name, sizeof node->name, "%s", name);
     *ret_node = node;
     return TACIT_OK;
@@ -44,18 +47,30 @@ void cnode_release(struct cnode *node)
     if (node == NULL || atomic_fetch_sub(&node->users, 1) > 1)
         return;
     tacit_policy_free(node->policy);
-    tacit_replay_free(&node->replay);
+    tacit_guard_free(&node->guard);
     pthread_mutex_destroy(&node->lock);
     free(node);
 }
 
-int cnode_replay_check(struct cnode *node, const uint8_t ephemeral[NOISE_DHLEN],
-                       uint64_t now)
+int cnode_guard_first(struct cnode *node, const struct tacit_address *source,
+                      const uint8_t ephemeral[NOISE_DHLEN], uint64_t sent)
 {
+    uint64_t wall = (uint64_t)time(NULL);
+    int skew;
     pthread_mutex_lock(&node->lock);
-    int error = tacit_replay_check(&node->replay, ephemeral, now, (uint64_t)time(NULL));
+    int error = source == NULL
+                    ? tacit_guard_fresh(&node->guard, ephemeral, sent, wall, &skew)
+                    : tacit_guard_first(&node->guard, source, ephemeral, sent, wall,
+                                        wire_now_us() / 1000, &skew);
     pthread_mutex_unlock(&node->lock);
     return error;
+}
+
+void cnode_guard_known(struct cnode *node, const struct tacit_address *source)
+{
+    pthread_mutex_lock(&node->lock);
+    tacit_guard_known(&node->guard, source);
+    pthread_mutex_unlock(&node->lock);
 }
 
 /* --- what users call -----------------------------------------------------------------
@@ -104,8 +119,10 @@ int tacit_ei_init(ei_cnode *ec, const char *conf, const char *name, const char *
     int error = cnode_new(conf_path(conf), name, &node);
     if (error)
         return failed(error);
-    if (init_ei(ec, node, cookie, creation) == 0)
+    if (init_ei(ec, node, cookie, creation) == 0) {
+        node->creation = ec->creation;
         return 0;
+    }
     cnode_release(node);
     ec->setup_context = NULL;
     return failed(cnode_fault(TACIT_EINVAL,
@@ -192,4 +209,17 @@ int tacit_ei_connect(ei_cnode *ec, const char *name, unsigned ms)
     if (fd < 0)
         explain(&target);
     return fd;
+}
+
+/* --- being called --------------------------------------------------------------------
+ */
+
+int tacit_ei_listen(ei_cnode *ec, int backlog)
+{
+    struct in_addr any = {0};
+    int port = 0;
+    if (ec->setup_context == NULL)
+        return failed(
+            cnode_fault(TACIT_ESTATE, "expected tacit_ei_init to be called first"));
+    return ei_xlisten(ec, &any, &port, backlog);
 }

@@ -3,7 +3,9 @@
  *
  *     wire.c      a socket and a handshake, each step within a deadline (this header);
  *                 resolve.c finds the addresses
- *     conn.c      one connection: its handshake, its end; conn.h names its other files
+ *     link.c      one link as a caller: its rules, its handshake, its end; link.h names
+ *                 read.c, write.c, greet.c, and answer.c for one that is called
+ *     listener.c  who calls, and is not let in yet; door.c: the place at the host's door
  *     callbacks.c what ei calls: struct ei_socket_callbacks
  *     node.c      what users call: include/tacit/ei.h
  *

@@ -15,7 +15,8 @@ static const struct {
 } commands[] = {
     {"connect", 2, do_connect}, {"close", 1, do_close},     {"rpc", 4, do_rpc},
     {"send", 3, do_send},       {"bulk", 4, do_bulk},       {"receive", 2, do_receive},
-    {"sink", 2, do_sink},       {"threads", 3, do_threads},
+    {"sink", 2, do_sink},       {"threads", 3, do_threads}, {"listen", 0, do_listen},
+    {"accept", 2, do_accept},
 };
 
 void answer(const char *format, ...)

@@ -28,6 +28,31 @@ void do_close(int argc, char **argv)
         answer("closed");
 }
 
+/* listen */
+void do_listen(int argc, char **argv)
+{
+    int fd = tacit_ei_listen(&node, 5);
+    (void)argc, (void)argv;
+    if (fd < 0)
+        answer_failed();
+    else
+        answer("listening %d", fd);
+}
+
+/* accept FD MS */
+void do_accept(int argc, char **argv)
+{
+    ErlConnect peer;
+    int fd = ei_accept_tmo(&node, atoi(argv[1]), &peer, (unsigned)atoi(argv[2]));
+    (void)argc;
+    if (fd < 0)
+        answer_failed();
+    else
+        answer("accepted %d %s %d.%d.%d.%d", fd, peer.nodename,
+               (unsigned char)peer.ipadr[0], (unsigned char)peer.ipadr[1],
+               (unsigned char)peer.ipadr[2], (unsigned char)peer.ipadr[3]);
+}
+
 static void answer_term(const char *what, const char *buff, int index)
 {
     char *text = NULL;
@@ -139,17 +164,20 @@ void do_receive(int argc, char **argv)
     ei_x_free(&x);
 }
 
-/* sink FD MS: a message that is a binary; how long it is, and a sum of its bytes */
+/* sink FD MS: a message that is a binary, or {a pid, a binary}: its length and sum */
 void do_sink(int argc, char **argv)
 {
     erlang_msg msg;
     ei_x_buff x;
-    int version, type, size, index = 0;
+    erlang_pid from;
+    int version, type, size, arity, index = 0;
     (void)argc;
     ei_x_new(&x);
     if (receive(atoi(argv[1]), atol(argv[2]), &msg, &x) < 0) {
         answer_failed();
     } else if (ei_decode_version(x.buff, &index, &version) < 0 ||
+               (ei_decode_tuple_header(x.buff, &index, &arity) == 0 &&
+                ei_decode_pid(x.buff, &index, &from) < 0) ||
                ei_get_type(x.buff, &index, &type, &size) < 0 || type != ERL_BINARY_EXT) {
         answer("unreadable");
     } else {

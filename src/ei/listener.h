@@ -1,0 +1,62 @@
+/*
+ * A C node that is called: at its own addresses, or at its host's door. Everything goes
+ * on inside cnode_accept: nobody is let in while nobody waits for him.
+ */
+#ifndef TACIT_EI_LISTENER_H
+#define TACIT_EI_LISTENER_H
+
+#include "door/protocol.h"
+#include "ei/link.h"
+#include "gate/pending.h"
+
+/* The place at the host's door: door.c. */
+struct cnode_place {
+    const char *path; /* NULL: it needs none */
+    int fd;           /* -1: not connected */
+    bool registered;
+    int64_t at;   /* when to try again, or when the door's time to answer is up */
+    int64_t wait; /* before the attempt after that */
+    int passed;   /* the descriptor that came with the frame that is coming in, or -1 */
+    bool starved; /* it came without one: for this process to blame */
+    struct tacit_door_input in;
+    char fault[RULING_TEXT + 64]; /* why there is no place */
+};
+
+struct cnode_caller; /* one who is not let in yet */
+
+struct cnode_listener {
+    struct cnode *node;
+    pthread_mutex_t accepting;
+    int fd; /* what ei has: readable where there is something to accept */
+    size_t count;
+    int sockets[TACIT_LISTEN_MAX];
+    struct cnode_place place;
+    struct tacit_pending pending;
+    struct cnode_caller *callers; /* a list */
+};
+
+/* Listens on [host] listen, or registers at [host] door. */
+int cnode_listen(struct cnode *node, struct cnode_listener **ret_listener);
+
+/* The next peer that is let in. TACIT_ETIMEOUT. */
+int cnode_accept(struct cnode_listener *s, int64_t deadline,
+                 struct cnode_link **ret_link);
+
+void cnode_listener_free(struct cnode_listener *s);
+
+/* --- for listener.c and door.c */
+
+/* Takes over a connection that was accepted age_ms ago; first as cnode_link_answer. */
+void cnode_take_caller(struct cnode_listener *s, int fd, const struct tacit_address *peer,
+                       int64_t age_ms, const uint8_t *first);
+
+/* Descriptors ran out. */
+void cnode_starve(struct cnode_listener *s);
+
+/* Registers, waiting for the answer. */
+int cnode_place_start(struct cnode_listener *s);
+/* Does what is due, and reads where the door has said something. */
+void cnode_place_step(struct cnode_listener *s, bool readable);
+void cnode_place_leave(struct cnode_listener *s);
+
+#endif

@@ -1,0 +1,184 @@
+%% C nodes that are called: real nodes dial a program of libtacit_ei's, at its own address
+%% and through the host's door.
+-module(ei_server_tests).
+
+-include_lib("eunit/include/eunit.hrl").
+
+-define(DEADLINE, 60000).
+
+direct_test_() ->
+    {setup, fun start/0, fun stop/1,
+     fun(World) -> [{Title, {timeout, 180, fun() -> Test(World) end}}
+                    || {Title, Test} <- tests()] end}.
+
+tests() ->
+    [{"a node dials a C node, which is hidden, and messages of 100 MB go both ways", fun called/1},
+     {"who is on no [peer] line of the C node's is refused, and hears why", fun refused/1},
+     {"strangers hear nothing, and hold up nobody", fun strangers/1},
+     {"a time-out ends the wait for a caller, and the next one comes in", fun patience/1},
+     {"two C nodes call each other, and go on where fresh keys are due", fun among_themselves/1},
+     {"an address that is taken is told, and that there is secure-epmd for that", fun taken/1}].
+
+%% c@127.0.0.2 listens; the node a@127.0.0.1 knows it.
+start() ->
+    A = mesh:host("127.0.0.1"),
+    B = mesh:host("127.0.0.2", #{mesh => A}),
+    ok = mesh:trust(A, B),
+    ok = mesh:trust(B, A),
+    {ok, Text} = file:read_file(maps:get(conf, B)),
+    ok = file:write_file(maps:get(conf, B), string:replace(Text, "[mesh]\n",
+                                                           "[mesh]\nrekey-bytes = 2M\n")),
+    C = cnode:start("c", B),
+    "listening " ++ Fd = cnode:call(C, [listen]),
+    %% net_kernel dials only when it is told to
+    Node = mesh:start("a", A, #{args => ["-kernel", "dist_auto_connect", "never"]}),
+    #{a => A, b => B, c => C, fd => Fd, node => Node}.
+
+stop(#{c := C, node := Node}) ->
+    cnode:stop(C),
+    mesh:stop(Node).
+
+%% The node dials while the C node waits: what accept says, and what the node gets.
+dial(#{c := #{name := Name} = C, fd := Fd, node := Node}) ->
+    dial(Node, Name, C, Fd, ?DEADLINE).
+
+dial(Node, Name, C, Fd, Ms) ->
+    Self = self(),
+    Pid = spawn_link(fun() ->
+                             Self ! {self(), mesh:call(Node, net_kernel, connect_node, [Name])}
+                     end),
+    Line = cnode:call(C, [accept, Fd, Ms]),
+    receive {Pid, Result} -> {Line, Result} end.
+
+%% A process of the node's that sends what it gets back to the C node.
+echo(Node, Name) ->
+    mesh:on(Node, fun() ->
+                          Pid = spawn(fun F() ->
+                                              receive {From, What} -> From ! What end,
+                                              F()
+                                      end),
+                          register(Name, Pid)
+                  end).
+
+part(Node, #{name := Name}) ->
+    mesh:wait_until(fun() ->
+                            _ = mesh:call(Node, erlang, disconnect_node, [Name]),
+                            not lists:member(Name, mesh:call(Node, erlang, nodes, [connected]))
+                    end).
+
+%% --- the promises --------------------------------------------------------------------------
+
+called(#{c := #{name := Name} = C, node := Node} = World) ->
+    {"accepted " ++ Accepted, true} = dial(World),
+    [Link, "a@127.0.0.1", "127.0.0.1"] = string:lexemes(Accepted, " "),
+    ?assertEqual([Name], mesh:call(Node, erlang, nodes, [hidden])),
+    ?assertEqual("reply 3", cnode:call(C, [rpc, Link, erlang, abs, "[-3]"])),
+    true = echo(Node, ei_echo),
+    [begin
+         "binary " ++ _ = Sent = cnode:call(C, [bulk, Link, ei_echo, Size, ?DEADLINE]),
+         ?assertEqual(Sent, cnode:call(C, [sink, Link, ?DEADLINE]))
+     end || Size <- [1, 65503, 100_000_000]],
+    %% The node sends to whom it likes there.
+    mesh:call(Node, erlang, send, [{anybody, Name}, {hello, there}]),
+    ?assertEqual("message {hello, there}", cnode:call(C, ["receive", Link, ?DEADLINE])),
+    part(Node, C),
+    "failed eio" ++ _ = cnode:call(C, ["receive", Link, ?DEADLINE]),
+    "closed" = cnode:call(C, [close, Link]).
+
+refused(#{a := A, b := B, c := #{name := Name} = C, fd := Fd}) ->
+    Stranger = mesh:host("127.0.0.3", #{mesh => A}),
+    ok = mesh:trust(Stranger, B),
+    S = mesh:start("s", Stranger),
+    {Line, false} = dial(S, Name, C, Fd, 3000),
+    ?assertMatch("failed timeout" ++ _, Line),
+    {ok, #{reason := refused, text := Text}} = mesh:call(S, tacit, info, [Name]),
+    ?assertEqual("the peer closed: refused: no [peer] line allows it", lists:flatten(Text)),
+    mesh:stop(S).
+
+strangers(#{b := #{ip := Ip, port := Port}, c := C, node := Node} = World) ->
+    {ok, Address} = inet:parse_address(Ip),
+    Sockets = [begin
+                   {ok, S} = gen_tcp:connect(Address, Port, [binary, {active, false}]),
+                   ok = gen_tcp:send(S, Bytes),
+                   S
+               end || Bytes <- ["", <<0, 5, "hello">>, <<1, 128, 0:3072>>,
+                                binary:copy(<<"x">>, 5000)]],
+    {"accepted " ++ Accepted, true} = dial(World),
+    [?assertEqual({error, timeout}, gen_tcp:recv(S, 0, 100)) || S <- Sockets],
+    [ok = gen_tcp:close(S) || S <- Sockets],
+    part(Node, C),
+    "closed" = cnode:call(C, [close, hd(string:lexemes(Accepted, " "))]).
+
+patience(#{c := C, fd := Fd, node := Node} = World) ->
+    ?assertMatch("failed timeout" ++ _, cnode:call(C, [accept, Fd, 300])),
+    {"accepted " ++ Accepted, true} = dial(World),
+    part(Node, C),
+    "closed" = cnode:call(C, [close, hd(string:lexemes(Accepted, " "))]).
+
+among_themselves(#{a := A, c := #{name := Name} = C, fd := Fd}) ->
+    Self = self(),
+    Caller = cnode:start("d", A),
+    Pid = spawn_link(fun() ->
+                             Self ! {self(), cnode:call(Caller, [connect, atom_to_list(Name),
+                                                                 ?DEADLINE])}
+                     end),
+    "accepted " ++ Accepted = cnode:call(C, [accept, Fd, ?DEADLINE]),
+    Out = receive {Pid, "connected " ++ Link} -> Link end,
+    [In, "d@127.0.0.1", "127.0.0.1"] = string:lexemes(Accepted, " "),
+    [begin
+         spawn_link(fun() -> Self ! {From, cnode:call(From, [bulk, FromFd, somebody, 3_000_000,
+                                                            ?DEADLINE])} end),
+         Received = cnode:call(To, [sink, ToFd, ?DEADLINE]),
+         receive {From, Sent} -> ?assertEqual(Sent, Received) end
+     end || _ <- lists:seq(1, 3), {From, FromFd, To, ToFd} <- [{Caller, Out, C, In}, {C, In, Caller, Out}]],
+    "closed" = cnode:call(C, [close, In]),
+    "closed" = cnode:call(Caller, [close, Out]),
+    cnode:stop(Caller).
+
+taken(#{b := B}) ->
+    Second = cnode:start("e", B),
+    Line = cnode:call(Second, [listen]),
+    ?assertMatch({match, _}, re:run(Line, "\\[host\\] listen = 127.0.0.2:[0-9]+: Address already "
+                                    "in use: for several nodes of a host there is secure-epmd"),
+                 Line),
+    cnode:stop(Second).
+
+%% --- behind the door -----------------------------------------------------------------------
+
+door_test_() ->
+    {"behind secure-epmd a C node has a name as nodes do, beside them; it is called again when "
+     "the door was away", {timeout, 180, fun behind_door/0}}.
+
+behind_door() ->
+    A = mesh:host("127.0.0.1"),
+    B = door:host("127.0.0.2", #{mesh => A}),
+    ok = mesh:trust(A, B),
+    ok = mesh:trust(B, A),
+    C = cnode:start("c", B),
+    "failed " ++ NoDoor = cnode:call(C, [listen]),
+    ?assertMatch({match, _}, re:run(NoDoor, "\\[host\\] door = .*No such file"), NoDoor),
+    Door = door:start(B),
+    "listening " ++ Fd = cnode:call(C, [listen]),
+    Neighbour = mesh:start("n", B),
+    Node = mesh:start("a", A, #{args => ["-kernel", "dist_auto_connect", "never"]}),
+    %% the name is taken now
+    Twin = cnode:start("c", B),
+    "failed " ++ Taken = cnode:call(Twin, [listen]),
+    ?assertMatch({match, _}, re:run(Taken, "the door refuses: name_taken"), Taken),
+    cnode:stop(Twin),
+    {"accepted " ++ First, true} = dial(Node, maps:get(name, C), C, Fd, ?DEADLINE),
+    true = mesh:call(Node, net_kernel, connect_node, [maps:get(name, Neighbour)]),
+    door:kill(Door),
+    Link = hd(string:lexemes(First, " ")),
+    ?assertEqual("reply 3", cnode:call(C, [rpc, Link, erlang, abs, "[-3]"])),
+    part(Node, C),
+    "closed" = cnode:call(C, [close, Link]),
+    Again = door:start(B),
+    mesh:wait_until(fun() ->
+                            {Line, Result} = dial(Node, maps:get(name, C), C, Fd, 3000),
+                            Result andalso lists:prefix("accepted ", Line)
+                    end, ?DEADLINE),
+    cnode:stop(C),
+    mesh:stop(Node),
+    mesh:stop(Neighbour),
+    door:stop(Again).
