@@ -113,7 +113,10 @@ global_names(A, B) ->
                             mesh:call(B, global, whereis_name, [the_name]) =:= undefined
                     end).
 
+%% pg of OTP 25 ends with badarg when that of 29 greets it, whatever the carrier.
 pg_groups(A, B) ->
+    lists:sort([mesh:call(N, erlang, system_info, [otp_release]) || N <- [A, B]]) =:= ["25", "29"]
+        andalso throw({skip, "pg of OTP 25 and that of 29 do not understand each other"}),
     [{ok, _} = mesh:on(Node, fun() -> {ok, P} = pg:start_link(), unlink(P), {ok, P} end)
      || Node <- [A, B]],
     Join = fun() ->

@@ -1,26 +1,40 @@
-%% A remote shell in a real terminal, as a user has it.
+%% Programs in a real terminal, as a user has them: remote shells.
 -module(terminal).
 
 -include_lib("eunit/include/eunit.hrl").
 
--export([remote_shell/3]).
+-export([remote_shell/3, converse/3]).
 
 %% erl -remsh from Host, under the name Own (none: no name is given), evaluates on Node, and
-%% leaves nothing there. The terminal is made by script(1). (To OTP 25 a dumb one means a local
-%% shell only.)
+%% leaves nothing there. (To OTP 25 a dumb terminal means a local shell only.)
 -spec remote_shell(mesh:host(), string() | none, mesh:node_ref()) -> ok.
 remote_shell(Host = #{ip := Ip}, Own, Node = #{name := Name}) ->
-    need_terminal(),
     Release = mesh:release(Ip),
     Args = mesh:start_link_args(Own, #{host => Host, args => ["-remsh", atom_to_list(Name)]}),
     Command = ["exec" | maps:get(run, Release, [])] ++ ["erl" | Args],
+    Connected = fun() -> mesh:call(Node, erlang, nodes, [connected]) end,
+    ok = converse(lists:join($\s, Command), mesh:node_env() ++ maps:get(release_env, Release, []),
+                  [{["(", atom_to_list(Name), ")1>"], "{answer, node(), 6 * 7}.\r"},
+                   {io_lib:format("{answer,~p,42}", [Name]),
+                    fun() -> ?assertMatch([_], Connected()), "\^G" end}, % job control:
+                   {" --> ", "q\r"}]), % q ends this shell's erl
+    mesh:wait_until(fun() -> Connected() =:= [] end).
+
+%% Runs the command in a terminal, made by script(1), until it ends well: for each step, what
+%% it must show, then what is typed, or what a fun does and gives to be typed.
+-spec converse(iodata(), [{string(), string()}],
+               [{iodata(), iodata() | fun(() -> iodata())}]) -> ok.
+converse(Command, Env, Steps) ->
+    need_terminal(),
     Port = open_port({spawn_executable, os:find_executable("script")},
-                     [{args, ["-q", "-c", lists:join($\s, Command), "/dev/null"]},
-                      {env, [{"TERM", "xterm"} | mesh:node_env()] ++
-                           maps:get(release_env, Release, [])},
-                      binary, exit_status]),
+                     [{args, ["-q", "-c", Command, "/dev/null"]},
+                      {env, [{"TERM", "xterm"} | Env]}, binary, exit_status]),
     try
-        converse(Port, Node)
+        [begin
+             _ = see(Port, Text, <<>>),
+             port_command(Port, if is_function(Type) -> Type(); true -> Type end)
+         end || {Text, Type} <- Steps],
+        ended(Port)
     after
         [os:cmd("kill " ++ integer_to_list(Pid))
          || {os_pid, Pid} <- [erlang:port_info(Port, os_pid)]]
@@ -32,17 +46,6 @@ need_terminal() ->
         "" -> ok;
         Why -> throw({skip, ["no terminal to be had: ", Why]})
     end.
-
-converse(Port, Node = #{name := Name}) ->
-    _ = see(Port, ["(", atom_to_list(Name), ")1>"], <<>>),
-    port_command(Port, "{answer, node(), 6 * 7}.\r"),
-    _ = see(Port, io_lib:format("{answer,~p,42}", [Name]), <<>>),
-    ?assertMatch([_], mesh:call(Node, erlang, nodes, [connected])),
-    port_command(Port, "\^G"), % job control: q ends this shell's erl
-    _ = see(Port, " --> ", <<>>),
-    port_command(Port, "q\r"),
-    ok = ended(Port),
-    mesh:wait_until(fun() -> mesh:call(Node, erlang, nodes, [connected]) =:= [] end).
 
 ended(Port) ->
     receive
