@@ -25,7 +25,23 @@ void tacit_secret_wipe(struct tacit_secret *secret);
 /* Whether two secrets are equal, in constant time. */
 bool tacit_secret_equal(const struct tacit_secret *a, const struct tacit_secret *b);
 
+/*
+ * Zeroed memory for what holds secrets: locked, between guard pages, in no core file.
+ * Aligned to 64 bytes, as ciphers' states want it. NULL: there is none. It costs a few
+ * pages and system calls: for what lives as long as a link does.
+ */
+void *tacit_secret_alloc(size_t size);
+
+/* Wipes and frees. NULL is allowed. */
+void tacit_secret_free(void *secret);
+
 /* Overwrites size bytes of working memory that held secrets. */
 void tacit_wipe(void *bytes, size_t size);
+
+/*
+ * Overwrites what functions that were called before have left on the stack: libsodium's
+ * hashes, ciphers and X25519 leave keys, or parts of them, in their own frames.
+ */
+void tacit_wipe_stack(void);
 
 #endif

@@ -16,19 +16,15 @@ struct asker {
 
 int asker_start(struct conn *c)
 {
-    size_t size = (sizeof(struct asker) + 15) & ~(size_t)15;
-    c->asker = aligned_alloc(16, size); /* the AES state wants 16 */
+    c->asker = tacit_secret_alloc(sizeof *c->asker);
     if (c->asker == NULL)
         return TACIT_ENOMEM;
-    c->asker->got = 0;
     return tacit_handshake_finish(&c->handshake, &c->asker->channel);
 }
 
 void asker_free(struct asker *a)
 {
-    if (a != NULL)
-        tacit_channel_wipe(&a->channel);
-    free(a);
+    tacit_secret_free(a);
 }
 
 /* All of it fits the socket: little was sent before. */

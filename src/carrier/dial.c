@@ -16,8 +16,7 @@ static struct link *link_new(int fd)
 /* The handshake is done: from here on there are records. */
 static int establish(struct link *l, struct conn *c)
 {
-    size_t size = (sizeof *l->channel + 15) & ~(size_t)15;
-    l->channel = aligned_alloc(16, size); /* the AES state wants 16 */
+    l->channel = tacit_secret_alloc(sizeof *l->channel);
     if (l->channel == NULL)
         return TACIT_ENOMEM;
     int error = tacit_handshake_finish(&c->handshake, l->channel);
@@ -48,7 +47,7 @@ struct link *link_take(struct conn *c)
     if (l == NULL)
         return NULL;
     if (establish(l, c) != TACIT_OK) {
-        free(l->channel);
+        tacit_secret_free(l->channel);
         free(l);
         return NULL;
     }

@@ -41,7 +41,7 @@ void incoming_evict(struct listener *l)
 /* Authenticated, but not allowed: it gets the reason inside the seal. */
 static void refuse(struct listener *l, struct conn *c)
 {
-    struct tacit_channel *channel = aligned_alloc(16, (sizeof *channel + 15) & ~15ul);
+    struct tacit_channel *channel = tacit_secret_alloc(sizeof *channel);
     enum tacit_close reason = c->ruling.reason;
     const char *name = c->handshake.peer.name, *text = c->ruling.text;
     atomic_fetch_add(&carrier_counters.refused, 1);
@@ -56,9 +56,8 @@ static void refuse(struct listener *l, struct conn *c)
             (void)sent;
             shutdown(c->fd, SHUT_WR);
         }
-        tacit_channel_wipe(channel);
     }
-    free(channel);
+    tacit_secret_free(channel);
     c->silent = true; /* until it has read that and goes, or its deadline comes */
 }
 

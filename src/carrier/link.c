@@ -201,9 +201,7 @@ void link_stop(struct link *l)
     link_free_input(l);
     link_free_output(l);
     conn_free(l->conn);
-    if (l->channel != NULL)
-        tacit_channel_wipe(l->channel);
-    free(l->channel);
+    tacit_secret_free(l->channel);
     identity_release(l->identity);
     free(l);
 }

@@ -46,6 +46,7 @@ static void derive_key(struct tacit_seal_key *ret_key, const struct tacit_channe
     noise_expand(ch->root, info, tacit_written(&w), key.bytes, sizeof key.bytes);
     tacit_seal_key_init(ret_key, ch->suite, &key);
     tacit_secret_wipe(&key);
+    tacit_wipe_stack();
 }
 
 void tacit__set_root(struct tacit_channel *ch, uint32_t generation,

@@ -10,7 +10,7 @@
 #include "door/daemon.h"
 #include "files/files.h"
 
-/* One who asks. The channel wants 16 bytes of alignment: so does this. */
+/* One who asks, in memory for secrets. */
 struct asker {
     struct stream stream;
     struct tacit_channel channel;
@@ -242,14 +242,11 @@ static void closed(struct stream *s)
     struct asker *a = (struct asker *)s;
     answers -= a->answer_len;
     a->answer_len = 0;
-    tacit_handshake_wipe(&a->handshake);
-    if (a->open)
-        tacit_channel_wipe(&a->channel);
 }
 
 static void gone(struct stream *s)
 {
-    free(s);
+    tacit_secret_free(s);
 }
 
 static const struct stream_kind kind = {
@@ -258,12 +255,9 @@ static const struct stream_kind kind = {
 void directory_take(int fd, const struct tacit_address *peer,
                     const uint8_t first[TACIT_DOOR_FIRST])
 {
-    size_t size = (sizeof(struct asker) + 15) & ~(size_t)15;
-    struct asker *a = may_compute(peer) ? aligned_alloc(16, size) : NULL;
-    if (a != NULL)
-        memset(a, 0, size);
+    struct asker *a = may_compute(peer) ? tacit_secret_alloc(sizeof *a) : NULL;
     if (a == NULL || start(a) != TACIT_OK) {
-        free(a);
+        tacit_secret_free(a);
         close(fd);
         return;
     }
@@ -272,8 +266,7 @@ void directory_take(int fd, const struct tacit_address *peer,
         take_handshake(a, first, TACIT_DOOR_FIRST);
         return;
     }
-    tacit_handshake_wipe(&a->handshake);
-    free(a);
+    tacit_secret_free(a);
 }
 
 void directory_tick(void)

@@ -70,25 +70,16 @@ const struct tacit_channel_rules cnode_link_rules = {
 /* --- the beginning -------------------------------------------------------------------
  */
 
-static void *locked(size_t size)
-{
-    void *p =
-        sodium_malloc((size + 63) & ~(size_t)63); /* the AES state wants alignment */
-    if (p != NULL)
-        memset(p, 0, size);
-    return p;
-}
-
 struct cnode_link *cnode_link_new(struct cnode *node, int fd)
 {
     struct cnode_link *l = calloc(1, sizeof *l);
     if (l == NULL)
         return NULL;
-    l->handshake = locked(sizeof *l->handshake);
-    l->channel = locked(sizeof *l->channel);
+    l->handshake = tacit_secret_alloc(sizeof *l->handshake);
+    l->channel = tacit_secret_alloc(sizeof *l->channel);
     if (l->handshake == NULL || l->channel == NULL) {
-        sodium_free(l->handshake);
-        sodium_free(l->channel);
+        tacit_secret_free(l->handshake);
+        tacit_secret_free(l->channel);
         free(l);
         return NULL;
     }
@@ -107,7 +98,7 @@ void cnode_link_begin(struct cnode_link *l)
     const struct tacit_policy *policy = l->node->policy;
     l->peer = l->handshake->peer;
     memcpy(l->peer_key, l->handshake->peer_key, sizeof l->peer_key);
-    sodium_free(l->handshake); /* wipes */
+    tacit_secret_free(l->handshake);
     l->handshake = NULL;
     l->limits = (struct tacit_rekey_limits){
         .seconds = tacit_policy_rekey_seconds(policy),
@@ -227,8 +218,8 @@ void cnode_link_free(struct cnode_link *l)
     if (l->handshake == NULL)
         part(l);
     close(l->fd);
-    sodium_free(l->handshake);
-    sodium_free(l->channel);
+    tacit_secret_free(l->handshake);
+    tacit_secret_free(l->channel);
     pthread_mutex_destroy(&l->reading);
     pthread_mutex_destroy(&l->writing);
     pthread_mutex_destroy(&l->lock);

@@ -40,14 +40,16 @@ void noise_keypair_generate(struct noise_keypair *ret_pair)
 {
     randombytes_buf(ret_pair->private_key.bytes, sizeof ret_pair->private_key.bytes);
     crypto_scalarmult_base(ret_pair->public_key, ret_pair->private_key.bytes);
+    tacit_wipe_stack();
 }
 
 int noise_keypair_from_private(const struct tacit_secret *private_key,
                                struct noise_keypair *ret_pair)
 {
     uint8_t public_key[NOISE_DHLEN];
-    if (crypto_scalarmult_base(public_key, private_key->bytes) != 0 ||
-        !noise_public_key_ok(public_key))
+    int failed = crypto_scalarmult_base(public_key, private_key->bytes);
+    tacit_wipe_stack();
+    if (failed || !noise_public_key_ok(public_key))
         return TACIT_EKEY;
     ret_pair->private_key = *private_key;
     for (size_t i = 0; i < NOISE_DHLEN; i++)
@@ -59,7 +61,9 @@ int noise__dh(const struct noise_keypair *pair, const uint8_t public_key[NOISE_D
               uint8_t out[NOISE_DHLEN])
 {
     /* libsodium fails where the result is all zeros. */
-    if (crypto_scalarmult(out, pair->private_key.bytes, public_key) != 0) {
+    int failed = crypto_scalarmult(out, pair->private_key.bytes, public_key);
+    tacit_wipe_stack();
+    if (failed) {
         tacit_wipe(out, NOISE_DHLEN);
         return TACIT_EKEY;
     }

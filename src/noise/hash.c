@@ -53,6 +53,7 @@ static void hmac_parts(const uint8_t *key, size_t key_len, const uint8_t *a, siz
     hmac_round(block, 0x5c, inner, sizeof inner, NULL, 0, out);
     tacit_wipe(block, sizeof block);
     tacit_wipe(inner, sizeof inner);
+    tacit_wipe_stack();
 }
 
 void noise_hmac(const uint8_t *key, size_t key_len, const uint8_t *data, size_t data_len,
