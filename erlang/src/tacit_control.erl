@@ -9,6 +9,8 @@
 %% How often the links are held against the rules and the clock, ms.
 -define(REVIEW_EVERY, 5000).
 -define(SIGNAL_RETRY, 200).
+%% What a peer may take to answer, ms.
+-define(ANSWER, 30000).
 
 -record(state, {conf :: file:filename() | undefined,
                 revoked = [] :: [binary()], % fingerprints
@@ -82,6 +84,8 @@ handle_call({unrevoke, Who}, _From, #state{revoked = Revoked} = State) ->
             {Lasts, Next} = set_revoked(Revoked -- Fingerprints, State),
             {reply, {ok, #{fingerprints => Fingerprints, lasts => Lasts}}, Next}
     end;
+handle_call(mesh_keys, _From, State) ->
+    {reply, own_mesh_keys(), State};
 handle_call(_Request, _From, State) ->
     {reply, {error, "unknown request"}, State}.
 
@@ -111,8 +115,8 @@ handle_info({tacit_policy, Node, Text}, #state{conf = Conf} = State) when Conf =
     {noreply, take_policy(Node, Text, State)};
 handle_info(tell_policies, #state{policies = Policies} = State) ->
     {noreply, State#state{policies = tacit_policy:tell(Policies)}};
-handle_info({tacit_mesh_keys, Node, Marks}, State) ->
-    take_mesh_keys(Node, Marks),
+handle_info({tacit_mesh_keys, Node}, State) ->
+    _ = ask_mesh_keys(Node),
     {noreply, State};
 handle_info(watch_signal, State) ->
     _ = tacit_signal:watch() orelse erlang:send_after(?SIGNAL_RETRY, self(), watch_signal),
@@ -177,13 +181,29 @@ reload_policy(From, Text, #state{revoked = Revoked} = State) ->
 %% A handshake shows which mesh keys a side can open; links that are up hear of a change from
 %% here, so that `tacit mesh-key use' knows when each peer has the new one.
 tell_mesh_keys() ->
-    {ok, #{mesh_keys := Marks}} = tacit_drv:info(host),
-    News = {tacit_mesh_keys, node(), Marks},
-    lists:foreach(fun(Node) -> erlang:send({?MODULE, Node}, News, [noconnect, nosuspend]) end,
-                  nodes(connected)).
+    lists:foreach(fun(Node) ->
+                          erlang:send({?MODULE, Node}, {tacit_mesh_keys, node()},
+                                      [noconnect, nosuspend])
+                  end, nodes(connected)).
 
-%% From a peer, who may say anything: it concerns its own links.
-take_mesh_keys(Node, Marks) when is_atom(Node), length(Marks) =< 4 ->
+own_mesh_keys() ->
+    {ok, #{mesh_keys := Marks}} = tacit_drv:info(host),
+    Marks.
+
+%% Anybody may say that a peer's keys have changed: which they are is for that peer alone to
+%% say. Only it is asked, over its own link, and only it can answer.
+ask_mesh_keys(Node) ->
+    Connected = lists:member(Node, nodes(connected)),
+    Connected andalso
+        spawn(fun() ->
+                      try gen_server:call({?MODULE, Node}, mesh_keys, ?ANSWER) of
+                          Marks -> take_mesh_keys(Node, Marks)
+                      catch
+                          exit:_ -> ok % it is gone, or of another version
+                      end
+              end).
+
+take_mesh_keys(Node, Marks) when length(Marks) =< 4 ->
     Name = atom_to_binary(Node),
     Good = lists:all(fun(Mark) -> is_binary(Mark) andalso byte_size(Mark) =:= 32 end, Marks),
     _ = [tacit_drv:peer_mesh_keys(Port, Marks) ||
