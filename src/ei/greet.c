@@ -12,6 +12,7 @@
 enum {
     DFLAG_PUBLISHED = 0x01, /* lib/kernel/include/dist.hrl */
 };
+#define DFLAG_NAME_ME (UINT64_C(0x2) << 32)
 
 static int refuse(struct cnode_link *l, enum tacit_close reason, const char *text)
 {
@@ -31,7 +32,8 @@ static int introduced(struct cnode_link *l, const uint8_t *message, size_t len,
     const uint8_t *name = tacit_get_bytes(&r, size);
     if (r.bad || kind != 'N')
         return refuse(l, TACIT_CLOSE_PROTOCOL, "not a greeting of OTP 25 or later");
-    if (size != strlen(l->peer.name) || memcmp(name, l->peer.name, size) != 0)
+    if (size != strlen(l->peer.name) || memcmp(name, l->peer.name, size) != 0 ||
+        (flags & DFLAG_NAME_ME) != 0)
         return refuse(l, TACIT_CLOSE_MISMATCH,
                       "the distribution handshake claims another name");
     const char *fault = ruling_visibility_fault(

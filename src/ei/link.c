@@ -56,6 +56,11 @@ static int rule_decide(void *context, const struct tacit_claim *claim,
                  "the name %.200s is this node's own", claim->name);
         return TACIT_EREFUSED;
     }
+    if (claim->dynamic) {
+        snprintf(l->ruling.text, sizeof l->ruling.text,
+                 "a C node gives no names: expected one of the peer's own");
+        return TACIT_EREFUSED;
+    }
     if (l->inbound && strcmp(l->wanted, l->node->name) != 0) {
         snprintf(l->ruling.text, sizeof l->ruling.text, "this node is not %.200s",
                  l->wanted);

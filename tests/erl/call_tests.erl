@@ -83,8 +83,7 @@ at_home(#{a := A, node := Node}) ->
     ?assertEqual({0, "'a@127.0.0.1'\n", ""}, call(A, ["erlang", "node"])),
     ?assertEqual({0, "[]\n", ""}, call(A, ["erlang", "nodes"])),
     ?assertEqual({0, "['tacit-call@127.0.0.1']\n", ""}, call(A, ["erlang", "nodes", "[hidden]"])),
-    %% The command's end is the link's.
-    ?assertEqual([], mesh:call(Node, erlang, nodes, [hidden])).
+    mesh:wait_until(fun() -> mesh:call(Node, erlang, nodes, [hidden]) =:= [] end).
 
 from_elsewhere(#{b := B}) ->
     ?assertEqual({0, "['tacit-call@127.0.0.2']\n", ""}, call(B, ["erlang", "nodes", "[hidden]"])).
@@ -152,7 +151,8 @@ no_atoms(#{a := A, node := Node}) ->
     Calls(4),
     Before = mesh:call(Node, erlang, system_info, [atom_count]),
     [Calls(1) || _ <- lists:seq(1, 50)],
-    ?assertEqual(Before, mesh:call(Node, erlang, system_info, [atom_count])),
+    After = mesh:call(Node, erlang, system_info, [atom_count]),
+    ?assert(After - Before < 10, {Before, After}), % of OTP's own, once
     ?assert(length(Names()) =< 9, Names()).
 
 as(#{a := A, b := B}) ->
@@ -177,7 +177,7 @@ no_link(#{a := #{dir := Dir} = A, b := B}) ->
     {2, "", _} = run(B, "eval", []).
 
 times_out(#{a := A}) ->
-    {4, "", Err} = run(A, "eval", ["--timeout", "1", "a@127.0.0.1", "timer:sleep(200000)"]),
+    {4, "", Err} = run(A, "eval", ["--timeout", "5", "a@127.0.0.1", "timer:sleep(200000)"]),
     says("no answer: time is up", Err).
 
 large(#{a := A}) ->

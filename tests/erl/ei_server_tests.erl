@@ -5,6 +5,7 @@
 -include_lib("eunit/include/eunit.hrl").
 
 -define(DEADLINE, 60000).
+-define(NAME_ME, (2 bsl 32)). % DFLAG_NAME_ME
 
 direct_test_() ->
     {setup, fun start/0, fun stop/1,
@@ -14,6 +15,8 @@ direct_test_() ->
 tests() ->
     [{"a node dials a C node, which is hidden, and messages of 100 MB go both ways", fun called/1},
      {"who is on no [peer] line of the C node's is refused, and hears why", fun refused/1},
+     {"who claims another name in Erlang's handshake than the channel has proved is refused; so "
+      "is who wants to be given one", fun claims/1},
      {"strangers hear nothing, and hold up nobody", fun strangers/1},
      {"a time-out ends the wait for a caller, and the next one comes in", fun patience/1},
      {"two C nodes call each other, and go on where fresh keys are due", fun among_themselves/1},
@@ -25,6 +28,8 @@ start() ->
     B = mesh:host("127.0.0.2", #{mesh => A}),
     ok = mesh:trust(A, B),
     ok = mesh:trust(B, A),
+    Liar = foreign:identity(),
+    ok = mesh:append(B, foreign:peer_section("*@127.0.0.9", Liar, "")),
     {ok, Text} = file:read_file(maps:get(conf, B)),
     ok = file:write_file(maps:get(conf, B), string:replace(Text, "[mesh]\n",
                                                            "[mesh]\nrekey-bytes = 2M\n")),
@@ -32,7 +37,7 @@ start() ->
     "listening " ++ Fd = cnode:call(C, [listen]),
     %% net_kernel dials only when it is told to
     Node = mesh:start("a", A, #{args => ["-kernel", "dist_auto_connect", "never"]}),
-    #{a => A, b => B, c => C, fd => Fd, node => Node}.
+    #{a => A, b => B, c => C, fd => Fd, node => Node, liar => Liar}.
 
 stop(#{c := C, node := Node}) ->
     cnode:stop(C),
@@ -49,6 +54,20 @@ dial(Node, Name, C, Fd, Ms) ->
                      end),
     Line = cnode:call(C, [accept, Fd, Ms]),
     receive {Pid, Result} -> {Line, Result} end.
+
+%% What Fun gives while the C node waits for a caller that it lets in: at last the node is.
+while_accepting(#{c := #{name := Name} = C, fd := Fd, node := Node}, Fun) ->
+    Self = self(),
+    Pid = spawn_link(fun() -> Self ! {self(), cnode:call(C, [accept, Fd, ?DEADLINE])} end),
+    Result = Fun(),
+    true = mesh:call(Node, net_kernel, connect_node, [Name]),
+    receive
+        {Pid, Line} ->
+            ["accepted", Link | _] = string:lexemes(Line, " "),
+            part(Node, C),
+            "closed" = cnode:call(C, [close, Link])
+    end,
+    Result.
 
 %% A process of the node's that sends what it gets back to the C node.
 echo(Node, Name) ->
@@ -85,15 +104,47 @@ called(#{c := #{name := Name} = C, node := Node} = World) ->
     "failed eio" ++ _ = cnode:call(C, ["receive", Link, ?DEADLINE]),
     "closed" = cnode:call(C, [close, Link]).
 
-refused(#{a := A, b := B, c := #{name := Name} = C, fd := Fd}) ->
+refused(#{a := A, b := B, c := #{name := Name}} = World) ->
     Stranger = mesh:host("127.0.0.3", #{mesh => A}),
     ok = mesh:trust(Stranger, B),
     S = mesh:start("s", Stranger),
-    {Line, false} = dial(S, Name, C, Fd, 3000),
-    ?assertMatch("failed timeout" ++ _, Line),
+    false = while_accepting(World, fun() -> mesh:call(S, net_kernel, connect_node, [Name]) end),
     {ok, #{reason := refused, text := Text}} = mesh:call(S, tacit, info, [Name]),
     ?assertEqual("the peer closed: refused: no [peer] line allows it", lists:flatten(Text)),
     mesh:stop(S).
+
+claims(#{b := #{port := Port} = B, liar := Liar, c := #{name := Name} = C, fd := Fd} = World) ->
+    Options = #{mesh_key => foreign:mesh_key(B), identity => Liar, name => "f@127.0.0.9",
+                wanted => atom_to_list(Name)},
+    %% What one hears who proves to be what More says, and says that he is Claimed.
+    Say = fun(More, Claimed, Flags) ->
+                  {ok, Channel} = foreign:connect({{127, 0, 0, 2}, Port},
+                                                  maps:merge(Options, More)),
+                  Channel2 = foreign:send_name(Claimed, Flags, Channel),
+                  Answer = foreign:recv_message(Channel2),
+                  foreign:stop(Channel2),
+                  Answer
+          end,
+    Self = self(),
+    [begin
+         Pid = spawn_link(fun() -> Self ! {self(), Say(#{}, Claimed, Flags)} end),
+         assert_says("^failed eio .*the distribution handshake claims another name",
+                     cnode:call(C, [accept, Fd, ?DEADLINE])),
+         receive
+             {Pid, Answer} ->
+                 ?assertEqual({close, {4, "the distribution handshake claims another name"}},
+                              Answer)
+         end
+     end || {Claimed, Flags} <- [{"g@127.0.0.9", 0}, {"f@127.0.0.99", 0}, {"c@127.0.0.2", 0},
+                                 {"f@127.0.0.9", ?NAME_ME}]],
+    {close, {3, Why}} = while_accepting(World, fun() ->
+                                                       Say(#{name => "127.0.0.9", name_flags => 1},
+                                                           "127.0.0.9", ?NAME_ME)
+                                               end),
+    assert_says("a C node gives no names", Why).
+
+assert_says(Pattern, Line) ->
+    ?assertMatch({match, _}, re:run(Line, Pattern), Line).
 
 strangers(#{b := #{ip := Ip, port := Port}, c := C, node := Node} = World) ->
     {ok, Address} = inet:parse_address(Ip),

@@ -31,7 +31,7 @@ tests() ->
      {"c11", "a name or a configuration that is none is told with the fault", fun no_start/2}].
 
 %% The nodes a@127.0.0.1, and q@127.0.0.3, whose ticks come
-%% every second; b is the host of the C nodes. Both
+%% every two seconds; b is the host of the C nodes. Both
 %% sides of a link with a offer fresh keys often.
 start() ->
     A = mesh:host("127.0.0.1"),
@@ -41,7 +41,7 @@ start() ->
     in_mesh(A, "rekey-bytes = 8M\n"),
     in_mesh(B, "rekey-bytes = 4M\n"),
     #{a => A, b => B, q => Q, node => mesh:start("a", A),
-      quick => mesh:start("q", Q, #{args => ["-kernel", "net_ticktime", "4"]})}.
+      quick => mesh:start("q", Q, #{args => ["-kernel", "net_ticktime", "8"]})}.
 
 stop(#{node := Node, quick := Quick}) ->
     mesh:stop(Node),
@@ -112,10 +112,10 @@ echo(C, Fd, Size) ->
     "binary " ++ _ = Sent = cnode:call(C, [bulk, Fd, ei_echo, Size, ?DEADLINE]),
     ?assertEqual(Sent, cnode:call(C, [sink, Fd, ?DEADLINE])).
 
-%% Without an answer within 5 s the node would take the link for dead.
+%% Without an answer within 10 s the node would take the link for dead.
 ticks(#{quick := Quick}, #{name := Name} = C) ->
     Fd = connect(C, Quick),
-    ?assertMatch("failed timeout" ++ _, cnode:call(C, ["receive", Fd, 12000])),
+    ?assertMatch("failed timeout" ++ _, cnode:call(C, ["receive", Fd, 16000])),
     ?assertEqual([Name], mesh:call(Quick, erlang, nodes, [hidden])),
     ?assertEqual("reply true", cnode:call(C, [rpc, Fd, erlang, is_atom, "[a]"])),
     close(C, Fd).
@@ -192,7 +192,7 @@ refused_there(#{a := A, node := #{name := Node}}, _) ->
     Foreign = mesh:host("127.0.0.5"),
     ok = mesh:trust(Foreign, A),
     F = cnode:start("f", Foreign),
-    assert_says("^failed timeout .*no answer: another mesh key", connect(F, Node, 1000)),
+    assert_says("^failed .*no answer: another mesh key", connect(F, Node, 6000)),
     cnode:stop(F).
 
 refused_here(#{a := A, b := B, node := #{name := Node}}, _) ->
