@@ -257,7 +257,8 @@ judge(Name, Node, World) ->
     Faults = [{Name, Fault} || Fault <- mesh:call(Node, traffic, faults, [])],
     failed(Faults, count(messages, Heard - Before, World)).
 
-%% Each link counts from its start: the most that each was seen to have.
+%% Each end of a link counts from its start: what that grew by since the last look, and so
+%% each exchange twice.
 count_fresh_keys(World) ->
     Now = maps:from_list([{{Name, Port}, N}
                           || {Name, Node} <- nodes_now(),
