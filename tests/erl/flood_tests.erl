@@ -97,7 +97,7 @@ costs_nothing(Node) ->
     ?assertEqual({0, Exchanges}, {Told, Handshakes}).
 
 replayed() ->
-    {A, B} = Pair = mesh:pair(#{b_conf => "source = 127.0.0.2\n", args => ?NO_GLOBAL}),
+    {A, B} = Pair = mesh:pair(#{b_conf => "source = 127.0.0.2\n", args => ?QUIET}),
     link_and_part(A, B),
     #{host := #{port := Port} = Host} = A,
     {Bytes, _} = foreign:first(#{mesh_key => foreign:mesh_key(Host),
