@@ -256,9 +256,9 @@ static void the_row_holds(void **state)
 /* What is in no row must be an error that no bytes of a peer's bring about. */
 static void every_error_that_a_peer_can_cause_has_a_row(void **state)
 {
-    static const enum tacit_error ours[] = {TACIT_ENOMEM, TACIT_ESYSTEM, TACIT_ECRYPTO,
-                                            TACIT_EINVAL, TACIT_ESTATE,  TACIT_ESPACE,
-                                            TACIT_ECONFIG};
+    static const enum tacit_error ours[] = {TACIT_ENOMEM,  TACIT_ESYSTEM, TACIT_ECRYPTO,
+                                            TACIT_EINVAL,  TACIT_ESTATE,  TACIT_ESPACE,
+                                            TACIT_ECONFIG, TACIT_EABSENT};
     for (int error = TACIT_OK + 1; error < TACIT_ERROR_COUNT; error++) {
         bool there = false;
         for (size_t i = 0; i < COUNT(ours); i++)
