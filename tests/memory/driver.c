@@ -342,7 +342,6 @@ static void run_out(void (*scenario)(const struct other *), const struct other *
     for (n = 1; failed && n < TRIES_MAX; n++) {
         deadline = time(NULL) + PATIENCE_S;
         fault_arm(n);
-        fprintf(stderr, "n %zu\n", n);
         scenario(other);
         failed = fault_disarm();
         world_end();
