@@ -3,20 +3,18 @@
 -behaviour(bench_measurement).
 
 -export([title/0, about/0, plan/1, start/3, round/2, stop/1, label/1]).
--export([run/5, sender/3, sink/2, bulk_sink/2]). % called on the nodes
+-export([run/5, sender/3, sink/2]).        % called on the nodes
 -export([start_bulk/2, stop_bulk/1]).
 
 -define(MOST, 16#10000000). % bytes of one message of each pair: what all wait for at the end
 -define(LARGE, 16384). % from here on bytes count rather than messages
--define(AHEAD, 8192).  % messages not yet received, at most
--define(AHEAD_BYTES, 16#4000000). % and bytes
 
 title() -> "Throughput".
 
 about() ->
     "Each sender sends binaries of one size to a process of its own on the other node, for a "
-        "fixed time, at most 8,192 messages or 64 MiB ahead of it; the clock stops when all were "
-        "received. CPU is that of both nodes. 32 pairs do not send 16 MiB each.".
+        "fixed time; the clock stops when all were received. CPU is that of both nodes. 32 pairs "
+        "do not send 16 MiB each.".
 
 plan(quick) ->
     #{rounds => 3, ms => 200, sizes => [16, 1024, 65536, 16#100000],
@@ -63,7 +61,9 @@ better(_) -> less.
 
 %% ---- on the nodes ------------------------------------------------------------------------
 
-%% Called on one node, sends to (and for both_ways from) Node.
+%% Called on one node, sends to (and for both_ways from) Node. The sinks keep their mailboxes
+%% off their heaps: else a garbage collection looks at each message that waits, and the
+%% fastest carrier shows the slowest receiver.
 -spec run(node(), pos_integer(), pos_integer(), one_way | both_ways, pos_integer()) ->
           #{count := pos_integer(), seconds := float(), cpu := float()}.
 run(Node, Size, Pairs, Way, Ms) ->
@@ -72,7 +72,8 @@ run(Node, Size, Pairs, Way, Ms) ->
                both_ways -> [{node(), Node}, {Node, node()}]
            end,
     Senders = [begin
-                   Sink = spawn_link(To, ?MODULE, sink, [self(), 0]),
+                   Sink = spawn_opt(To, ?MODULE, sink, [self(), 0],
+                                    [link, {message_queue_data, off_heap}]),
                    spawn_link(From, ?MODULE, sender, [Sink, Size, Ms])
                end || {From, To} <- Ways, _ <- lists:seq(1, Pairs)],
     Cpu = cpu(Node),
@@ -85,42 +86,29 @@ run(Node, Size, Pairs, Way, Ms) ->
 cpu(Node) ->
     bench_carrier:cpu_ms() + erpc:call(Node, bench_carrier, cpu_ms, []).
 
-%% Never further ahead than a mailbox takes: one that grows makes each garbage collection of
-%% its process slower, and the fastest carrier would then show the slowest receiver.
 -spec sender(pid(), pos_integer(), pos_integer()) -> ok.
 sender(Sink, Size, Ms) ->
     Message = {m, binary:copy(<<7>>, Size)},
-    Ahead = max(4, min(?AHEAD, ?AHEAD_BYTES div Size)),
     %% One look at the clock for a few messages only where they are small.
     Batch = max(1, min(32, 65536 div Size)),
-    Sink ! {tell, self(), Ahead div 4},
     receive go -> ok end,
     Until = erlang:monotonic_time() + erlang:convert_time_unit(Ms, millisecond, native),
-    send_until(Sink, Message, Batch, Until, Ahead).
+    send_until(Sink, Message, Batch, Until).
 
-send_until(Sink, Message, Batch, Until, Credit) when Credit < Batch ->
-    receive {received, N} -> send_until(Sink, Message, Batch, Until, Credit + N) end;
-send_until(Sink, Message, Batch, Until, Credit) ->
+send_until(Sink, Message, Batch, Until) ->
     send(Sink, Message, Batch),
     case erlang:monotonic_time() < Until of
-        true -> send_until(Sink, Message, Batch, Until, Credit - Batch);
+        true -> send_until(Sink, Message, Batch, Until);
         false -> Sink ! stop, ok
     end.
 
 send(_Sink, _Message, 0) -> ok;
 send(Sink, Message, N) -> Sink ! Message, send(Sink, Message, N - 1).
 
-%% Tells Sender after every Each messages.
 -spec sink(pid(), non_neg_integer()) -> {received, non_neg_integer()}.
 sink(Coordinator, N) ->
-    receive {tell, Sender, Each} -> sink(Coordinator, Sender, Each, Each, N) end.
-
-sink(Coordinator, Sender, Each, 0, N) ->
-    Sender ! {received, Each},
-    sink(Coordinator, Sender, Each, Each, N);
-sink(Coordinator, Sender, Each, Left, N) ->
     receive
-        {m, _} -> sink(Coordinator, Sender, Each, Left - 1, N + 1);
+        {m, _} -> sink(Coordinator, N + 1);
         stop -> Coordinator ! {received, N}
     end.
 
@@ -129,7 +117,7 @@ sink(Coordinator, Sender, Each, Left, N) ->
 start_bulk(Node, Size) ->
     Self = self(),
     Message = {m, binary:copy(<<7>>, Size)},
-    spawn_link(fun() -> bulk(spawn_link(Node, ?MODULE, bulk_sink, [Self, 0]), Message) end).
+    spawn_link(fun() -> bulk(spawn_link(Node, ?MODULE, sink, [Self, 0]), Message) end).
 
 bulk(Sink, Message) ->
     receive
@@ -137,13 +125,6 @@ bulk(Sink, Message) ->
     after 0 ->
             Sink ! Message,
             bulk(Sink, Message)
-    end.
-
--spec bulk_sink(pid(), non_neg_integer()) -> {received, non_neg_integer()}.
-bulk_sink(Coordinator, N) ->
-    receive
-        {m, _} -> bulk_sink(Coordinator, N + 1);
-        stop -> Coordinator ! {received, N}
     end.
 
 %% Waits until all of it was received.
