@@ -5,7 +5,7 @@
 
 %% In this order, which is the table's.
 -define(MEASUREMENTS, [roundtrip, stream, cipher, connect, trips, memory, load, rekey, mesh,
-                       pi]).
+                       pi, rules]).
 
 -spec main() -> no_return().
 main() ->

@@ -46,7 +46,12 @@ common() ->
       {ratio, connect, [both, p50], inet_tcp}, {at_most, 1.4}},
      {"connect and disconnect, divided by inet_tls's",
       {ratio, connect, [both, p50], inet_tls}, {at_most, 0.35}},
-     {"CPU a GB at 64 KiB, divided by 1.5 x the cipher's + inet_tcp's", cpu, {at_most, 1}}].
+     {"CPU a GB at 64 KiB, divided by 1.5 x the cipher's + inet_tcp's", cpu, {at_most, 1}},
+     {"start of a node with 10,000 peers, ms", {value, rules, [10000, start], tacit},
+      {at_most, 1000}},
+     {"reload of 10,000 peers, ms", {value, rules, [10000, reload], tacit}, {at_most, 1000}},
+     {"a decision among 10,000 peers, us", {value, rules, [10000, decision], tacit},
+      {at_most, 20}}].
 
 %% Of as many links as were measured.
 memory(#{results := Results}) ->
