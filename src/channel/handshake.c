@@ -1,26 +1,10 @@
 #include "handshake.h"
 
-#include <pthread.h>
 #include <string.h>
 
-static const char protocol_name[] = "Noise_XXpsk0+psk3_25519_ChaChaPoly_BLAKE2b";
+#include "channel/internal.h"
+
 static const char prologue[] = "Tacit 1"; /* never changes: PROTOCOL.md, "Versions" */
-
-/* The one protocol, taken apart once; every handshake keeps a pointer to it. */
-static struct noise_protocol parsed;
-static pthread_once_t parsed_once = PTHREAD_ONCE_INIT;
-static bool parsed_ok;
-
-static void parse_protocol(void)
-{
-    parsed_ok = noise_protocol_parse(protocol_name, &parsed) == TACIT_OK;
-}
-
-static const struct noise_protocol *protocol(void)
-{
-    pthread_once(&parsed_once, parse_protocol);
-    return parsed_ok ? &parsed : NULL;
-}
 
 /*
  * psk0 is the mesh key; psk3 the pair key, known once the peer's static key is. A pair
@@ -41,9 +25,10 @@ static int give_psk(void *context, const struct noise_handshake *noise, unsigned
 
 static int start_noise(struct tacit_handshake *hs)
 {
-    return noise_handshake_init(&hs->noise, protocol(), hs->config.role,
-                                (const uint8_t *)prologue, sizeof prologue - 1,
-                                hs->config.identity, NULL, give_psk, hs);
+    return noise_handshake_init(&hs->noise, tacit__protocol(TACIT__HANDSHAKE),
+                                hs->config.role, (const uint8_t *)prologue,
+                                sizeof prologue - 1, hs->config.identity, NULL, give_psk,
+                                hs);
 }
 
 /* Seals the next message around payload and queues it behind its length. */
@@ -157,7 +142,7 @@ int tacit_first_open(const struct tacit_secret *mesh_keys, size_t mesh_key_count
                                             .identity = &none,
                                             .mesh_keys = mesh_keys,
                                             .mesh_key_count = mesh_key_count}};
-    if (protocol() == NULL)
+    if (tacit__protocol(TACIT__HANDSHAKE) == NULL)
         return TACIT_EINVAL;
     int error = open_first(&hs, msg, TACIT_MESSAGE_1, ret_first);
     if (!error)
@@ -271,7 +256,7 @@ int tacit_handshake_init(struct tacit_handshake *hs,
 {
     memset(hs, 0, sizeof *hs);
     hs->config = *config;
-    if (protocol() == NULL)
+    if (tacit__protocol(TACIT__HANDSHAKE) == NULL)
         return fail(hs, TACIT_EINVAL);
     hs->config.suites &= tacit_suites_available();
     if (hs->config.suites == 0)

@@ -1,11 +1,22 @@
 /*
- * What record.c and rekey.c share and nobody else may call: how a channel comes by the
- * record keys of a generation. PROTOCOL.md, "Records" and "Fresh keys".
+ * What handshake.c, record.c and rekey.c share and nobody else may call: the protocols,
+ * and how a channel comes by the record keys of a generation. PROTOCOL.md, "Records" and
+ * "Fresh keys".
  */
 #ifndef TACIT_CHANNEL_INTERNAL_H
 #define TACIT_CHANNEL_INTERNAL_H
 
 #include "channel/record.h"
+#include "noise/noise.h"
+
+/* Of the handshake that opens a channel, and of the one that gives it fresh keys. */
+enum tacit__protocol {
+    TACIT__HANDSHAKE,
+    TACIT__REKEY,
+};
+
+/* NULL: its name is not one that noise can take apart. */
+const struct noise_protocol *tacit__protocol(enum tacit__protocol which);
 
 /*
  * The root and hash of a generation, in place of those before: from the Split() keys of

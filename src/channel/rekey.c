@@ -1,12 +1,10 @@
 #include "rekey.h"
 
-#include <pthread.h>
 #include <string.h>
 
 #include "base/cursor.h"
 #include "channel/internal.h"
 
-static const char protocol_name[] = "Noise_KKpsk2_25519_ChaChaPoly_BLAKE2b";
 static const char prologue_label[] = "Tacit 1 rekey";
 static const char psk_label[] = "tacit rekey v1";
 
@@ -16,21 +14,6 @@ enum subtype {
     ACCEPT = 2,
     SWITCH = 3,
 };
-
-static struct noise_protocol parsed;
-static pthread_once_t parsed_once = PTHREAD_ONCE_INIT;
-static bool parsed_ok;
-
-static void parse_protocol(void)
-{
-    parsed_ok = noise_protocol_parse(protocol_name, &parsed) == TACIT_OK;
-}
-
-static const struct noise_protocol *protocol(void)
-{
-    pthread_once(&parsed_once, parse_protocol);
-    return parsed_ok ? &parsed : NULL;
-}
 
 /* Whether a count has reached a limit; the side that is to wait lets an eighth more pass.
  */
@@ -85,14 +68,14 @@ static int start(struct noise_handshake *noise, enum noise_role role,
 {
     uint8_t prologue[sizeof prologue_label - 1 + 4 + NOISE_HASHLEN];
     struct tacit_writer w = tacit_writer(prologue, sizeof prologue);
-    if (protocol() == NULL)
+    if (tacit__protocol(TACIT__REKEY) == NULL)
         return TACIT_EINVAL;
     tacit_put_bytes(&w, prologue_label, sizeof prologue_label - 1);
     tacit_put_u32(&w, source->ch->generation + 1);
     tacit_put_bytes(&w, source->ch->h, NOISE_HASHLEN);
-    return noise_handshake_init(noise, protocol(), role, prologue, tacit_written(&w),
-                                source->keys->identity, source->keys->peer_key, give_psk,
-                                source);
+    return noise_handshake_init(noise, tacit__protocol(TACIT__REKEY), role, prologue,
+                                tacit_written(&w), source->keys->identity,
+                                source->keys->peer_key, give_psk, source);
 }
 
 /* Reads one of KK's messages, which must have no payload. */

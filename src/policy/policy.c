@@ -404,11 +404,6 @@ const struct tacit_peer *tacit_policy_peer(const struct tacit_policy *policy, si
     return i < policy->peers.count ? &policy->peers.at[i] : NULL;
 }
 
-const struct tacit_group *tacit_policy_group(const struct tacit_policy *policy, size_t i)
-{
-    return i < policy->groups.count ? &policy->groups.at[i] : NULL;
-}
-
 bool tacit_policy_from(const struct tacit_policy *policy, const struct tacit_rule *rule,
                        size_t i, char ret_text[TACIT_NETWORK_TEXT])
 {

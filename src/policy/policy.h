@@ -228,9 +228,6 @@ bool tacit_policy_is_plain(const struct tacit_policy *policy, const char *name);
 /* The i-th [peer] as they stand in the file, or NULL past the last. */
 const struct tacit_peer *tacit_policy_peer(const struct tacit_policy *policy, size_t i);
 
-/* Likewise the [group]s. */
-const struct tacit_group *tacit_policy_group(const struct tacit_policy *policy, size_t i);
-
 /* The i-th network of a rule's from, as text ("198.51.100.0/24"); false past the last. */
 bool tacit_policy_from(const struct tacit_policy *policy, const struct tacit_rule *rule,
                        size_t i, char ret_text[TACIT_NETWORK_TEXT]);

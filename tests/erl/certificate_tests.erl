@@ -81,14 +81,6 @@ pair(Identity, Conf) ->
 ping(From, Name) ->
     mesh:call(From, net_adm, ping, [Name]).
 
-logged(Node, Parts) ->
-    mesh:wait_until(
-      fun() ->
-              lists:any(fun(Line) ->
-                                lists:all(fun(P) -> string:find(Line, P) =/= nomatch end, Parts)
-                        end, string:lexemes(mesh:log(Node), "\n"))
-      end).
-
 refused(Identity, Reason, Text) ->
     fun() ->
             HostA = mesh:host("127.0.0.1", #{conf => authority_and_group()}),
@@ -97,7 +89,7 @@ refused(Identity, Reason, Text) ->
             mesh:trust(HostB, HostA),
             {A, B} = {mesh:start("a", HostA), mesh:start("b", HostB)},
             ?assertEqual(pang, ping(B, ?A)),
-            logged(A, ["direction=in", "reason=" ++ atom_to_list(Reason), "name=b@127.0.0.2",
+            mesh:logged(A, ["direction=in", "reason=" ++ atom_to_list(Reason), "name=b@127.0.0.2",
                        Text]),
             {ok, #{state := down, text := Told}} = mesh:call(B, tacit, info, [?A]),
             ?assertEqual("the peer closed: " ++ atom_to_list(Reason) ++ ": " ++ Text, Told),
@@ -133,7 +125,7 @@ both_ways() ->
 foreign() ->
     {A, B} = pair("foreign", authority_and_group()),
     ?assertEqual(pang, ping(B, ?A)),
-    logged(A, ["direction=in", "reason=refused", "name=b@127.0.0.2",
+    mesh:logged(A, ["direction=in", "reason=refused", "name=b@127.0.0.2",
                "no [authority] that may sign for the name signed the certificate"]),
     {ok, #{state := down, text := Told}} = mesh:call(B, tacit, info, [?A]),
     ?assertEqual("the peer closed: refused: no [peer] line allows it", Told),
@@ -145,7 +137,7 @@ none() ->
     mesh:trust(HostB, HostA),
     {A, B} = {mesh:start("a", HostA), mesh:start("b", HostB)},
     ?assertEqual(pang, ping(B, ?A)),
-    logged(A, ["direction=in", "reason=refused", "name=b@127.0.0.2", "no [peer] line"]),
+    mesh:logged(A, ["direction=in", "reason=refused", "name=b@127.0.0.2", "no [peer] line"]),
     mesh:stop_pair({A, B}).
 
 stolen() ->
@@ -160,7 +152,7 @@ stolen() ->
 no_group() ->
     {A, B} = pair("good", [authority(), "[group others]\n"]),
     ?assertEqual(pang, ping(B, ?A)),
-    logged(A, ["direction=in", "reason=certificate", "name=b@127.0.0.2", "no [group] line"]),
+    mesh:logged(A, ["direction=in", "reason=certificate", "name=b@127.0.0.2", "no [group] line"]),
     mesh:stop_pair({A, B}).
 
 peer_decides() ->

@@ -82,14 +82,6 @@ flag(false) -> 0.
 dist_flag(true) -> ?DFLAG_NAME_ME;
 dist_flag(false) -> 0.
 
-logged(Node, Parts) ->
-    mesh:wait_until(
-      fun() ->
-              lists:any(fun(Line) ->
-                                lists:all(fun(P) -> string:find(Line, P) =/= nomatch end, Parts)
-                        end, string:lexemes(mesh:log(Node), "\n"))
-      end).
-
 no_link(Node) ->
     ?assertEqual([], mesh:call(Node, erlang, nodes, [connected])).
 
@@ -102,7 +94,7 @@ mismatch({Name, Dynamic}, {Claimed, ClaimedDynamic}, #{node := Node} = World) ->
     Said = "authenticated as " ++ text(Name, Dynamic) ++ ", but claims " ++
         text(Claimed, ClaimedDynamic),
     ?assertEqual(Said, Text),
-    logged(Node, ["direction=in", "reason=name_mismatch", "name=" ++ Name ++ " ", Said]),
+    mesh:logged(Node, ["direction=in", "reason=name_mismatch", "name=" ++ Name ++ " ", Said]),
     no_link(Node),
     foreign:stop(Channel2).
 
@@ -137,7 +129,7 @@ other_in_challenge(#{node := Node, listener := Listener, options := Options}) ->
          Channel4 = foreign:send_challenge(Other, Channel3),
          ?assertMatch({close, {?NAME_MISMATCH, _}}, foreign:recv_message(Channel4)),
          receive {ping, Answer} -> ?assertEqual(pang, Answer) end,
-         logged(Node, ["direction=out", "reason=name_mismatch", "name=f@127.0.0.9", Other]),
+         mesh:logged(Node, ["direction=out", "reason=name_mismatch", "name=f@127.0.0.9", Other]),
          ?assertMatch({ok, #{state := down, reason := name_mismatch}},
                       mesh:call(Node, tacit, info, ['f@127.0.0.9'])),
          no_link(Node),
@@ -151,14 +143,14 @@ known_key(#{node := Node} = World) ->
                  answer(World, #{name => "j@127.0.0.7"})),
     ?assertEqual({close, {?NAME, "the key is not good for the name known@127.0.0.8"}},
                  answer(World, #{name => "known@127.0.0.8"})),
-    logged(Node, ["reason=name", "name=j@127.0.0.7", "the key is not good for"]).
+    mesh:logged(Node, ["reason=name", "name=j@127.0.0.7", "the key is not good for"]).
 
 unknown_key(#{node := Node} = World) ->
     Answers = [answer(World, #{identity => foreign:identity(), name => Name, wanted => Wanted}) ||
                   Name <- ["f@127.0.0.9", "known@127.0.0.8", "k@127.0.0.6", "a@127.0.0.1"],
                   Wanted <- ["a@127.0.0.1", "x@127.0.0.1"]],
     ?assertEqual([{close, {?REFUSED, "no [peer] line allows it"}}], lists:usort(Answers)),
-    logged(Node, ["reason=refused", "name=k@127.0.0.6", "no [peer] line allows it"]).
+    mesh:logged(Node, ["reason=refused", "name=k@127.0.0.6", "no [peer] line allows it"]).
 
 own_name(#{node := Node} = World) ->
     ?assertMatch({close, {?NAME, _}}, answer(World, #{name => "a@127.0.0.1"})),
@@ -167,7 +159,7 @@ own_name(#{node := Node} = World) ->
 other_wanted(#{node := Node} = World) ->
     {close, {?NAME, Text}} = answer(World, #{wanted => "l@127.0.0.1"}),
     ?assertEqual("this node is not l@127.0.0.1", Text),
-    logged(Node, ["reason=name", "name=f@127.0.0.9", Text]),
+    mesh:logged(Node, ["reason=name", "name=f@127.0.0.9", Text]),
     no_link(Node).
 
 narrow_dynamic(#{narrow := Narrow} = World) ->

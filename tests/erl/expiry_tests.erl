@@ -27,20 +27,20 @@ by_itself() ->
                                                                    {"c", C}, {"d", D}]],
     %% They dial, so that a needs no line for c.
     [?assert(mesh:call(Node, net_kernel, connect_node, ['a@127.0.0.1'])) || Node <- Peers],
-    mesh:wait_until(fun() -> length(nodes_of(NodeA)) =:= 3 end),
-    Handshakes = handshakes(NodeA),
+    mesh:wait_until(fun() -> length(mesh:nodes_of(NodeA)) =:= 3 end),
+    Handshakes = mesh:handshakes(NodeA),
 
     End = max(os:system_time(second), NotAfter) + ?LEFT,
     replace(A, "clock-grace = 86400", ["clock-grace = ", integer_to_list(End - NotAfter)]),
     mesh:append(A, ["expires = ", calendar:system_time_to_rfc3339(End, [{offset, "Z"}]), "\n"]),
     ?assertEqual({ok, #{cut => []}}, mesh:call(NodeA, tacit, reload, [])),
-    ?assertEqual(3, length(nodes_of(NodeA))),
-    mesh:wait_until(fun() -> nodes_of(NodeA) =:= ['d@127.0.0.4'] end, 90000),
+    ?assertEqual(3, length(mesh:nodes_of(NodeA))),
+    mesh:wait_until(fun() -> mesh:nodes_of(NodeA) =:= ['d@127.0.0.4'] end, 90000),
     ?assert(os:system_time(second) >= End),
-    [mesh:wait_until(fun() -> nodes_of(Node) =:= [] end) || Node <- lists:droplast(Peers)],
-    logged(NodeA, ["link cut", "name=b@127.0.0.2", "the line that decides has expired"]),
-    logged(NodeA, ["link cut", "name=c@127.0.0.3", "the certificate has run out"]),
-    ?assertEqual(Handshakes, handshakes(NodeA)),
+    [mesh:wait_until(fun() -> mesh:nodes_of(Node) =:= [] end) || Node <- lists:droplast(Peers)],
+    mesh:logged(NodeA, ["link cut", "name=b@127.0.0.2", "the line that decides has expired"]),
+    mesh:logged(NodeA, ["link cut", "name=c@127.0.0.3", "the certificate has run out"]),
+    ?assertEqual(Handshakes, mesh:handshakes(NodeA)),
     [?assertNot(mesh:call(Node, net_kernel, connect_node, ['a@127.0.0.1'])) ||
         Node <- lists:droplast(Peers)],
     lists:foreach(fun mesh:stop/1, Nodes).
@@ -65,18 +65,3 @@ replace(#{conf := Conf}, Old, New) ->
     After = iolist_to_binary(string:replace(Before, Old, New)),
     ?assertNotEqual(Before, After),
     ok = file:write_file(Conf, After).
-
-nodes_of(Node) ->
-    lists:sort(mesh:call(Node, erlang, nodes, [])).
-
-handshakes(Node) ->
-    {ok, #{handshakes := Count}} = mesh:call(Node, tacit, info, []),
-    Count.
-
-logged(Node, Parts) ->
-    mesh:wait_until(
-      fun() ->
-              lists:any(fun(Line) ->
-                                lists:all(fun(P) -> string:find(Line, P) =/= nomatch end, Parts)
-                        end, string:lexemes(mesh:log(Node), "\n"))
-      end).

@@ -58,18 +58,6 @@ found(Text, Part) ->
         _ -> found
     end.
 
-%% A line of the node's log with all these in it.
-logged(Node, Parts) ->
-    try
-        mesh:wait_until(fun() -> log_line(Node, Parts) end, 10000)
-    catch
-        error:waited_in_vain -> error({not_logged, Parts, mesh:log(Node)})
-    end.
-
-log_line(Node, Parts) ->
-    lists:any(fun(Line) -> lists:all(fun(P) -> string:find(Line, P) =/= nomatch end, Parts) end,
-              string:lexemes(mesh:log(Node), "\n")).
-
 said_nothing(Node) ->
     ?assertEqual(nomatch, string:find(mesh:log(Node), "tacit:")).
 
@@ -92,9 +80,9 @@ unknown_identity() ->
     {A, B} = {start("a", HostA), start("b", HostB)},
     refused(B, ?A),
     no_atom(A, <<"b@127.0.0.2">>),
-    logged(A, ["direction=in", "reason=refused", "name=b@127.0.0.2", "address=127.0.0.1:",
+    mesh:logged(A, ["direction=in", "reason=refused", "name=b@127.0.0.2", "address=127.0.0.1:",
                "fingerprint=" ++ fingerprint(B), "no [peer] line allows it"]),
-    logged(B, ["direction=out", "reason=refused", "name=a@127.0.0.1",
+    mesh:logged(B, ["direction=out", "reason=refused", "name=a@127.0.0.1",
                "fingerprint=" ++ fingerprint(A), "no [peer] line allows it"]),
     told(A, ?B, refused, "no [peer] line allows it"),
     told(B, ?A, refused, "the peer closed: refused: no [peer] line allows it"),
@@ -110,7 +98,7 @@ wrong_responder() ->
     refused(A, ?B),
     no_atom(B, <<"a@127.0.0.1">>),
     told(A, ?B, refused, "no [peer] line of ours allows the key that it showed"),
-    logged(A, ["direction=out", "reason=refused", "name=b@127.0.0.2", "of ours"]),
+    mesh:logged(A, ["direction=out", "reason=refused", "name=b@127.0.0.2", "of ours"]),
     ?assertMatch(#{exchanges := 1, handshakes := 0, links := []}, info(B)),
     said_nothing(B),
     ?assertEqual({error, unknown}, mesh:call(B, tacit, info, [?A])),
@@ -134,9 +122,9 @@ bad_name(Name, HostA, HostB) ->
     refused(B, ?A),
     no_atom(A, list_to_binary(Name)),
     Text = "the key is not good for the name " ++ Name,
-    logged(A, ["direction=in", "reason=name", "name=" ++ Name, Text,
+    mesh:logged(A, ["direction=in", "reason=name", "name=" ++ Name, Text,
                "fingerprint=" ++ fingerprint(B)]),
-    logged(B, ["direction=out", "reason=name", "name=a@127.0.0.1", Text]),
+    mesh:logged(B, ["direction=out", "reason=name", "name=a@127.0.0.1", Text]),
     told(A, list_to_atom(Name), name, Text),
     told(B, ?A, name, Text),
     mesh:stop_pair({A, B}).
@@ -150,7 +138,7 @@ another_answers() ->
     refused(A, 'x@127.0.0.2'),
     no_atom(B, <<"a@127.0.0.1">>),
     told(A, 'x@127.0.0.2', name, "the node that answers is b@127.0.0.2"),
-    logged(A, ["direction=out", "reason=name", "name=x@127.0.0.2", "b@127.0.0.2"]),
+    mesh:logged(A, ["direction=out", "reason=name", "name=x@127.0.0.2", "b@127.0.0.2"]),
     ?assertMatch(#{handshakes := 0, links := []}, info(B)),
     ?assertEqual(pong, mesh:call(A, net_adm, ping, [?B])),
     mesh:stop_pair({A, B}).
@@ -166,7 +154,7 @@ another_mesh() ->
     ?assertEqual(pang, mesh:call(B, net_adm, ping, [?A])),
     no_atom(A, <<"b@127.0.0.2">>),
     told(B, ?A, silence, "another mesh key"),
-    logged(B, ["direction=out", "reason=silence", "name=a@127.0.0.1", "another mesh key"]),
+    mesh:logged(B, ["direction=out", "reason=silence", "name=a@127.0.0.1", "another mesh key"]),
     said_nothing(A),
     mesh:wait_until(fun() -> maps:get(strangers, info(A)) =:= 1 end),
     ?assertMatch(#{exchanges := 0}, info(A)),
@@ -184,8 +172,8 @@ no_common_suite() ->
     refused(B, ?A),
     no_atom(A, <<"b@127.0.0.2">>),
     told(B, ?A, suite, "suite"),
-    logged(B, ["direction=out", "reason=suite", "name=a@127.0.0.1"]),
-    logged(A, ["direction=in", "reason=suite", "address=127.0.0.1:"]),
+    mesh:logged(B, ["direction=out", "reason=suite", "name=a@127.0.0.1"]),
+    mesh:logged(A, ["direction=in", "reason=suite", "address=127.0.0.1:"]),
     ?assertMatch(#{links := [], handshakes := 0}, info(A)),
     mesh:stop_pair({A, B}).
 
@@ -217,8 +205,8 @@ kept_apart(A, B) ->
     [begin
          refused(From, Name),
          told(From, Name, unconfirmed, "another pair key"),
-         logged(From, ["direction=out", "reason=unconfirmed", "name=" ++ atom_to_list(Name)]),
-         logged(To, ["direction=in", "reason=auth", "message 3 does not open"]),
+         mesh:logged(From, ["direction=out", "reason=unconfirmed", "name=" ++ atom_to_list(Name)]),
+         mesh:logged(To, ["direction=in", "reason=auth", "message 3 does not open"]),
          ?assertMatch(#{handshakes := N} when N =< 1, info(To)), % its own dial's, at most
          ?assertEqual([], mesh:call(To, erlang, nodes, []))
      end || {From, To, Name} <- [{A, B, ?B}, {B, A, ?A}]],

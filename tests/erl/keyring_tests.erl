@@ -57,10 +57,6 @@ own_marks(Node) ->
     {ok, #{mesh_keys := Marks}} = mesh:call(Node, tacit, info, []),
     [binary_to_list(Mark) || Mark <- Marks].
 
-handshakes(Node) ->
-    {ok, #{handshakes := Count}} = mesh:call(Node, tacit, info, []),
-    Count.
-
 five() ->
     A = mesh:host("127.0.0.1"),
     Hosts = [A | [mesh:host("127.0.0." ++ [I], #{mesh => A}) || I <- "2345"]],
@@ -74,7 +70,7 @@ rotation() ->
     Names = [maps:get(name, Node) || Node <- Nodes],
     [?assertEqual(pong, mesh:call(Node, net_adm, ping, [Name])) || Node <- Nodes, Name <- Names],
     [mesh:wait_until(fun() -> length(mesh:call(N, erlang, nodes, [])) =:= 4 end) || N <- Nodes],
-    Handshakes = [handshakes(Node) || Node <- Nodes],
+    Handshakes = [mesh:handshakes(Node) || Node <- Nodes],
     [Old] = own_marks(A),
     Streams = [stream(A, Other) || Other <- Others],
     New = add(Nodes, new_key()),
@@ -90,7 +86,7 @@ rotation() ->
     [?assertMatch({0, _}, mesh_key(Node, ["remove", Old])) || Node <- Nodes],
     all_show(Nodes, [New]),
     [end_stream(A, Stream) || Stream <- Streams],
-    ?assertEqual(Handshakes, [handshakes(Node) || Node <- Nodes]),
+    ?assertEqual(Handshakes, [mesh:handshakes(Node) || Node <- Nodes]),
     only_the_new(A, hd(Others), Old),
     lists:foreach(fun mesh:stop/1, Nodes).
 

@@ -9,6 +9,7 @@
 -export([log/1]).
 -export([kill/1, freeze/1, thaw/1, runs/1]).
 -export([on/2, on/3, erl/2]).
+-export([logged/2, nodes_of/1, handshakes/1]).
 -export([pair/0, pair/1, part/2, stop_pair/1, wait_until/1, wait_until/2]).
 
 -export_type([host/0, node_ref/0]).
@@ -249,6 +250,27 @@ log(#{log := Log} = Node) ->
         {ok, Bytes} -> binary_to_list(Bytes);
         {error, enoent} -> ""
     end.
+
+%% Waits for a line of the node's log with all these in it.
+-spec logged(node_ref(), [string()]) -> ok.
+logged(Node, Parts) ->
+    Has = fun(Line) -> lists:all(fun(P) -> string:find(Line, P) =/= nomatch end, Parts) end,
+    try
+        wait_until(fun() -> lists:any(Has, string:lexemes(log(Node), "\n")) end, 60000)
+    catch
+        error:waited_in_vain -> error({not_logged, Parts, log(Node)})
+    end.
+
+%% The visible nodes that it has links with, in order.
+-spec nodes_of(node_ref()) -> [node()].
+nodes_of(Node) ->
+    lists:sort(call(Node, erlang, nodes, [])).
+
+%% How many handshakes it has had: tells a link from one made anew in its place.
+-spec handshakes(node_ref()) -> non_neg_integer().
+handshakes(Node) ->
+    {ok, #{handshakes := Count}} = call(Node, tacit, info, []),
+    Count.
 
 %% Two nodes, a@127.0.0.1 and b@127.0.0.2, that trust each other and are not connected yet.
 -spec pair() -> {node_ref(), node_ref()}.

@@ -91,21 +91,6 @@ serial(Node) ->
 has(Node, Serial) ->
     mesh:wait_until(fun() -> serial(Node) =:= Serial end, 60000).
 
-nodes_of(Node) ->
-    lists:sort(mesh:call(Node, erlang, nodes, [])).
-
-handshakes(Node) ->
-    {ok, #{handshakes := Count}} = mesh:call(Node, tacit, info, []),
-    Count.
-
-logged(Node, Parts) ->
-    mesh:wait_until(
-      fun() ->
-              lists:any(fun(Line) ->
-                                lists:all(fun(P) -> string:find(Line, P) =/= nomatch end, Parts)
-                        end, string:lexemes(mesh:log(Node), "\n"))
-      end, 60000).
-
 %% --- tests -----------------------------------------------------------------------------------
 
 five_hosts() ->
@@ -119,28 +104,28 @@ five_hosts() ->
     Stranger = start("f", New),
     Names = [maps:get(name, Node) || Node <- Five],
     [connect(Node, Name) || Node <- Five, Name <- Names, Name =/= maps:get(name, Node)],
-    [mesh:wait_until(fun() -> nodes_of(Node) =:= Names -- [maps:get(name, Node)] end) ||
+    [mesh:wait_until(fun() -> mesh:nodes_of(Node) =:= Names -- [maps:get(name, Node)] end) ||
         Node <- Five],
-    Handshakes = [handshakes(Node) || Node <- Five],
+    Handshakes = [mesh:handshakes(Node) || Node <- Five],
     ?assertNot(connect(Stranger, hd(Names))),
-    Refused = [handshakes(Node) || Node <- Five],
+    Refused = [mesh:handshakes(Node) || Node <- Five],
     ?assertMatch([_ | _], Handshakes),
 
     put_file(lists:nth(3, Five), sign(Key, 1, peer(New))),
     [has(Node, 1) || Node <- Five],
-    ?assertEqual(Refused, [handshakes(Node) || Node <- Five]),
+    ?assertEqual(Refused, [mesh:handshakes(Node) || Node <- Five]),
     [?assert(connect(Stranger, Name)) || Name <- Names],
-    mesh:wait_until(fun() -> nodes_of(Stranger) =:= Names end),
+    mesh:wait_until(fun() -> mesh:nodes_of(Stranger) =:= Names end),
 
     {ok, #{fingerprint := Fingerprint}} = mesh:call(Stranger, tacit, info, []),
-    Then = [handshakes(Node) || Node <- Five],
+    Then = [mesh:handshakes(Node) || Node <- Five],
     put_file(lists:nth(5, Five), sign(Key, 2, [peer(New), "[mesh]\nrevoked = ", Fingerprint,
                                                "\n"])),
     [has(Node, 2) || Node <- Five],
-    mesh:wait_until(fun() -> nodes_of(Stranger) =:= [] end),
-    [mesh:wait_until(fun() -> nodes_of(Node) =:= Names -- [maps:get(name, Node)] end) ||
+    mesh:wait_until(fun() -> mesh:nodes_of(Stranger) =:= [] end),
+    [mesh:wait_until(fun() -> mesh:nodes_of(Node) =:= Names -- [maps:get(name, Node)] end) ||
         Node <- Five],
-    ?assertEqual(Then, [handshakes(Node) || Node <- Five]),
+    ?assertEqual(Then, [mesh:handshakes(Node) || Node <- Five]),
     [?assertNot(connect(Stranger, Name)) || Name <- Names],
     lists:foreach(fun mesh:stop/1, [Stranger | Five]).
 
@@ -159,21 +144,26 @@ restarted() ->
     put_file(A, sign(Key, 6, "[group work]\n")),
     Third = start("a", maps:get(host, A)),
     ?assertEqual(7, serial(Third)),
-    logged(Third, ["main.policy:5: serial 6, expected one above 7"]),
+    mesh:logged(Third, ["main.policy:5: serial 6, expected one above 7"]),
     ?assertEqual(0, serial(B)),
     ?assert(connect(B, ?A)),
     has(B, 7),
     mesh:stop_pair({Third, B}).
 
-refused() ->
-    {Key, Conf} = authority(),
-    {Foreign, _} = authority(),
+%% Two nodes that are linked, and have the policy of serial 5: they, and its text.
+linked_with_five(Key, Conf) ->
     {A, B} = pair(Conf),
     ?assert(connect(A, ?B)),
     Good = contents(sign(Key, 5, "[group work]\n")),
     put_text(A, Good),
     [has(Node, 5) || Node <- [A, B]],
-    Before = [handshakes(Node) || Node <- [A, B]],
+    {A, B, Good}.
+
+refused() ->
+    {Key, Conf} = authority(),
+    {Foreign, _} = authority(),
+    {A, B, Good} = linked_with_five(Key, Conf),
+    Before = [mesh:handshakes(Node) || Node <- [A, B]],
     Certificate = filename:join(mesh:dir(), "certificate"),
     {ok, #{public_key := Public}} = mesh:call(A, tacit, info, []),
     {0, _} = mesh:tacit(["cert", "sign", "--authority", Key, "--public-key",
@@ -182,10 +172,10 @@ refused() ->
     [begin
          put_text(A, Text),
          ?assertEqual({ok, #{cut => []}}, mesh:call(A, tacit, reload, [])),
-         logged(A, [path(A) ++ Reason]),
+         mesh:logged(A, [path(A) ++ Reason]),
          ?assertEqual([5, 5], [serial(Node) || Node <- [A, B]]),
-         ?assertEqual(Before, [handshakes(Node) || Node <- [A, B]]),
-         ?assertEqual([?B], nodes_of(A))
+         ?assertEqual(Before, [mesh:handshakes(Node) || Node <- [A, B]]),
+         ?assertEqual([?B], mesh:nodes_of(A))
      end || {Text, Reason} <-
                 [{string:replace(Good, "work", "play"), ": the signature does not hold"},
                  {binary:part(Good, 0, byte_size(Good) - 3), ": the signature does not hold"},
@@ -222,9 +212,9 @@ bad_rules() ->
     [begin
          put_file(A, sign(Key, Serial, Rules)),
          ?assertEqual({ok, #{cut => []}}, mesh:call(A, tacit, reload, [])),
-         logged(A, [path(A) ++ Reason]),
+         mesh:logged(A, [path(A) ++ Reason]),
          ?assertEqual([1, 1], [serial(Node) || Node <- [A, B]]),
-         ?assertEqual([?B], nodes_of(A))
+         ?assertEqual([?B], mesh:nodes_of(A))
      end || {Serial, Rules, Reason} <-
                 [{2, ["[peer x@example.net]\npublic-key = ", Public, "\n"],
                   ":7: [peer x@example.net] is for nodes that [authority main] may not sign for"},
@@ -248,18 +238,14 @@ bad_rules() ->
 from_peer() ->
     {Key, Conf} = authority(),
     {Foreign, _} = authority(),
-    {A, B} = pair(Conf),
-    ?assert(connect(A, ?B)),
-    Good = contents(sign(Key, 5, "[group work]\n")),
-    put_text(A, Good),
-    [has(Node, 5) || Node <- [A, B]],
+    {A, B, Good} = linked_with_five(Key, Conf),
     Control = mesh:call(B, erlang, whereis, [tacit_control]),
     Send = fun(Message) ->
                    mesh:call(A, erlang, send, [{tacit_control, ?B}, Message])
            end,
     [begin
          Send({tacit_policy, ?A, iolist_to_binary(Text)}),
-         logged(B, ["policy from a@127.0.0.1: nothing was changed: ", Reason])
+         mesh:logged(B, ["policy from a@127.0.0.1: nothing was changed: ", Reason])
      end || {Text, Reason} <-
                 [{string:replace(Good, "work", "play"), "the signature does not hold"},
                  {"hello", "not a signed policy"},
@@ -280,7 +266,7 @@ from_peer() ->
     ?assertEqual({ok, #{cut => []}}, mesh:call(B, tacit, reload, [])),
     ?assertEqual(Control, mesh:call(B, erlang, whereis, [tacit_control])),
     ?assertEqual(5, serial(B)),
-    ?assertEqual([?A], nodes_of(B)),
+    ?assertEqual([?A], mesh:nodes_of(B)),
     mesh:stop_pair({A, B}).
 
 local_first() ->
@@ -292,7 +278,7 @@ local_first() ->
     put_file(A, sign(Key, 1, ["[peer *@127.0.0.2]\npublic-key = ", Other, "\n",
                               "[peer x@127.0.0.2]\npublic-key = ", Other, "\n"])),
     has(A, 1),
-    ?assertEqual([?B], nodes_of(A)),
+    ?assertEqual([?B], mesh:nodes_of(A)),
     Explain = fun(Name) ->
                       {0, Said} = mesh:tacit(["explain", "--conf", ConfA, Name]),
                       hd(string:lexemes(lists:flatten(Said), "\n"))

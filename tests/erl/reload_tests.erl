@@ -63,24 +63,8 @@ restore(#{host := #{conf := Conf}}, Text) ->
 reload(Node) ->
     mesh:call(Node, tacit, reload, []).
 
-nodes_of(Node) ->
-    lists:sort(mesh:call(Node, erlang, nodes, [])).
-
 parted(Node, Names) ->
-    mesh:wait_until(fun() -> nodes_of(Node) =:= Names end).
-
-%% What tells a link from one that was made anew in its place.
-handshakes(Node) ->
-    {ok, #{handshakes := Count}} = mesh:call(Node, tacit, info, []),
-    Count.
-
-logged(Node, Parts) ->
-    mesh:wait_until(
-      fun() ->
-              lists:any(fun(Line) ->
-                                lists:all(fun(P) -> string:find(Line, P) =/= nomatch end, Parts)
-                        end, string:lexemes(mesh:log(Node), "\n"))
-      end).
+    mesh:wait_until(fun() -> mesh:nodes_of(Node) =:= Names end).
 
 %% --- rules -------------------------------------------------------------------------------------
 
@@ -90,10 +74,10 @@ removed_peer() ->
     Before = change(A, "[peer *@127.0.0.2]", "[peer *@127.0.0.99]"),
     ?assertEqual({ok, #{cut => [<<"b@127.0.0.2">>]}}, reload(A)),
     parted(A, [?C]),
-    logged(A, ["link cut", "name=b@127.0.0.2", "fingerprint=", "address=127.0.0.2:"]),
+    mesh:logged(A, ["link cut", "name=b@127.0.0.2", "fingerprint=", "address=127.0.0.2:"]),
     ?assertEqual(pang, mesh:call(B, net_adm, ping, [?A])),
     ?assertEqual(pang, mesh:call(A, net_adm, ping, [?B])),
-    ?assertEqual([?C], nodes_of(A)),
+    ?assertEqual([?C], mesh:nodes_of(A)),
     restore(A, Before),
     ?assertEqual({ok, #{cut => []}}, reload(A)),
     connect(B, [?A]),
@@ -115,7 +99,7 @@ fault() ->
     restore(A, Before),
     ok = file:rename(filename:join(filename:dirname(Conf), "mesh.key"), Conf ++ ".key"),
     ?assertMatch({error, _}, reload(A)),
-    ?assertEqual([?B], nodes_of(A)),
+    ?assertEqual([?B], mesh:nodes_of(A)),
     Keys = [configuration, public_key, listen, handshakes],
     {ok, After} = mesh:call(A, tacit, info, []),
     ?assertEqual(maps:with(Keys, Info), maps:with(Keys, After)),
@@ -124,7 +108,7 @@ fault() ->
 under_traffic() ->
     {A, B} = mesh:pair(),
     connect(A, [?B]),
-    {HandshakesA, HandshakesB} = {handshakes(A), handshakes(B)},
+    {HandshakesA, HandshakesB} = {mesh:handshakes(A), mesh:handshakes(B)},
     Sink = mesh:call(B, erlang, spawn, [fun() -> sink(0) end]),
     Source = mesh:call(A, erlang, spawn, [fun() -> source(Sink, 1) end]),
     Extra = "\n[peer x@127.0.0.~b]\npublic-key = " ++ foreign:key_text(foreign:identity()) ++ "\n",
@@ -137,7 +121,7 @@ under_traffic() ->
     Sent = mesh:on(A, fun() -> ask(Source) end),
     ?assertEqual(Sent, mesh:on(B, fun() -> ask(Sink) end)),
     ?assert(Sent > ?RELOADS),
-    ?assertEqual({HandshakesA, HandshakesB}, {handshakes(A), handshakes(B)}),
+    ?assertEqual({HandshakesA, HandshakesB}, {mesh:handshakes(A), mesh:handshakes(B)}),
     mesh:stop_pair({A, B}).
 
 %% Numbered messages, as fast as the link takes them, until it is asked how many.
@@ -207,7 +191,7 @@ pair_key() ->
     _ = reload(B),
     connect(A, [?B]),
     ?assertEqual({ok, #{cut => []}}, reload(A)),
-    ?assertEqual([?B], nodes_of(A)),
+    ?assertEqual([?B], mesh:nodes_of(A)),
     mesh:stop_pair({A, B}).
 
 suite() ->
@@ -249,7 +233,7 @@ addresses() ->
     ?assertEqual({ok, #{cut => []}}, reload(B)),
     mesh:wait_until(fun() -> not accepts(Ip, Port) end),
     ?assert(accepts(Ip, Other)),
-    ?assertEqual([?B], nodes_of(A)),
+    ?assertEqual([?B], mesh:nodes_of(A)),
     mesh:stop_pair({A, B}).
 
 taken_address() ->
@@ -266,7 +250,7 @@ taken_address() ->
                                        [Conf, Ip, TakenPort])),
     ?assertEqual({error, Text}, reload(B)),
     ?assertEqual([true, false], [accepts(Ip, P) || P <- [Port, Free]]),
-    ?assertEqual([?B], nodes_of(A)),
+    ?assertEqual([?B], mesh:nodes_of(A)),
     ok = gen_tcp:close(Taken),
     ?assertEqual({ok, #{cut => [<<"a@127.0.0.1">>]}}, reload(B)),
     mesh:stop_pair({A, B}).
@@ -305,10 +289,10 @@ sighup() ->
                     end),
     [] = os:cmd("kill -HUP " ++ maps:get(os_pid, A)),
     parted(A, []),
-    logged(A, ["SIGHUP: reloaded, 1 links cut"]),
+    mesh:logged(A, ["SIGHUP: reloaded, 1 links cut"]),
     mesh:append(maps:get(host, A), "\ncolour = red\n"),
     [] = os:cmd("kill -HUP " ++ maps:get(os_pid, A)),
-    logged(A, ["SIGHUP: nothing was changed", "colour"]),
+    mesh:logged(A, ["SIGHUP: nothing was changed", "colour"]),
     mesh:stop_pair({A, B}).
 
 run_dir(#{dir := Dir}) -> filename:join(Dir, "run").
@@ -318,7 +302,7 @@ open_directory() ->
     ok = file:make_dir(run_dir(Host)),
     ok = file:change_mode(run_dir(Host), 8#755),
     A = mesh:start("a", Host),
-    logged(A, [run_dir(Host), "no control socket", "mode 0700"]),
+    mesh:logged(A, [run_dir(Host), "no control socket", "mode 0700"]),
     ?assertEqual({ok, []}, file:list_dir(run_dir(Host))),
     ?assertEqual({ok, #{cut => []}}, reload(A)),
     mesh:stop(A).

@@ -38,8 +38,6 @@ start_all(Hosts) ->
 
 ping(From, Name) -> mesh:call(From, net_adm, ping, [Name]).
 
-nodes_of(Node) -> lists:sort(mesh:call(Node, erlang, nodes, [])).
-
 fingerprint(Node) ->
     {ok, #{fingerprint := Fingerprint}} = mesh:call(Node, tacit, info, []),
     Fingerprint.
@@ -51,12 +49,12 @@ revoked() ->
     ?assertEqual({ok, #{fingerprints => [Fingerprint], cut => [<<"b@127.0.0.2">>],
                         lasts => true}},
                  mesh:call(A, tacit, revoke, [?B])),
-    mesh:wait_until(fun() -> nodes_of(A) =:= [?C] end),
+    mesh:wait_until(fun() -> mesh:nodes_of(A) =:= [?C] end),
     ?assertEqual(pang, ping(B, ?A)),
     ?assertEqual(pang, ping(A, ?B)),
     ?assertMatch({ok, #{reason := refused, text := "the key is revoked"}},
                  mesh:call(A, tacit, info, [?B])),
-    ?assertEqual([?C], nodes_of(A)),
+    ?assertEqual([?C], mesh:nodes_of(A)),
     ?assertEqual({ok, #{fingerprints => [Fingerprint], lasts => true}},
                  mesh:call(A, tacit, unrevoke, [?B])),
     ?assertEqual(pong, ping(B, ?A)),
@@ -95,7 +93,7 @@ unknown() ->
     ?assertEqual(pong, ping(A, ?B)),
     [?assertMatch({error, _}, mesh:call(A, tacit, revoke, [Who])) ||
         Who <- ['x@127.0.0.9', 'no name', <<"no fingerprint">>, <<>>, 7]],
-    ?assertEqual([?B], nodes_of(A)),
+    ?assertEqual([?B], mesh:nodes_of(A)),
     ?assertNot(filelib:is_file(revoked_file(A))),
     mesh:stop_pair({A, B}).
 
@@ -119,9 +117,9 @@ five_hosts() ->
          revoke_line(Node, Fingerprint),
          ?assertEqual({ok, #{cut => [<<"a@127.0.0.1">>]}}, mesh:call(Node, tacit, reload, []))
      end || Node <- Nodes],
-    [mesh:wait_until(fun() -> nodes_of(Node) =:= Names -- [?A, maps:get(name, Node)] end)
+    [mesh:wait_until(fun() -> mesh:nodes_of(Node) =:= Names -- [?A, maps:get(name, Node)] end)
      || Node <- Nodes],
-    mesh:wait_until(fun() -> nodes_of(Bad) =:= [] end),
+    mesh:wait_until(fun() -> mesh:nodes_of(Bad) =:= [] end),
     [?assertEqual(pang, ping(Bad, maps:get(name, Node))) || Node <- Nodes],
     lists:foreach(fun mesh:stop/1, All).
 

@@ -93,13 +93,7 @@ told({Reason, Said}, a, Text, A, B) ->
     {ok, #{reason := Got, text := Why}} = mesh:call(A, tacit, info, [name(B)]),
     ?assertMatch({_, Reason, [_ | _]}, {Text, Got, string:find(Why, Said)});
 told({Reason, Said}, b, Text, A, B) ->
-    mesh:wait_until(
-      fun() ->
-              Parts = ["direction=in", "reason=" ++ atom_to_list(Reason) ++ " ", Said],
-              lists:any(fun(Line) ->
-                                lists:all(fun(P) -> string:find(Line, P) =/= nomatch end, Parts)
-                        end, string:lexemes(mesh:log(A), "\n"))
-      end),
+    mesh:logged(A, ["direction=in", "reason=" ++ atom_to_list(Reason) ++ " ", Said]),
     {ok, #{state := down, text := Why}} = mesh:call(B, tacit, info, [name(A)]),
     Heard = "the peer closed: " ++ atom_to_list(Reason),
     ?assertEqual({Text, Heard}, {Text, lists:sublist(Why, length(Heard))}).
