@@ -16,20 +16,6 @@ bool tacit_secret_equal(const struct tacit_secret *a, const struct tacit_secret 
     return sodium_memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
 }
 
-void *tacit_secret_alloc(size_t size)
-{
-    size_t rounded = (size + 63) & ~(size_t)63; /* sodium_malloc ends where a page does */
-    void *secret = sodium_malloc(rounded);
-    if (secret != NULL)
-        sodium_memzero(secret, rounded);
-    return secret;
-}
-
-void tacit_secret_free(void *secret)
-{
-    sodium_free(secret);
-}
-
 void tacit_wipe(void *bytes, size_t size)
 {
     sodium_memzero(bytes, size);

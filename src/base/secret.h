@@ -26,13 +26,14 @@ void tacit_secret_wipe(struct tacit_secret *secret);
 bool tacit_secret_equal(const struct tacit_secret *a, const struct tacit_secret *b);
 
 /*
- * Zeroed memory for what holds secrets: locked, between guard pages, in no core file.
- * Aligned to 64 bytes, as ciphers' states want it. NULL: there is none. It costs a few
- * pages and system calls: for what lives as long as a link does.
+ * Zeroed memory for what holds secrets: locked, in no core file, aligned to 64 bytes as
+ * ciphers' states want it. Things of one size lie together between guard pages
+ * (secret_memory.c): the first costs a few system calls, those beside it none. Any thread
+ * may call it. NULL: there is none.
  */
 void *tacit_secret_alloc(size_t size);
 
-/* Wipes and frees. NULL is allowed. */
+/* Wipes and frees, on any thread. NULL is allowed. */
 void tacit_secret_free(void *secret);
 
 /* Overwrites size bytes of working memory that held secrets. */

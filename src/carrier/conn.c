@@ -108,7 +108,7 @@ static int start(struct conn *c, enum noise_role role, bool own_dynamic)
 struct conn *conn_new(int fd, enum noise_role role, const char *own_name,
                       bool own_dynamic, const char *wanted, int *ret_error)
 {
-    struct conn *c = calloc(1, sizeof *c);
+    struct conn *c = tacit_secret_alloc(sizeof *c);
     *ret_error = TACIT_ENOMEM;
     if (c == NULL)
         return NULL;
@@ -130,7 +130,7 @@ void conn_free(struct conn *c)
     tacit_handshake_wipe(&c->handshake);
     asker_free(c->asker);
     policy_release(c->policy);
-    free(c);
+    tacit_secret_free(c);
 }
 
 /* Sends what the handshake has to send; false: the socket takes no more now. */

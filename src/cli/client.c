@@ -1,7 +1,6 @@
 /* One connection of the command to a door or a node. */
 #include "cli/client.h"
 
-#include <sodium.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -14,12 +13,9 @@ enum {
 
 struct client *client_new(void)
 {
-    struct client *c =
-        sodium_malloc(sizeof *c); /* its size keeps the AES state aligned */
-    if (c == NULL)
-        return NULL;
-    memset(c, 0, sizeof *c);
-    c->fd = -1;
+    struct client *c = tacit_secret_alloc(sizeof *c);
+    if (c != NULL)
+        c->fd = -1;
     return c;
 }
 
@@ -174,5 +170,5 @@ void client_free(struct client *c)
 {
     if (c != NULL)
         client_close(c);
-    sodium_free(c);
+    tacit_secret_free(c);
 }

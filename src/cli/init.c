@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -245,10 +244,10 @@ int cli_init(int argc, char **argv)
         cli_fail("init: expected --dir and --listen");
         return CLI_USAGE;
     }
-    in.secrets = sodium_malloc(sizeof *in.secrets);
+    in.secrets = tacit_secret_alloc(sizeof *in.secrets);
     if (in.secrets == NULL)
         return cli_fail("%s", tacit_error_text(TACIT_ENOMEM));
     int status = run(&in);
-    sodium_free(in.secrets); /* wipes */
+    tacit_secret_free(in.secrets); /* wipes */
     return status;
 }

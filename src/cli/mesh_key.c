@@ -4,7 +4,6 @@
  */
 #include "cli/cli.h"
 
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -223,7 +222,7 @@ static int run(struct ring *r, int (*action)(struct ring *r))
                           &fault) != 0)
         return cli_fail("%s", fault.text);
     int status = CLI_FAILED;
-    r->secrets = sodium_malloc(sizeof *r->secrets);
+    r->secrets = tacit_secret_alloc(sizeof *r->secrets);
     if (r->secrets == NULL) {
         cli_fail("%s", tacit_error_text(TACIT_ENOMEM));
     } else if (mesh_links_read(r->conf, &r->links) == CLI_OK) {
@@ -233,7 +232,7 @@ static int run(struct ring *r, int (*action)(struct ring *r))
         status = action(r);
         mesh_links_free(&r->links);
     }
-    sodium_free(r->secrets); /* wipes */
+    tacit_secret_free(r->secrets); /* wipes */
     tacit_policy_free(r->policy);
     return status;
 }

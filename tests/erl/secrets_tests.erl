@@ -23,6 +23,8 @@ door_test_() ->
 tests() ->
     [{"private key, mesh key and pair key are in memory as they are, in no other form, and only "
       "where no dump goes", fun stored/1},
+     {"so they are while strangers wait, and peers half-way through a handshake",
+      fun handshakes/1},
      {"so are the keys of a link; those before a rekey are nowhere any more, and none once it "
       "ended", fun of_a_link/1},
      {"erl_crash.dump of a node under traffic, and its log, hold no key in any form", fun crash/1}].
@@ -133,6 +135,20 @@ stored(#{node := Node, secrets := Secrets} = World) ->
     Up = talk(World, linked(World)),
     ?assertEqual(only_raw_and_kept([identity, mesh, pair]), memory(Node, Secrets)),
     ended(World, Up).
+
+handshakes(#{node := Node, secrets := Secrets, address := {Ip, Port}, options := Options}) ->
+    [Stranger, Peer] = [begin {ok, S} = gen_tcp:connect(Ip, Port, [binary, {active, false}]), S end
+                        || _ <- [stranger, peer]],
+    {First, HS} = foreign:first(Options),
+    ok = gen_tcp:send(Peer, First),
+    {ok, <<Length:16>>} = gen_tcp:recv(Peer, 2, ?DEADLINE),
+    {ok, Second} = gen_tcp:recv(Peer, Length, ?DEADLINE), % now it waits for the third
+    {ok, _, HS2} = tacit_noise:read(HS, Second),
+    Chaining = {chaining_key, tacit_noise:ck(HS2)},
+    ?assertEqual(only_raw_and_kept([chaining_key, identity, mesh, pair]),
+                 memory(Node, [Chaining | Secrets])),
+    [gen_tcp:close(S) || S <- [Stranger, Peer]],
+    mesh:wait_until(fun() -> [] =:= memory(Node, [Chaining]) end, ?DEADLINE).
 
 of_a_link(#{node := Node} = World) ->
     Up = talk(World, linked(World)),

@@ -5,7 +5,7 @@
 %% 25519, ChaChaPoly and AESGCM, BLAKE2b; NN, NK, KK, IK and XX with any psk modifiers.
 -module(tacit_noise).
 
--export([init/4, write/2, read/2, must_write/1, done/1, split/1, rs/1, h/1]).
+-export([init/4, write/2, read/2, must_write/1, done/1, split/1, rs/1, h/1, ck/1]).
 -export([seal/5, open/5, hmac/2, hkdf/3, expand/3]).
 -export([public_key/1, public_key_ok/1]).
 
@@ -78,6 +78,10 @@ done(#hs{messages = Messages}) -> Messages =:= [].
 
 -spec rs(hs()) -> key() | undefined.
 rs(#hs{rs = Rs}) -> Rs.
+
+%% The chaining key after the messages so far: who searches memory for it may want it.
+-spec ck(hs()) -> binary().
+ck(#hs{ck = Ck}) -> Ck.
 
 -spec h(hs()) -> binary().
 h(#hs{h = H}) -> H.

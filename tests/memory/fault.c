@@ -82,6 +82,8 @@ void __real_free(void *memory);
 void *__real_sodium_malloc(size_t size);
 void *__real_sodium_allocarray(size_t count, size_t size);
 void __real_sodium_free(void *memory);
+void *__real_tacit_secret_alloc(size_t size);
+void __real_tacit_secret_free(void *memory);
 
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
@@ -93,6 +95,8 @@ void __wrap_free(void *memory);
 void *__wrap_sodium_malloc(size_t size);
 void *__wrap_sodium_allocarray(size_t count, size_t size);
 void __wrap_sodium_free(void *memory);
+void *__wrap_tacit_secret_alloc(size_t size);
+void __wrap_tacit_secret_free(void *memory);
 
 static void *added(void *memory)
 {
@@ -156,4 +160,16 @@ void __wrap_sodium_free(void *memory)
 {
     fault_remove(memory);
     __real_sodium_free(memory);
+}
+
+/* Most of them find room beside another, and call none of the above. */
+void *__wrap_tacit_secret_alloc(size_t size)
+{
+    return fault_now() ? NULL : added(__real_tacit_secret_alloc(size));
+}
+
+void __wrap_tacit_secret_free(void *memory)
+{
+    fault_remove(memory);
+    __real_tacit_secret_free(memory);
 }
