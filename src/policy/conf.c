@@ -3,7 +3,7 @@
  * time. It cuts long lines and long section names without a word, knows no empty sections
  * and joins indented lines, so the reader that feeds it sees to all of that.
  */
-#include "policy/policy-internal.h"
+#include "policy/conf.h"
 
 #include <ini.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* The keys of [host] that are about its door, secure-epmd. */
-#include "policy/policy-internal.h"
+#include "policy/conf.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* [peer GLOB] and its values. */
-#include "policy/policy-internal.h"
+#include "policy/conf.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /*
- * What the files of this room share: a policy's insides, and a configuration while it is
- * being read.
+ * What the files of this room share: a policy's insides, and how they are asked. conf.h
+ * is about a configuration while it is being read.
  */
 #ifndef TACIT_POLICY_INTERNAL_H
 #define TACIT_POLICY_INTERNAL_H
@@ -116,43 +116,6 @@ struct tacit_policy {
     struct policy_index keys;  /* every peer with a key, by it */
 };
 
-struct policy_section;
-
-#define POLICY_AN_ADDRESS                                                              \
-    "an address such as 192.0.2.10:4370 or [2001:db8::10]:4370, or, with 'door', the " \
-    "name of an interface"
-
-/* A tacit.conf while it is being read. */
-struct policy_conf {
-    struct tacit_policy *policy;
-    struct tacit_fault *fault;
-    const char *path; /* of the file; lives as long as the policy */
-    unsigned source;  /* 0: tacit.conf; above: as in struct tacit_rule */
-    const struct policy_authority *authority; /* who signed the file; NULL: tacit.conf */
-    bool kept_only;       /* no policies but those that were in force before */
-    bool took_new;        /* one that was not */
-    unsigned suites;      /* those that this machine can run */
-    const char *at, *end; /* the text that is left */
-    unsigned line;        /* of the text handed out last */
-    int error;            /* the first error; nothing is read after it */
-
-    const struct policy_section *section; /* NULL before the first */
-    unsigned section_line;
-    unsigned sections_seen;         /* bit i: the i-th section of the table */
-    unsigned keys_seen;             /* bit i: the i-th key of the section */
-    struct tacit_rule *rule;        /* of the section, where it has one */
-    char argument[POLICY_LINE_MAX]; /* NAME of [peer NAME] */
-    const char *key;                /* the key whose value is being set */
-    const char *pending; /* a line that inih has not yet given back as a pair */
-    size_t pending_len;
-
-    unsigned listen_lines[TACIT_LISTEN_MAX], interface_line; /* its first one's */
-    bool listen_wildcard;
-    bool for_door; /* whose secrets are to be read */
-    char *key_file, *identity, *door_identity, *certificate; /* paths as written */
-    POLICY_LIST(char *) pair_paths; /* for each peer: a path as written, or NULL */
-};
-
 /* --- faults (text.c) -------------------------------------------------------------- */
 
 /* Text made fit for a message: printable, bounded, and with anything like a key hidden.
@@ -201,69 +164,6 @@ void policy_network_to_text(const struct policy_network *network,
 bool policy_network_has(const struct policy_network *network,
                         const struct tacit_address *address);
 
-/* --- reading tacit.conf (conf.c, section.c, peers.c, values.c) -------------------- */
-
-/* The first error of c, at a line of the file or, for 0, at the whole of it. */
-#define CONF_FAULT(c, line, ...) \
-    ((c)->error = policy_fault((c)->fault, (c)->path, line, __VA_ARGS__))
-#define QUOTE(text, len) policy_quote(&(struct policy_quoted){{0}}, text, len)
-
-/* Reads the text c->at .. c->end into c->policy. Key files are not opened. */
-int policy_conf_read(struct policy_conf *c);
-
-/* The same for rules that are signed: c->source and c->authority say by whom. */
-int policy_rules_read(struct policy_conf *c, const char *path,
-                      const struct tacit_signed_rules *rules);
-
-/* A line that starts with '[': leaves the section before it and enters this one. */
-int policy_enter_section(struct policy_conf *c, const char *text, size_t len);
-
-/* "name = value" in the section. */
-int policy_take_pair(struct policy_conf *c, const char *name, const char *value);
-
-/* What only shows at the end of the file. */
-int policy_check_whole(struct policy_conf *c);
-
-/* Takes white space off both ends. */
-void policy_trim(const char **text, size_t *len);
-
-/* Frees what c holds beside the policy. */
-void policy_conf_free(struct policy_conf *c);
-
-/* "PATH:LINE: KEY: got 'VALUE', expected ...", for the key being set. */
-int policy_value_fault(struct policy_conf *c, const char *value, const char *expected);
-
-/* "yes" or "no". */
-int policy_set_flag(struct policy_conf *c, const char *value, bool *ret_flag);
-
-/* An item of listen that is no address: an interface's name. TACIT_EFORMAT: nor that. */
-int policy_add_interface(struct policy_conf *c, const char *item);
-
-/* name as seen from the folder of the file conf; the caller frees it. NULL: no memory. */
-char *policy_path(const char *conf, const char *name);
-
-typedef int policy_set_fn(struct policy_conf *c, const char *value);
-
-/* Calls set with each item of a comma list; an empty item is an item too. */
-int policy_each_item(struct policy_conf *c, const char *value, policy_set_fn *set);
-
-/* Opens a [peer GLOB] and the like: the values that follow are set in the list's last. */
-policy_set_fn policy_add_peer, policy_add_group, policy_add_authority;
-
-/* A rule that says nothing yet. */
-void policy_rule_init(struct policy_conf *c, struct tacit_rule *rule);
-
-policy_set_fn policy_set_key_file, policy_set_suites, policy_set_identity,
-    policy_set_certificate, policy_set_listen, policy_set_listen_wildcard,
-    policy_set_source, policy_set_max_message, policy_set_public_key, policy_set_pair_key,
-    policy_set_endpoint, policy_set_plain_node, policy_set_from, policy_set_direction,
-    policy_set_visibility, policy_set_expires, policy_set_authority_key,
-    policy_set_authority_names, policy_set_authority_policy, policy_set_revoked,
-    policy_set_clock_grace, policy_add_allow_test, policy_add_deny_test, policy_set_door,
-    policy_set_door_identity, policy_set_door_users, policy_set_legacy_epmd,
-    policy_set_door_key, policy_set_directory, policy_set_rekey_seconds,
-    policy_set_rekey_bytes, policy_set_rekey_records;
-
 /* --- what an authority signs (signed.c, certificate.c) ---------------------------- */
 
 /* An envelope taken apart; nothing of it is true yet. */
@@ -277,8 +177,6 @@ struct policy_envelope {
 int policy_envelope_read(enum tacit_signed_kind kind, const char *text, size_t len,
                          struct policy_envelope *ret_envelope);
 
-/* Reads the newest policy of each authority that may sign them. */
-int policy_read_signed(struct policy_conf *c, const struct tacit_files *files);
 /* Adds a notice. */
 int policy_note(struct tacit_policy *policy, const struct tacit_fault *fault);
 /* Who signed the rules of a source; NULL: nobody, they are tacit.conf's. */

@@ -1,5 +1,5 @@
 /* [test]: what a configuration promises of itself. */
-#include "policy/policy-internal.h"
+#include "policy/conf.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* The values of [mesh], [host] and [plain]. */
-#include "policy/policy-internal.h"
+#include "policy/conf.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +14,12 @@ static const struct {
     {"aes-256-gcm", TACIT_SUITE_AES_256_GCM},
     {"chacha20-poly1305", TACIT_SUITE_CHACHA20_POLY1305},
 };
+
+int policy_value_fault(struct policy_conf *c, const char *value, const char *expected)
+{
+    return CONF_FAULT(c, c->line, "%s: got '%s', expected %s", c->key,
+                      QUOTE(value, strlen(value)), expected);
+}
 
 /* Keeps a path as written. */
 static int set_path(struct policy_conf *c, const char *value, char **ret_path)

@@ -1,0 +1,127 @@
+/* The files that tacit.conf names: its keys, the host's certificate. */
+#include "policy/conf.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+char *policy_path(const char *conf, const char *name)
+{
+    const char *slash = strrchr(conf, '/');
+    int dir_len = *name == '/' || slash == NULL ? 0 : (int)(slash - conf + 1);
+    size_t cap = (size_t)dir_len + strlen(name) + 1;
+    char *path = malloc(cap);
+    if (path != NULL)
+        snprintf(path, cap, "%.*s%s", dir_len, conf, name);
+    return path;
+}
+
+/* The one or few keys of the file that tacit.conf calls name. */
+static int read_keys(const struct policy_conf *c, const struct tacit_files *files,
+                     const char *name, size_t max, struct tacit_secret *ret_keys,
+                     size_t *ret_count)
+{
+    char *path = policy_path(c->policy->path, name);
+    if (path == NULL)
+        return TACIT_ENOMEM;
+    int error = tacit_key_file_read(path, files, max, ret_keys, ret_count, c->fault);
+    free(path);
+    return error;
+}
+
+static int read_pair_keys(struct policy_conf *c, const struct tacit_files *files)
+{
+    struct tacit_policy *p = c->policy;
+    size_t total = 0, used = 0, count;
+    for (size_t i = 0; i < p->peers.count; i++)
+        total += c->pair_paths.at[i] != NULL;
+    if (total == 0)
+        return 0;
+    /* One piece for all: each sodium_malloc takes pages of its own. */
+    p->pair_keys = sodium_allocarray(total, sizeof *p->pair_keys);
+    if (p->pair_keys == NULL)
+        return TACIT_ENOMEM;
+    for (size_t i = 0; i < p->peers.count; i++) {
+        if (c->pair_paths.at[i] == NULL)
+            continue;
+        struct tacit_secret *key = &p->pair_keys[used++];
+        int error = read_keys(c, files, c->pair_paths.at[i], 1, key, &count);
+        if (error != 0)
+            return error;
+        p->peers.at[i].pair_key = key;
+    }
+    sodium_mprotect_readonly(p->pair_keys);
+    return 0;
+}
+
+static int read_pair(struct policy_conf *c, const struct tacit_files *files,
+                     const char *name, struct noise_keypair *pair, bool *ret_has)
+{
+    size_t count;
+    int error = read_keys(c, files, name, 1, &pair->private_key, &count);
+    if (error == 0)
+        error = noise_keypair_from_private(&pair->private_key, pair);
+    *ret_has = error == 0;
+    return error;
+}
+
+/* The door has its own identity, a node the host's; one that is its own door has both. */
+static int read_identities(struct policy_conf *c, const struct tacit_files *files)
+{
+    struct tacit_policy *p = c->policy;
+    struct policy_secrets *s = p->secrets;
+    int error = 0;
+    if (!c->for_door)
+        error = read_pair(c, files, c->identity, &s->identity, &p->has_identity);
+    if (error == 0 && c->door_identity != NULL && (c->for_door || p->door == NULL))
+        error = read_pair(c, files, c->door_identity, &s->door_identity,
+                          &p->has_door_identity);
+    return error;
+}
+
+/* The host's own: whether its authority counts is for the others to say. */
+static int read_certificate(struct policy_conf *c, const struct tacit_files *files)
+{
+    struct tacit_policy *p = c->policy;
+    struct tacit_certificate certificate;
+    if (c->certificate == NULL || c->for_door)
+        return 0;
+    char *path = policy_path(p->path, c->certificate);
+    if (path == NULL)
+        return TACIT_ENOMEM;
+    int error = files->read(files->context, path, false, p->certificate,
+                            sizeof p->certificate, &p->certificate_len, c->fault);
+    if (error == 0 &&
+        tacit_certificate_read(p->certificate, p->certificate_len, &certificate) != 0)
+        error = policy_fault(c->fault, path, 0,
+                             "not a certificate, or one that was altered, expected what "
+                             "'tacit cert sign' wrote");
+    if (error == 0 && memcmp(certificate.public_key, p->secrets->identity.public_key,
+                             TACIT_KEY_BYTES) != 0)
+        error = policy_fault(c->fault, path, 0,
+                             "a certificate for another key, expected one for %s",
+                             c->identity);
+    free(path);
+    return error;
+}
+
+int policy_read_secrets(struct policy_conf *c, const struct tacit_files *files)
+{
+    struct tacit_policy *p = c->policy;
+    struct policy_secrets *s = p->secrets;
+    p->mesh_path = policy_path(p->path, c->key_file);
+    if (p->mesh_path == NULL)
+        return TACIT_ENOMEM;
+    int error =
+        read_keys(c, files, c->key_file, TACIT_MESH_KEYS_MAX, s->mesh, &p->mesh_count);
+    if (error == 0)
+        error = read_identities(c, files);
+    if (error == 0 && !c->for_door)
+        error = read_pair_keys(c, files);
+    if (error == 0)
+        error = read_certificate(c, files);
+    if (error == 0)
+        sodium_mprotect_readonly(s);
+    return error;
+}
