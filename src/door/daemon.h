@@ -2,16 +2,18 @@
  * secure-epmd, the daemon, on libuv. One thread, one loop; nothing in it blocks after the
  * start but the reading of its configuration, and of what the host's nodes revoked.
  *
- *     main.c        options, start, signals, end
+ *     main.c        options and start
+ *     life.c        signals, the passing of time, too little room, the end
  *     settings.c    the configuration in force, and what changes when it is read anew
  *     public.c      strangers on the public port, until they are passed on
- *     interfaces.c  the addresses to listen on, as interfaces get and lose them
- *     local.c       nodes and commands on the Unix socket
+ *     listen.c      where that is; interfaces.c for the addresses of interfaces
+ *     local.c       the Unix socket, for nodes and commands
+ *     nodes.c       the nodes that are registered there
  *     directory.c   those who want the door itself: its names
  *     pass.c        connections on their way to a node
  *     epmd.c        legacy epmd on loopback
  *     metrics.c     counters for Prometheus; report.c for `tacit show`
- *     stream.c      what local, epmd and metrics connections have in common
+ *     stream.c      what local, epmd and metrics connections have in common; stream.h
  *     system.c      the manager's side: notification, sockets that it opened, the user
  *     helper.c      a second process, for what the confined one must not do; confine.h
  *     log.c         one line an event
@@ -22,11 +24,10 @@
 #ifndef TACIT_DOOR_DAEMON_H
 #define TACIT_DOOR_DAEMON_H
 
-#include <uv.h>
-
 #include "door/confine.h"
 #include "door/legacy.h"
 #include "door/protocol.h"
+#include "door/stream.h"
 #include "gate/guard.h"
 #include "gate/pending.h"
 #include "policy/policy.h"
@@ -50,88 +51,29 @@ enum {
     LOOK_MS = 5000,       /* how often the files of signed policies are looked at */
 };
 
-/* --- stream.c --------------------------------------------------------------------- */
-
-struct stream;
-
-/* Streams that have only so long; the oldest goes when there are too many. */
-struct stream_group {
-    struct stream *oldest, *newest;
-    size_t count, max;
-    int64_t time_ms;
-};
-
-struct stream_kind {
-    bool hasty; /* closed when all is sent: nothing can be unread then */
-    void (*readable)(struct stream *s);
-    void (*writable)(struct stream *s); /* where stream_want_room asked for it */
-    void (*closed)(struct stream *s);   /* at once, before the socket is; or NULL */
-    /* Later: frees what the stream is part of. */
-    void (*gone)(struct stream *s);
-};
-
-/* A connection of a local program. The first member of what keeps it. */
-struct stream {
-    uv_poll_t poll;
-    int fd;
-    const struct stream_kind *kind;
-    struct stream_group *group; /* NULL: it may stay */
-    struct stream *next, *previous;
-    int64_t opened;
-    uint8_t *out; /* on its way; NULL: nothing */
-    size_t out_len, out_at;
-    bool closing;   /* once that is sent */
-    bool lingering; /* it is; the peer is to close first, lest it lose the end */
-};
-
-/* Takes fd over. On an error fd is closed and gone() is not called. */
-int stream_open(struct stream *s, int fd, const struct stream_kind *kind,
-                struct stream_group *group);
-/* Whether to be told when it takes more bytes. */
-void stream_want_room(struct stream *s, bool on);
-/* From now on it may stay. */
-void stream_keep(struct stream *s);
-/*
- * Sends bytes, which are freed afterwards, and then closes. What still comes in is read
- * and forgotten. s may be gone afterwards.
- */
-void stream_finish(struct stream *s, uint8_t *bytes, size_t len);
-void stream_close(struct stream *s);
-/* Reads at most cap bytes: how many; 0: nothing now. -1: the stream's end, or an error.
- */
-ssize_t stream_read(struct stream *s, void *buf, size_t cap);
-/* Ends those whose time is over. */
-void stream_group_tick(struct stream_group *group);
-
-/* A listening socket of any kind. */
-struct listening {
-    uv_poll_t poll;
-    int fd;
-    struct tacit_address address; /* of a TCP socket */
-    void (*accept)(struct listening *l);
-    struct listening *next; /* of its owner's */
-    struct listening *all_next, *all_previous;
-    bool wanted, resting;
-};
-
-/* Takes fd over; NULL: no memory, and fd is closed. */
-struct listening *listening_new(int fd, void (*accept)(struct listening *l));
-void listening_free(struct listening *l);
-/* The next connection, as socket_accept; -1: none now. Sees to it that there is room. */
-int listening_accept(struct listening *l, struct tacit_address *ret_peer);
-/* Accepting goes on after a rest. */
-void listening_wake_all(void);
-
-/* --- public.c, interfaces.c, pass.c ----------------------------------------------- */
+/* --- listen.c, interfaces.c ------------------------------------------------------- */
 
 /* Listens where the policy says, and nowhere else. first: a failure is one for good. */
-int public_apply(bool first, struct tacit_fault *fault);
+int listen_apply(bool first, struct tacit_fault *fault);
+/* The addresses listened on, as text; how many. */
+size_t listen_addresses(char (*ret_texts)[TACIT_ADDRESS_TEXT], size_t max);
+void listen_stop(void);
+void listen_close(void);
+
+/* The addresses of the policy and of its interfaces, with their ports. */
+size_t interfaces_addresses(struct tacit_address *ret, size_t max);
+/* Calls listen_apply whenever an interface's addresses change. */
+void interfaces_watch(void);
+void interfaces_stop(void);
+
+/* --- public.c, directory.c -------------------------------------------------------- */
+
+/* Takes in those who came to a public address. */
+void public_accept(struct listening *l);
 void public_tick(void);
 /* Stops listening; strangers that have shown nothing go. */
 void public_stop(void);
 void public_close(void);
-/* The addresses listened on, as text; how many. */
-size_t public_listening(char (*ret_texts)[TACIT_ADDRESS_TEXT], size_t max);
 /* Ends the pending connection that the design says must go; false: there is none. */
 bool public_evict(void);
 
@@ -142,11 +84,7 @@ void directory_tick(void);
 /* Ends all of them: their keys are the policy's. */
 void directory_close(void);
 
-/* The addresses of the policy and of its interfaces, with their ports. */
-size_t interfaces_addresses(struct tacit_address *ret, size_t max);
-/* Calls public_apply whenever an interface's addresses change. */
-void interfaces_watch(void);
-void interfaces_stop(void);
+/* --- nodes.c, local.c, pass.c ----------------------------------------------------- */
 
 /* A connection that waits for a slow node. */
 struct passing {
@@ -156,8 +94,6 @@ struct passing {
     size_t len, sent; /* of bytes */
     uint8_t bytes[];
 };
-
-/* --- local.c ---------------------------------------------------------------------- */
 
 /* A registered node: one connection on the Unix socket. */
 struct node {
@@ -183,14 +119,22 @@ void pass_drop_all(struct node *n);
 
 /* The socket at the policy's path; the one before is closed. */
 int local_apply(struct tacit_fault *fault);
-struct node *local_find(const char *name);
-struct node *local_node_of(struct tacit_registry_entry *e);
-/* Ends registrations that the policy no longer allows. */
-void local_recheck(void);
 void local_tick(void);
 void local_close(void);
+/* Says why not, and closes. */
+void local_refuse(struct node *n, enum tacit_door_reason reason, const char *name,
+                  const char *text);
+
+struct node *nodes_find(const char *name);
+struct node *nodes_of(struct tacit_registry_entry *e);
+/* Registers it, or refuses to. */
+void nodes_enroll(struct node *n, const struct tacit_door_register *reg);
+/* Its name is free at once for the next; nothing where it had none. */
+void nodes_leave(struct node *n);
+/* Ends registrations that the policy no longer allows. */
+void nodes_recheck(void);
 /* Whether connections to nodes are still on their way. */
-bool local_busy(void);
+bool nodes_busy(void);
 
 /* --- epmd.c, metrics.c, report.c -------------------------------------------------- */
 
@@ -254,7 +198,7 @@ enum helper_answer helper_user(const char *name, uid_t *ret_uid);
 /* Whether somebody listens on the Unix socket at path; true also where nobody can say. */
 bool helper_somebody_at(const char *path);
 
-/* --- settings.c, main.c ----------------------------------------------------------- */
+/* --- settings.c, life.c ----------------------------------------------------------- */
 
 /* Loads the configuration and applies the difference; what changed goes to the log. */
 int settings_load(bool first, struct tacit_fault *fault);
@@ -288,6 +232,8 @@ struct door {
 };
 extern struct door door;
 
+/* Signals and the passing of time are seen to from now on. */
+void door_live(void);
 int64_t now_ms(void); /* CLOCK_MONOTONIC, as in the frames */
 uint64_t wall_clock(void);
 /* The end: stops listening, lets what has begun come to its end, then leaves. */

@@ -63,7 +63,7 @@ static void on_timer(uv_timer_t *t)
 {
     struct tacit_fault fault;
     (void)t;
-    public_apply(false, &fault);
+    listen_apply(false, &fault);
     if (!has_events)
         uv_timer_start(&timer, on_timer, POLL_MS, 0);
 }

@@ -1,6 +1,5 @@
 /* The Unix socket: nodes register and stay; commands ask and go. PROTOCOL.md. */
 #include <errno.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,34 +9,10 @@
 #include <unistd.h>
 
 #include "door/daemon.h"
-#include "door/version.h"
 
 static struct listening *listener;
 static char listener_path[TACIT_DOOR_PATH_MAX + 1];
 static struct stream_group newcomers = {.max = LOCAL_NEW_MAX, .time_ms = LOCAL_NEW_MS};
-
-struct node *local_node_of(struct tacit_registry_entry *e)
-{
-    return (struct node *)(void *)((char *)e - offsetof(struct node, entry));
-}
-
-struct node *local_find(const char *name)
-{
-    struct tacit_registry_entry *e = tacit_registry_find(&door.nodes, name);
-    return e == NULL ? NULL : local_node_of(e);
-}
-
-/* The name is free at once for the next. */
-static void unregister(struct node *n)
-{
-    if (n->entry.name == NULL)
-        return;
-    tacit_registry_remove(&door.nodes, &n->entry);
-    log_event("unregistered", "name=%s uid=%ju pid=%jd passed=%ju", n->entry.name,
-              (uintmax_t)n->uid, (intmax_t)n->pid, (uintmax_t)n->passed);
-    free((void *)(uintptr_t)n->entry.name);
-    n->entry.name = NULL;
-}
 
 /* --- answers ---------------------------------------------------------------------- */
 
@@ -52,8 +27,8 @@ static uint8_t *encode(const struct tacit_door_frame *frame, size_t *ret_len)
     return bytes;
 }
 
-static void refuse(struct node *n, enum tacit_door_reason reason, const char *name,
-                   const char *text)
+void local_refuse(struct node *n, enum tacit_door_reason reason, const char *name,
+                  const char *text)
 {
     struct tacit_door_frame frame = {.type = TACIT_DOOR_REFUSED,
                                      .refused = {.reason = (uint8_t)reason}};
@@ -66,7 +41,7 @@ static void refuse(struct node *n, enum tacit_door_reason reason, const char *na
                  tacit_door_reason_name((uint8_t)reason), *name == '\0' ? "-" : name,
                  (uintmax_t)n->uid, (intmax_t)n->pid, log_quote(quoted, text));
     pass_drop_all(n);
-    unregister(n);
+    nodes_leave(n);
     uint8_t *bytes = encode(&frame, &len);
     stream_finish(&n->stream, bytes, len);
 }
@@ -104,99 +79,12 @@ static void reload(struct node *n)
 {
     struct tacit_fault fault = {{0}};
     if (n->uid != 0 && n->uid != geteuid())
-        refuse(n, TACIT_DOOR_NOT_ALLOWED, "", "only root and the door's own user may");
+        local_refuse(n, TACIT_DOOR_NOT_ALLOWED, "",
+                     "only root and the door's own user may");
     else if (settings_load(false, &fault) != TACIT_OK)
-        refuse(n, TACIT_DOOR_BAD_CONF, "", fault.text);
+        local_refuse(n, TACIT_DOOR_BAD_CONF, "", fault.text);
     else
         report(n, "configuration\tloaded\n");
-}
-
-/* --- nodes ------------------------------------------------------------------------ */
-
-/* Ours where the node brings none: never 0, and not the small ones of old protocols. */
-static uint32_t new_creation(void)
-{
-    return 4 + randombytes_uniform(UINT32_MAX - 4);
-}
-
-static void welcome(struct node *n)
-{
-    struct tacit_door_frame frame = {.type = TACIT_DOOR_REGISTERED,
-                                     .registered = {.version = TACIT_DOOR_VERSION,
-                                                    .creation = n->creation,
-                                                    .release = DOOR_RELEASE}};
-    uint8_t bytes[TACIT_DOOR_FRAME_MAX];
-    char quoted[TACIT_FAULT_MAX];
-    size_t len;
-    if (tacit_door_write(&frame, bytes, &len) != TACIT_OK ||
-        send(n->stream.fd, bytes, len, MSG_NOSIGNAL) != (ssize_t)len) {
-        stream_close(&n->stream); /* nothing was sent before: there is room, or nobody */
-        return;
-    }
-    stream_keep(&n->stream);
-    door.counters.registrations++;
-    log_event("registered", "name=%s uid=%ju pid=%jd release=%s", n->entry.name,
-              (uintmax_t)n->uid, (intmax_t)n->pid, log_quote(quoted, n->release));
-}
-
-/* What keeps a node from registering; 0: nothing. */
-static int judge(const struct node *n, const struct tacit_door_register *reg,
-                 char text[TACIT_DOOR_TEXT_MAX + 1])
-{
-    const struct node *other;
-    if (reg->version_min > TACIT_DOOR_VERSION || reg->version_max < TACIT_DOOR_VERSION) {
-        snprintf(text, TACIT_DOOR_TEXT_MAX, "got version %u to %u, expected %u",
-                 reg->version_min, reg->version_max, TACIT_DOOR_VERSION);
-        return TACIT_DOOR_BAD_VERSION;
-    }
-    if (!tacit_name_ok(reg->name)) {
-        snprintf(text, TACIT_DOOR_TEXT_MAX,
-                 "got '%.150s', expected a name such as app@db1.example.net", reg->name);
-        return TACIT_DOOR_BAD_NAME;
-    }
-    if (!settings_allow(n->uid, reg->name)) {
-        snprintf(text, TACIT_DOOR_TEXT_MAX,
-                 "no line of [host] door-users lets user %ju be %.150s",
-                 (uintmax_t)n->uid, reg->name);
-        return TACIT_DOOR_NOT_ALLOWED;
-    }
-    if (door.nodes.count >= system_descriptors() / 2) {
-        snprintf(text, TACIT_DOOR_TEXT_MAX, "the door has %zu nodes, as many as it takes",
-                 door.nodes.count);
-        return TACIT_DOOR_LIMIT;
-    }
-    other = local_find(reg->name);
-    if (other == NULL)
-        return 0;
-    snprintf(text, TACIT_DOOR_TEXT_MAX, "%.150s is taken by process %jd of user %ju",
-             reg->name, (intmax_t)other->pid, (uintmax_t)other->uid);
-    return TACIT_DOOR_NAME_TAKEN;
-}
-
-static void enroll(struct node *n, const struct tacit_door_register *reg)
-{
-    char text[TACIT_DOOR_TEXT_MAX + 1] = "memory ran out";
-    int reason = door.ending ? TACIT_DOOR_LIMIT : judge(n, reg, text);
-    if (reason) {
-        refuse(n, (enum tacit_door_reason)reason, reg->name,
-               door.ending ? "the door is being closed" : text);
-        return;
-    }
-    char *name = strdup(reg->name);
-    n->release = strdup(reg->release);
-    n->creation = reg->creation != 0 ? reg->creation : new_creation();
-    n->since = wall_clock();
-    n->entry.name = name;
-    if (name == NULL || n->release == NULL ||
-        tacit_registry_add(&door.nodes, &n->entry) != TACIT_OK) {
-        n->entry.name = NULL;
-        free(name);
-        refuse(n, TACIT_DOOR_LIMIT, reg->name, text);
-        return;
-    }
-    free(n->input); /* it has said all that it may */
-    n->input = NULL;
-    welcome(n);
 }
 
 /* --- what comes in ---------------------------------------------------------------- */
@@ -205,7 +93,7 @@ static void obey(struct node *n, const struct tacit_door_frame *frame)
 {
     switch (frame->type) {
     case TACIT_DOOR_REGISTER:
-        enroll(n, &frame->reg);
+        nodes_enroll(n, &frame->reg);
         break;
     case TACIT_DOOR_SHOW: {
         char *text = report_show();
@@ -217,7 +105,7 @@ static void obey(struct node *n, const struct tacit_door_frame *frame)
         reload(n);
         break;
     default:
-        refuse(n, TACIT_DOOR_BAD_FRAME, "", "not a frame that opens a connection");
+        local_refuse(n, TACIT_DOOR_BAD_FRAME, "", "not a frame that opens a connection");
     }
 }
 
@@ -229,7 +117,8 @@ static void readable(struct stream *s)
     if (n->input == NULL) { /* registered: whatever comes, it ends */
         ssize_t got = stream_read(s, &byte, 1);
         if (got > 0)
-            refuse(n, TACIT_DOOR_BAD_FRAME, n->entry.name, "a node says nothing more");
+            local_refuse(n, TACIT_DOOR_BAD_FRAME, n->entry.name,
+                         "a node says nothing more");
         else if (got < 0)
             stream_close(s);
         return;
@@ -245,7 +134,7 @@ static void readable(struct stream *s)
     if (tacit_door_wants(n->input, &bad) > 0)
         return;
     if (bad || tacit_door_read(n->input->bytes, n->input->len, &frame) != TACIT_OK)
-        refuse(n, TACIT_DOOR_BAD_FRAME, "", "not a frame of this protocol");
+        local_refuse(n, TACIT_DOOR_BAD_FRAME, "", "not a frame of this protocol");
     else
         obey(n, &frame);
 }
@@ -267,7 +156,7 @@ static void closed(struct stream *s)
 {
     struct node *n = (struct node *)s;
     pass_drop_all(n);
-    unregister(n);
+    nodes_leave(n);
 }
 
 static const struct stream_kind kind = {
@@ -347,26 +236,6 @@ int local_apply(struct tacit_fault *fault)
     return TACIT_OK;
 }
 
-void local_recheck(void)
-{
-    struct tacit_registry_entry *next;
-    for (struct tacit_registry_entry *e = door.nodes.oldest; e != NULL; e = next) {
-        struct node *n = local_node_of(e);
-        next = e->newer;
-        if (!settings_allow(n->uid, e->name))
-            refuse(n, TACIT_DOOR_NOT_ALLOWED, e->name,
-                   "the configuration no longer allows it");
-    }
-}
-
-bool local_busy(void)
-{
-    for (struct tacit_registry_entry *e = door.nodes.oldest; e != NULL; e = e->newer)
-        if (local_node_of(e)->first != NULL)
-            return true;
-    return false;
-}
-
 void local_tick(void)
 {
     stream_group_tick(&newcomers);
@@ -382,5 +251,5 @@ void local_close(void)
     while (newcomers.oldest != NULL)
         stream_close(newcomers.oldest);
     while (door.nodes.oldest != NULL)
-        stream_close(&local_node_of(door.nodes.oldest)->stream);
+        stream_close(&nodes_of(door.nodes.oldest)->stream);
 }

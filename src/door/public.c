@@ -1,6 +1,5 @@
 /* The public port: strangers, until one shows a first message and is passed on. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,8 +17,6 @@ struct stranger {
     size_t got;
     uint8_t bytes[TACIT_DOOR_FIRST];
 };
-
-static struct listening *listeners;
 
 static struct stranger *stranger_of(struct tacit_pending_entry *e)
 {
@@ -124,7 +121,7 @@ static void take_first(struct stranger *s)
         ask_door(s);
         return;
     }
-    struct node *n = tacit_name_ok(first.wanted) ? local_find(first.wanted) : NULL;
+    struct node *n = tacit_name_ok(first.wanted) ? nodes_find(first.wanted) : NULL;
     if (n != NULL) {
         pass_on(s, n);
         return;
@@ -193,7 +190,7 @@ static void take_socket(int fd, const struct tacit_address *peer)
     uv_poll_start(&s->poll, UV_READABLE, on_readable);
 }
 
-static void accept_some(struct listening *l)
+void public_accept(struct listening *l)
 {
     for (int i = 0; i < ACCEPT_BATCH; i++) {
         struct tacit_address peer;
@@ -215,120 +212,10 @@ void public_tick(void)
     }
 }
 
-/* --- where to listen -------------------------------------------------------------- */
-
-static bool same_address(const struct tacit_address *a, const struct tacit_address *b)
-{
-    return a->family == b->family && a->port == b->port && a->scope == b->scope &&
-           memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
-}
-
-static struct listening *find(const struct tacit_address *address)
-{
-    struct listening *l = listeners;
-    while (l != NULL && !same_address(&l->address, address))
-        l = l->next;
-    return l;
-}
-
-static int open_one(const struct tacit_address *address, struct tacit_fault *fault)
-{
-    char text[TACIT_ADDRESS_TEXT];
-    int fd = system_socket(address, NULL);
-    if (fd < 0)
-        fd = socket_listen(address);
-    struct listening *l = fd < 0 ? NULL : listening_new(fd, accept_some);
-    tacit_address_to_text(address, text);
-    if (l == NULL) {
-        snprintf(fault->text, sizeof fault->text, "%s: [host] listen = %s: %s",
-                 tacit_policy_path(door.policy), text, strerror(errno));
-        return TACIT_ESYSTEM;
-    }
-    l->address = *address;
-    l->next = listeners;
-    listeners = l;
-    l->wanted = true;
-    log_event("listening", "address=%s", text);
-    return TACIT_OK;
-}
-
-static void close_unwanted(void)
-{
-    for (struct listening **at = &listeners; *at != NULL;) {
-        struct listening *l = *at;
-        char text[TACIT_ADDRESS_TEXT];
-        if (l->wanted) {
-            at = &l->next;
-            continue;
-        }
-        *at = l->next;
-        tacit_address_to_text(&l->address, text);
-        log_event("not_listening", "address=%s", text);
-        listening_free(l);
-    }
-}
-
-/* Each address that could not be listened on is tried again, and told of once. */
-static uv_timer_t retry;
-static bool retry_made, retry_told;
-
-static void on_retry(uv_timer_t *timer)
-{
-    struct tacit_fault fault;
-    (void)timer;
-    public_apply(false, &fault);
-}
-
-static void retry_later(const struct tacit_fault *fault)
-{
-    char text[TACIT_FAULT_MAX];
-    if (!retry_made)
-        uv_timer_init(&door.loop, &retry);
-    retry_made = true;
-    if (!retry_told)
-        log_event("listen_failed", "text=%s", log_quote(text, fault->text));
-    retry_told = true;
-    uv_timer_start(&retry, on_retry, RETRY_MS, 0);
-}
-
-int public_apply(bool first, struct tacit_fault *fault)
-{
-    struct tacit_address addresses[256];
-    size_t count = interfaces_addresses(addresses, 256);
-    int error = TACIT_OK;
-    for (struct listening *l = listeners; l != NULL; l = l->next)
-        l->wanted = false;
-    for (size_t i = 0; i < count; i++) {
-        struct listening *l = find(&addresses[i]);
-        if (l != NULL)
-            l->wanted = true;
-        else if (open_one(&addresses[i], fault) != TACIT_OK)
-            error = TACIT_ESYSTEM;
-    }
-    close_unwanted();
-    if (error && !first)
-        retry_later(fault);
-    else
-        retry_told = false;
-    return error;
-}
-
-size_t public_listening(char (*ret_texts)[TACIT_ADDRESS_TEXT], size_t max)
-{
-    size_t count = 0;
-    for (struct listening *l = listeners; l != NULL && count < max; l = l->next)
-        tacit_address_to_text(&l->address, ret_texts[count++]);
-    return count;
-}
-
 void public_stop(void)
 {
     struct tacit_pending_entry *next;
-    if (retry_made)
-        uv_timer_stop(&retry);
-    for (struct listening *l = listeners; l != NULL; l = l->next)
-        l->wanted = false;
-    close_unwanted();
+    listen_stop();
     for (struct tacit_pending_entry *e = door.pending.oldest; e != NULL; e = next) {
         next = e->next;
         if (!e->first_seen)
@@ -341,6 +228,5 @@ void public_close(void)
     public_stop();
     while (door.pending.oldest != NULL)
         drop(stranger_of(door.pending.oldest));
-    if (retry_made)
-        uv_close((uv_handle_t *)&retry, NULL);
+    listen_close();
 }

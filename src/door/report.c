@@ -93,11 +93,11 @@ char *report_show(void)
     for (uint8_t i = 1; i <= TACIT_DOOR_REASON_LAST; i++)
         fprintf(t.file, "counter\trefused_%s\t%ju\n", tacit_door_reason_name(i),
                 (uintmax_t)door.counters.refused[i]);
-    count = public_listening(listening, LISTENING_MAX);
+    count = listen_addresses(listening, LISTENING_MAX);
     for (size_t i = 0; i < count; i++)
         fprintf(t.file, "listen\t%s\n", listening[i]);
     for (struct tacit_registry_entry *e = door.nodes.oldest; e != NULL; e = e->newer) {
-        const struct node *n = local_node_of(e);
+        const struct node *n = nodes_of(e);
         fprintf(t.file, "node\t%s\t%jd\t%ju\t%s\t%u\t%ju\t%ju\n", e->name,
                 (intmax_t)n->pid, (uintmax_t)n->uid, n->release, (unsigned)n->creation,
                 (uintmax_t)n->since, (uintmax_t)n->passed);

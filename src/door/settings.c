@@ -68,7 +68,7 @@ static int apply(bool first, struct tacit_fault *fault)
     if (error == TACIT_OK)
         error = epmd_apply(fault);
     if (error == TACIT_OK) {
-        error = public_apply(first, fault);
+        error = listen_apply(first, fault);
         if (!first)
             error = TACIT_OK; /* it is tried again */
     }
@@ -143,7 +143,7 @@ int settings_load(bool first, struct tacit_fault *fault)
     interfaces_watch();
     if (first)
         return TACIT_OK;
-    local_recheck();
+    nodes_recheck();
     door.counters.reloads++;
     log_event("reloaded", "conf=%s", door.conf);
     return TACIT_OK;
