@@ -6,12 +6,6 @@
 
 #include "carrier.h"
 
-static bool same(const struct tacit_address *a, const struct tacit_address *b)
-{
-    return a->family == b->family && a->port == b->port && a->scope == b->scope &&
-           memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
-}
-
 /* A host with a door has it listen in its nodes' place. */
 static size_t addresses(const struct tacit_policy *policy,
                         const struct tacit_address **ret_addresses)
@@ -26,7 +20,7 @@ bool listen_set_wanted(const struct tacit_address *address,
     const struct tacit_address *wanted;
     size_t count = addresses(policy, &wanted);
     for (size_t i = 0; i < count; i++)
-        if (same(&wanted[i], address))
+        if (tacit_address_equal(&wanted[i], address))
             return true;
     return false;
 }
@@ -34,7 +28,7 @@ bool listen_set_wanted(const struct tacit_address *address,
 static bool has(const struct listen_set *set, const struct tacit_address *address)
 {
     for (size_t i = 0; i < set->count; i++)
-        if (same(&set->at[i].address, address))
+        if (tacit_address_equal(&set->at[i].address, address))
             return true;
     return false;
 }

@@ -3,6 +3,7 @@
  *
  *     listener.c      its sockets, its timer
  *     registration.c  its place at the host's door, in place of sockets of its own
+ *     passed.c        what that door says, and the sockets that it passes
  *     incoming.c      a connection from either, until it is a link or gone
  *     tell.c          what its owner and the acceptor are told
  */
@@ -76,6 +77,16 @@ void registration_timeout(struct listener *l, ErlDrvTime now);
 /* How long until registration_timeout has something to do; -1: nothing. */
 ErlDrvTime registration_wait(const struct listener *l, ErlDrvTime now);
 void registration_stop(struct listener *l);
+/* What the door answered: it registered the node, or refused to. */
+void registration_done(struct listener *l);
+void registration_refused(struct listener *l, const struct tacit_door_refused *refusal);
+/* The door is gone, or not to be understood. */
+void registration_lose(struct listener *l, const char *fault);
+
+/* --- passed.c */
+
+/* Reads once from the door; false: no more now, or the connection is gone. */
+bool passed_read(struct listener *l);
 
 /* --- incoming.c */
 

@@ -7,7 +7,6 @@
 #include <sodium.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "listener.h"
@@ -69,7 +68,7 @@ static void fail(struct listener *l, const char *what, const char *fault,
     shared_set_door(l->registration.path, what, text);
 }
 
-static void lose(struct listener *l, const char *fault)
+void registration_lose(struct listener *l, const char *fault)
 {
     fail(l, "lost", fault, DOOR_START_MS);
 }
@@ -96,7 +95,7 @@ static void try_to_register(struct listener *l)
     unsigned uid = 0;
     r->fd = socket_connect_unix(l->registration.path);
     if (r->fd < 0) {
-        lose(l, strerror(errno));
+        registration_lose(l, strerror(errno));
     } else if (!socket_unix_trusted(r->fd, l->registration.path, &uid)) {
         char text[REASON_MAX];
         snprintf(text, sizeof text,
@@ -105,7 +104,7 @@ static void try_to_register(struct listener *l)
                  uid);
         fail(l, "refused", text, 0);
     } else if (!send_register(l)) {
-        lose(l, "the door does not take the registration");
+        registration_lose(l, "the door does not take the registration");
     } else {
         r->state = REGISTRATION_ASKED;
         r->at = monotonic_ms() + DOOR_ANSWER_MS;
@@ -113,7 +112,7 @@ static void try_to_register(struct listener *l)
     }
 }
 
-static void registered(struct listener *l)
+void registration_done(struct listener *l)
 {
     struct registration *r = &l->registration;
     r->state = REGISTRATION_DONE;
@@ -124,7 +123,7 @@ static void registered(struct listener *l)
     r->started = true;
 }
 
-static void refused(struct listener *l, const struct tacit_door_refused *refusal)
+void registration_refused(struct listener *l, const struct tacit_door_refused *refusal)
 {
     /* A name that this node gave up just now may be a moment on its way. */
     ErlDrvTime patience = refusal->reason == TACIT_DOOR_NAME_TAKEN ? DOOR_TAKEN_MS : 0;
@@ -132,98 +131,6 @@ static void refused(struct listener *l, const struct tacit_door_refused *refusal
     snprintf(text, sizeof text, "the door refuses %.120s: %s: %.100s", l->own_name,
              tacit_door_reason_name(refusal->reason), refusal->text);
     fail(l, "refused", text, patience);
-}
-
-/* --- what comes down the connection ------------------------------------------------- */
-
-/* The same moment on this driver's clock, which is not the system's. */
-static ErlDrvTime accept_time(uint64_t accepted)
-{
-    struct timespec t = {0};
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    uint64_t now = (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-    uint64_t age = accepted > now ? 0 : now - accepted;
-    if (age > TACIT_PENDING_DEADLINE_MS)
-        age = TACIT_PENDING_DEADLINE_MS;
-    return monotonic_ms() - (ErlDrvTime)age;
-}
-
-static void take_passed(struct listener *l, const struct tacit_door_pass *pass)
-{
-    struct registration *r = &l->registration;
-    struct tacit_address peer;
-    int fd = r->passed;
-    r->passed = -1;
-    if (r->short_of_descriptors) {
-        r->short_of_descriptors = false;
-        listener_starve(l);
-        return;
-    }
-    if (fd < 0) {
-        lose(l, "the door passed a link without its socket");
-        return;
-    }
-    fd = socket_adopt(fd, &peer);
-    if (fd < 0) {
-        lose(l, "the door passed something that is no TCP socket");
-        return;
-    }
-    incoming_take(l, fd, peer.family != 0 ? &peer : &pass->peer,
-                  accept_time(pass->accepted), pass->first);
-}
-
-static void take_frame(struct listener *l, const struct tacit_door_frame *frame)
-{
-    struct registration *r = &l->registration;
-    bool has_socket = r->passed >= 0 || r->short_of_descriptors;
-    if (frame->type == TACIT_DOOR_PASS && r->state == REGISTRATION_DONE)
-        take_passed(l, &frame->pass);
-    else if (has_socket)
-        lose(l, "the door passed a socket without its link");
-    else if (frame->type == TACIT_DOOR_REGISTERED && r->state == REGISTRATION_ASKED)
-        registered(l);
-    else if (frame->type == TACIT_DOOR_REFUSED)
-        refused(l, &frame->refused);
-    else
-        lose(l, "the door said something that it may not say now");
-}
-
-/* Reads once; false: no more now, or the connection is gone. */
-static bool read_some(struct listener *l)
-{
-    struct registration *r = &l->registration;
-    struct tacit_door_frame frame;
-    bool bad = false, short_of = false;
-    int fd = -1;
-    size_t wants = tacit_door_wants(&r->in, &bad);
-    ssize_t n = socket_receive(r->fd, r->in.bytes + r->in.len, wants, &fd, &short_of);
-    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-        return false;
-    if (n <= 0) {
-        lose(l, n == 0            ? "the door has closed"
-                : errno == EPROTO ? "the door passed more than one socket"
-                                  : strerror(errno));
-        return false;
-    }
-    if ((fd >= 0 || short_of) && r->in.len > 0) {
-        if (fd >= 0)
-            close(fd);
-        lose(l, "the door passed a socket in the middle of a frame");
-        return false;
-    }
-    r->passed = fd >= 0 ? fd : r->passed;
-    r->short_of_descriptors = r->short_of_descriptors || short_of;
-    r->in.len += (size_t)n;
-    wants = tacit_door_wants(&r->in, &bad);
-    if (!bad && wants > 0)
-        return true;
-    if (bad || tacit_door_read(r->in.bytes, r->in.len, &frame) != TACIT_OK) {
-        lose(l, "the door said something that is no frame");
-        return false;
-    }
-    memset(&r->in, 0, sizeof r->in);
-    take_frame(l, &frame);
-    return r->state == REGISTRATION_DONE && l->accepting;
 }
 
 /* --- what the listener calls -------------------------------------------------------- */
@@ -275,7 +182,7 @@ void registration_accept(struct listener *l)
 void registration_ready(struct listener *l)
 {
     for (int i = 0; i < 2 * ACCEPT_BATCH; i++) /* a frame is read in two */
-        if (!read_some(l))
+        if (!passed_read(l))
             break;
     select_door(l);
 }
@@ -286,7 +193,7 @@ void registration_timeout(struct listener *l, ErlDrvTime now)
     if (r->state == REGISTRATION_WAITING && r->at <= now)
         try_to_register(l);
     else if (r->state == REGISTRATION_ASKED && r->at <= now)
-        lose(l, "the door does not answer");
+        registration_lose(l, "the door does not answer");
 }
 
 ErlDrvTime registration_wait(const struct listener *l, ErlDrvTime now)

@@ -7,16 +7,10 @@
 
 static struct listening *listeners;
 
-static bool same_address(const struct tacit_address *a, const struct tacit_address *b)
-{
-    return a->family == b->family && a->port == b->port && a->scope == b->scope &&
-           memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
-}
-
 static struct listening *find(const struct tacit_address *address)
 {
     struct listening *l = listeners;
-    while (l != NULL && !same_address(&l->address, address))
+    while (l != NULL && !tacit_address_equal(&l->address, address))
         l = l->next;
     return l;
 }

@@ -147,7 +147,7 @@ bool policy_address_is_wildcard(const struct tacit_address *address)
     return memcmp(address->bytes, zeros, sizeof zeros) == 0;
 }
 
-bool policy_address_equal(const struct tacit_address *a, const struct tacit_address *b)
+bool tacit_address_equal(const struct tacit_address *a, const struct tacit_address *b)
 {
     return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0 &&
            a->port == b->port && a->scope == b->scope;

@@ -21,7 +21,7 @@ static bool same_rule(const struct tacit_policy *policy, const struct tacit_rule
     for (size_t i = 0; i < a->from_count; i++) {
         const struct policy_network *x = &networks[a->from + i],
                                     *y = &networks[b->from + i];
-        if (x->bits != y->bits || !policy_address_equal(&x->address, &y->address))
+        if (x->bits != y->bits || !tacit_address_equal(&x->address, &y->address))
             return false;
     }
     return true;

@@ -153,7 +153,6 @@ int policy_ip_from_text(const char *text, struct tacit_address *ret_address);
 bool policy_address_is_wildcard(const struct tacit_address *address);
 /* IPv4 addresses in IPv6 form become IPv4, as they are wherever rules are asked. */
 void policy_address_plain(struct tacit_address *address);
-bool policy_address_equal(const struct tacit_address *a, const struct tacit_address *b);
 
 /* --- networks (network.c) --------------------------------------------------------- */
 

@@ -58,6 +58,9 @@ int tacit_address_from_text(const char *text, struct tacit_address *ret_address)
 void tacit_address_to_text(const struct tacit_address *address,
                            char ret_text[TACIT_ADDRESS_TEXT]);
 
+/* Whether they are one address, with one port. */
+bool tacit_address_equal(const struct tacit_address *a, const struct tacit_address *b);
+
 /*
  * "2026-12-31T23:59:59Z", in UTC, or "2026-12-31", the day's first second; years 1970 to
  * 9999. In seconds since 1970.

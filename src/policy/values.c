@@ -117,7 +117,7 @@ static int add_listen(struct policy_conf *c, const char *item)
                                       : error;
     }
     for (size_t i = 0; i < p->listen_count; i++) {
-        if (policy_address_equal(&p->listen[i], &address))
+        if (tacit_address_equal(&p->listen[i], &address))
             return policy_value_fault(c, item, "each address once");
     }
     if (p->listen_count == TACIT_LISTEN_MAX)
