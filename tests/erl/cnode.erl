@@ -2,6 +2,7 @@
 -module(cnode).
 
 -export([start/2, start/3, fails/2, call/2, stop/1]).
+-export([connect/2, connect/3, called/3, called/4, called_in_vain/3, close/2, part/2]).
 
 -export_type([cnode/0]).
 
@@ -14,30 +15,31 @@
 start(Name, Host) ->
     start(Name, Host, #{}).
 
-%% Options: cookie; node, the full name. Any process may call it, one at a time.
+%% Options: cookie; node, the full name; exec, the command that runs it. Any process may call
+%% it, one at a time.
 -spec start(string(), mesh:host(), map()) -> cnode().
 start(Name, #{ip := Ip, conf := Conf}, Options) ->
     Node = maps:get(node, Options, Name ++ "@" ++ Ip),
-    Pid = open(Conf, Node, maps:get(cookie, Options, "tacittest")),
+    Pid = open(Conf, Node, maps:get(cookie, Options, "tacittest"), maps:get(exec, Options, [])),
     "ready" = answer(Pid),
     #{pid => Pid, name => list_to_atom(Node)}.
 
 %% One that does not come up: what it says.
 -spec fails(string(), file:filename()) -> string().
 fails(Node, Conf) ->
-    Pid = open(Conf, Node, "tacittest"),
+    Pid = open(Conf, Node, "tacittest", []),
     Line = answer(Pid),
     receive {Pid, {exit_status, 1}} -> Line after ?DEADLINE -> error(still_there) end.
 
 %% A process has the port: the program ends with it, and it with who started it.
-open(Conf, Node, Cookie) ->
-    Exe = filename:join([os:getenv("TACIT_BUILD", "build"), "tests", "ei", "cnode"]),
+open(Conf, Node, Cookie, Exec) ->
+    Program = filename:join([os:getenv("TACIT_BUILD", "build"), "tests", "ei", "cnode"]),
+    [Exe | Args] = Exec ++ [Program, Conf, Node, Cookie],
     Self = self(),
     spawn(fun() ->
                   _ = monitor(process, Self),
-                  Port = open_port({spawn_executable, Exe},
-                                   [{args, [Conf, Node, Cookie]}, exit_status, {line, 65536},
-                                    hide]),
+                  Port = open_port({spawn_executable, os:find_executable(Exe)},
+                                   [{args, Args}, exit_status, {line, 65536}, hide]),
                   relay(Port, Self)
           end).
 
@@ -70,3 +72,55 @@ answer(Pid) ->
 stop(#{pid := Pid}) ->
     Pid ! stop,
     ok.
+
+%% --- links -----------------------------------------------------------------------------------
+
+%% It dials the node: the link's descriptor, or what it says.
+-spec connect(cnode(), mesh:node_ref()) -> string().
+connect(C, #{name := Node}) ->
+    connect(C, Node, 60000).
+
+-spec connect(cnode(), node(), non_neg_integer()) -> string().
+connect(C, Node, Ms) ->
+    case call(C, [connect, atom_to_list(Node), Ms]) of
+        "connected " ++ Fd -> Fd;
+        Other -> Other
+    end.
+
+%% The node dials while the C node waits at its listener Fd, at most so many ms: what accept
+%% says, and what the node gets.
+-spec called(cnode(), string(), mesh:node_ref()) -> {string(), boolean()}.
+called(C, Fd, Node) ->
+    called(C, Fd, Node, 60000).
+
+-spec called(cnode(), string(), mesh:node_ref(), non_neg_integer()) -> {string(), boolean()}.
+called(C, Fd, Node, Ms) ->
+    Dialler = dial(C, Node),
+    Line = call(C, [accept, Fd, Ms]),
+    receive {Dialler, Result} -> {Line, Result} end.
+
+%% It dials in vain: accept waits on for as long as that takes.
+-spec called_in_vain(cnode(), string(), mesh:node_ref()) -> ok.
+called_in_vain(C, Fd, Node) ->
+    in_vain(C, Fd, dial(C, Node)).
+
+in_vain(C, Fd, Dialler) ->
+    "failed timeout" ++ _ = call(C, [accept, Fd, 300]),
+    receive {Dialler, Result} -> false = Result, ok after 0 -> in_vain(C, Fd, Dialler) end.
+
+dial(#{name := Name}, Node) ->
+    Self = self(),
+    spawn_link(fun() -> Self ! {self(), mesh:call(Node, net_kernel, connect_node, [Name])} end).
+
+-spec close(cnode(), string()) -> ok.
+close(C, Fd) ->
+    "closed" = call(C, [close, Fd]),
+    ok.
+
+%% The node has no link with it any more.
+-spec part(mesh:node_ref(), cnode()) -> ok.
+part(Node, #{name := Name}) ->
+    mesh:wait_until(fun() ->
+                            _ = mesh:call(Node, erlang, disconnect_node, [Name]),
+                            not lists:member(Name, mesh:call(Node, erlang, nodes, [connected]))
+                    end).

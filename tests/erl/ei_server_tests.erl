@@ -43,17 +43,8 @@ stop(#{c := C, node := Node}) ->
     cnode:stop(C),
     mesh:stop(Node).
 
-%% The node dials while the C node waits: what accept says, and what the node gets.
-dial(#{c := #{name := Name} = C, fd := Fd, node := Node}) ->
-    dial(Node, Name, C, Fd, ?DEADLINE).
-
-dial(Node, Name, C, Fd, Ms) ->
-    Self = self(),
-    Pid = spawn_link(fun() ->
-                             Self ! {self(), mesh:call(Node, net_kernel, connect_node, [Name])}
-                     end),
-    Line = cnode:call(C, [accept, Fd, Ms]),
-    receive {Pid, Result} -> {Line, Result} end.
+dial(#{c := C, fd := Fd, node := Node}) ->
+    cnode:called(C, Fd, Node).
 
 %% What Fun gives while the C node waits for a caller that it lets in: at last the node is.
 while_accepting(#{c := #{name := Name} = C, fd := Fd, node := Node}, Fun) ->
@@ -64,7 +55,7 @@ while_accepting(#{c := #{name := Name} = C, fd := Fd, node := Node}, Fun) ->
     receive
         {Pid, Line} ->
             ["accepted", Link | _] = string:lexemes(Line, " "),
-            part(Node, C),
+            cnode:part(Node, C),
             "closed" = cnode:call(C, [close, Link])
     end,
     Result.
@@ -78,12 +69,6 @@ echo(Node, Name) ->
                                       end),
                           register(Name, Pid)
                   end).
-
-part(Node, #{name := Name}) ->
-    mesh:wait_until(fun() ->
-                            _ = mesh:call(Node, erlang, disconnect_node, [Name]),
-                            not lists:member(Name, mesh:call(Node, erlang, nodes, [connected]))
-                    end).
 
 %% --- the promises --------------------------------------------------------------------------
 
@@ -100,7 +85,7 @@ called(#{c := #{name := Name} = C, node := Node} = World) ->
     %% The node sends to whom it likes there.
     mesh:call(Node, erlang, send, [{anybody, Name}, {hello, there}]),
     ?assertEqual("message {hello, there}", cnode:call(C, ["receive", Link, ?DEADLINE])),
-    part(Node, C),
+    cnode:part(Node, C),
     "failed eio" ++ _ = cnode:call(C, ["receive", Link, ?DEADLINE]),
     "closed" = cnode:call(C, [close, Link]).
 
@@ -157,13 +142,13 @@ strangers(#{b := #{ip := Ip, port := Port}, c := C, node := Node} = World) ->
     {"accepted " ++ Accepted, true} = dial(World),
     [?assertEqual({error, timeout}, gen_tcp:recv(S, 0, 100)) || S <- Sockets],
     [ok = gen_tcp:close(S) || S <- Sockets],
-    part(Node, C),
+    cnode:part(Node, C),
     "closed" = cnode:call(C, [close, hd(string:lexemes(Accepted, " "))]).
 
 patience(#{c := C, fd := Fd, node := Node} = World) ->
     ?assertMatch("failed timeout" ++ _, cnode:call(C, [accept, Fd, 300])),
     {"accepted " ++ Accepted, true} = dial(World),
-    part(Node, C),
+    cnode:part(Node, C),
     "closed" = cnode:call(C, [close, hd(string:lexemes(Accepted, " "))]).
 
 among_themselves(#{a := A, c := #{name := Name} = C, fd := Fd}) ->
@@ -217,16 +202,16 @@ behind_door() ->
     "failed " ++ Taken = cnode:call(Twin, [listen]),
     ?assertMatch({match, _}, re:run(Taken, "the door refuses: name_taken"), Taken),
     cnode:stop(Twin),
-    {"accepted " ++ First, true} = dial(Node, maps:get(name, C), C, Fd, ?DEADLINE),
+    {"accepted " ++ First, true} = cnode:called(C, Fd, Node, ?DEADLINE),
     true = mesh:call(Node, net_kernel, connect_node, [maps:get(name, Neighbour)]),
     door:kill(Door),
     Link = hd(string:lexemes(First, " ")),
     ?assertEqual("reply 3", cnode:call(C, [rpc, Link, erlang, abs, "[-3]"])),
-    part(Node, C),
+    cnode:part(Node, C),
     "closed" = cnode:call(C, [close, Link]),
     Again = door:start(B),
     mesh:wait_until(fun() ->
-                            {Line, Result} = dial(Node, maps:get(name, C), C, Fd, 3000),
+                            {Line, Result} = cnode:called(C, Fd, Node, 3000),
                             Result andalso lists:prefix("accepted ", Line)
                     end, ?DEADLINE),
     cnode:stop(C),

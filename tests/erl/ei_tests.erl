@@ -62,18 +62,6 @@ with_cnode(#{b := B} = World, Name, Test) ->
         cnode:stop(C)
     end.
 
-connect(C, #{name := Node}) ->
-    connect(C, Node, ?DEADLINE).
-
-connect(C, Name, Ms) ->
-    case cnode:call(C, [connect, atom_to_list(Name), Ms]) of
-        "connected " ++ Fd -> Fd;
-        Other -> Other
-    end.
-
-close(C, Fd) ->
-    ?assertEqual("closed", cnode:call(C, [close, Fd])).
-
 %% A process of that name on the node, which does Fun with each message.
 server(#{node := Node}, Name, Fun) ->
     mesh:on(Node, fun() ->
@@ -88,7 +76,7 @@ serve(Fun) ->
 %% --- the promises --------------------------------------------------------------------------
 
 rpc(#{node := Node}, #{name := Name} = C) ->
-    Fd = connect(C, Node),
+    Fd = cnode:connect(C, Node),
     ?assertEqual("reply 42", cnode:call(C, [rpc, Fd, erlang, "+", "[40, 2]"])),
     ?assertEqual("reply [{a, b}, \"xyz\"]",
                  cnode:call(C, [rpc, Fd, lists, reverse, "[[\"xyz\", {a, b}]]"])),
@@ -96,17 +84,17 @@ rpc(#{node := Node}, #{name := Name} = C) ->
     ?assertEqual([], mesh:call(Node, erlang, nodes, [])),
     {ok, Info} = mesh:call(Node, tacit, info, [Name]),
     ?assertMatch(#{direction := in, state := up}, Info),
-    close(C, Fd),
+    cnode:close(C, Fd),
     mesh:wait_until(fun() -> mesh:call(Node, erlang, nodes, [hidden]) =:= [] end).
 
 bulk(#{node := Node} = World, C) ->
     server(World, ei_echo, fun({From, What}) -> From ! What end),
-    Fd = connect(C, Node),
+    Fd = cnode:connect(C, Node),
     ?assertEqual("sent", cnode:call(C, [send, Fd, ei_echo, "{hello, 1.5}"])),
     ?assertEqual("message {hello, 1.500000}", cnode:call(C, ["receive", Fd, ?DEADLINE])),
     [echo(C, Fd, Size) || Size <- [0, 1, 1000, 65472, 65503, 65504, 131006, 10_000_000,
                                    100_000_000]],
-    close(C, Fd).
+    cnode:close(C, Fd).
 
 echo(C, Fd, Size) ->
     "binary " ++ _ = Sent = cnode:call(C, [bulk, Fd, ei_echo, Size, ?DEADLINE]),
@@ -114,15 +102,15 @@ echo(C, Fd, Size) ->
 
 %% Without an answer within 10 s the node would take the link for dead.
 ticks(#{quick := Quick}, #{name := Name} = C) ->
-    Fd = connect(C, Quick),
+    Fd = cnode:connect(C, Quick),
     ?assertMatch("failed timeout" ++ _, cnode:call(C, ["receive", Fd, 16000])),
     ?assertEqual([Name], mesh:call(Quick, erlang, nodes, [hidden])),
     ?assertEqual("reply true", cnode:call(C, [rpc, Fd, erlang, is_atom, "[a]"])),
-    close(C, Fd).
+    cnode:close(C, Fd).
 
 slow(#{node := Node} = World, C) ->
     server(World, ei_slow, fun({From, go}) -> From ! big(100_000_000) end),
-    Fd = connect(C, Node),
+    Fd = cnode:connect(C, Node),
     "sent" = cnode:call(C, [send, Fd, ei_slow, "go"]),
     %% Some of it is on its way, the rest stays where it is.
     mesh:wait_until(fun() -> sent(Node, C) > 100_000 end),
@@ -136,7 +124,7 @@ slow(#{node := Node} = World, C) ->
     ?assertMatch("failed timeout" ++ _, cnode:call(C, [bulk, Fd, ei_slow, 100_000_000, 500])),
     mesh:thaw(Node),
     ?assertMatch("failed timeout" ++ _, cnode:call(C, [bulk, Fd, ei_slow, 10, ?DEADLINE])),
-    close(C, Fd).
+    cnode:close(C, Fd).
 
 big(Size) -> binary:copy(<<"x">>, Size).
 
@@ -146,12 +134,12 @@ sent(Node, #{name := Name}) ->
 
 rekey(#{node := Node} = World, #{name := Name} = C) ->
     server(World, ei_keys, fun({From, What}) -> From ! What end),
-    Fd = connect(C, Node),
+    Fd = cnode:connect(C, Node),
     [echo_to(ei_keys, C, Fd, 9_000_000) || _ <- lists:seq(1, 5)],
     {ok, #{rekeys := Rekeys}} = mesh:call(Node, tacit, info, [Name]),
     ?assert(Rekeys >= 4, Rekeys),
     ?assertEqual("reply 1", cnode:call(C, [rpc, Fd, erlang, abs, "[1]"])),
-    close(C, Fd).
+    cnode:close(C, Fd).
 
 echo_to(To, C, Fd, Size) ->
     "binary " ++ _ = Sent = cnode:call(C, [bulk, Fd, To, Size, ?DEADLINE]),
@@ -167,14 +155,14 @@ cut(#{quick := Quick} = World, #{name := Name} = C) ->
                    [From ! {last, N} || N <- lists:seq(1, Count)],
                    true = erlang:disconnect_node(Name)
            end),
-    Fd = connect(C, Quick),
+    Fd = cnode:connect(C, Quick),
     "sent" = cnode:call(C, [send, Fd, ei_last, "3"]),
     ?assertEqual(["message {last, " ++ integer_to_list(N) ++ "}" || N <- [1, 2, 3]],
                  [cnode:call(C, ["receive", Fd, ?DEADLINE]) || _ <- [1, 2, 3]]),
     "failed eio" ++ Why = cnode:call(C, ["receive", Fd, ?DEADLINE]),
     ?assertMatch({_, _}, binary:match(list_to_binary(Why), <<"the peer closed: done">>)),
     "failed " ++ _ = cnode:call(C, [bulk, Fd, ei_last, 1000, ?DEADLINE]),
-    close(C, Fd).
+    cnode:close(C, Fd).
 
 %% --- no link -------------------------------------------------------------------------------
 
@@ -186,13 +174,13 @@ refused_there(#{a := A, node := #{name := Node}}, _) ->
     ok = mesh:trust(Stranger, A),
     C = cnode:start("s", Stranger),
     assert_says("^failed eio .*a@127.0.0.1: the peer closed: refused: no \\[peer\\] line allows it",
-                connect(C, Node, ?DEADLINE)),
+                cnode:connect(C, Node, ?DEADLINE)),
     cnode:stop(C),
     %% With another mesh key it is a stranger, and hears nothing.
     Foreign = mesh:host("127.0.0.5"),
     ok = mesh:trust(Foreign, A),
     F = cnode:start("f", Foreign),
-    assert_says("^failed .*no answer: another mesh key", connect(F, Node, 6000)),
+    assert_says("^failed .*no answer: another mesh key", cnode:connect(F, Node, 6000)),
     cnode:stop(F).
 
 refused_here(#{a := A, b := B, node := #{name := Node}}, _) ->
@@ -201,29 +189,29 @@ refused_here(#{a := A, b := B, node := #{name := Node}}, _) ->
                                            [maps:get(public_key, A)])),
     C = cnode:start("n", NoLine),
     %% The host is known by its address alone, and that is not where it listens.
-    assert_says("^failed econnrefused ", connect(C, Node, ?DEADLINE)),
+    assert_says("^failed econnrefused ", cnode:connect(C, Node, ?DEADLINE)),
     cnode:stop(C),
     OtherKey = mesh:host("127.0.0.2", #{mesh => A}),
     ok = mesh:trust(OtherKey, A#{public_key := maps:get(public_key, B)}),
     K = cnode:start("k", OtherKey),
     assert_says("^failed refused .*no \\[peer\\] line of ours allows the key that it showed",
-                connect(K, Node, ?DEADLINE)),
+                cnode:connect(K, Node, ?DEADLINE)),
     cnode:stop(K).
 
 no_link(#{b := B, node := #{name := Node} = Ref}, #{name := Name} = C) ->
     Wrong = cnode:start("w", B, #{cookie => "another"}),
-    assert_says("^failed eio .*another cookie\\?$", connect(Wrong, Node, ?DEADLINE)),
+    assert_says("^failed eio .*another cookie\\?$", cnode:connect(Wrong, Node, ?DEADLINE)),
     cnode:stop(Wrong),
-    Fd = connect(C, Ref),
+    Fd = cnode:connect(C, Ref),
     Twin = cnode:start("", B, #{node => atom_to_list(Name)}),
     assert_says("^failed .*answers 'alive': it has a link with a node of this name",
-                connect(Twin, Node, ?DEADLINE)),
+                cnode:connect(Twin, Node, ?DEADLINE)),
     cnode:stop(Twin),
-    close(C, Fd),
+    cnode:close(C, Fd),
     assert_says("^failed econnrefused .*127.0.0.9:4370: Connection refused",
-                connect(C, 'x@127.0.0.9', ?DEADLINE)),
-    assert_says("^failed .* expected a node name such as", connect(C, 'nobody', ?DEADLINE)),
-    assert_says("^failed .*", connect(C, 'a@no.such.host.invalid', 1000)).
+                cnode:connect(C, 'x@127.0.0.9', ?DEADLINE)),
+    assert_says("^failed .* expected a node name such as", cnode:connect(C, 'nobody', ?DEADLINE)),
+    assert_says("^failed .*", cnode:connect(C, 'a@no.such.host.invalid', 1000)).
 
 no_start(#{b := #{conf := Conf}}, _) ->
     assert_says("expected a node name such as job@db1.example.net",
