@@ -13,7 +13,7 @@ int cnode_link_answer(struct cnode_link *l, const struct tacit_address *address,
                       const uint8_t *first)
 {
     struct tacit_channel_config config =
-        wire_config(l->node->policy, l->node->name, &cnode_link_rules, l);
+        wire_config(l->rules->policy, l->node->name, &cnode_link_rules, l);
     size_t used;
     config.role = NOISE_RESPONDER;
     l->inbound = true;

@@ -61,7 +61,7 @@ static int on_close(void *ctx)
  */
 
 /* The first address that answers; each gets its share of the time. */
-static int connect_tcp(const struct cnode *node, int *ret_fd)
+static int connect_tcp(const struct tacit_policy *policy, int *ret_fd)
 {
     int error = TACIT_ENAME;
     for (size_t i = 0; i < target->count; i++) {
@@ -71,7 +71,7 @@ static int connect_tcp(const struct cnode *node, int *ret_fd)
             share = share < SHARE_MIN_US ? SHARE_MIN_US : share;
             until = now + share < until ? now + share : until;
         }
-        error = wire_connect(node->policy, &target->addresses[i], until, ret_fd);
+        error = wire_connect(policy, &target->addresses[i], until, ret_fd);
         if (!error)
             return TACIT_OK;
         char shown[TACIT_ADDRESS_TEXT];
@@ -90,7 +90,9 @@ static int on_connect(void *ctx, void *addr, int len, unsigned ms)
     if (target == NULL)
         return cnode_fault(ENOTSUP,
                            "expected tacit_ei_connect: ei_connect would ask epmd");
-    int error = connect_tcp(s->node, &fd);
+    struct cnode_rules *rules = cnode_rules_of(s->node);
+    int error = connect_tcp(rules->policy, &fd);
+    cnode_rules_release(rules);
     if (error)
         return cnode_errno(error);
     s->link = cnode_link_new(s->node, fd);

@@ -178,7 +178,7 @@ int cnode_place_start(struct cnode_listener *s)
             error = read_some(s, &more);
     }
     return error ? cnode_fault(error, "%s: [host] door = %s",
-                               tacit_policy_path(s->node->policy), p->fault)
+                               tacit_policy_path(s->rules->policy), p->fault)
                  : TACIT_OK;
 }
 

@@ -36,8 +36,10 @@ static int introduced(struct cnode_link *l, const uint8_t *message, size_t len,
         (flags & DFLAG_NAME_ME) != 0)
         return refuse(l, TACIT_CLOSE_MISMATCH,
                       "the distribution handshake claims another name");
-    const char *fault = ruling_visibility_fault(
-        l->ruling.visibility, flags & DFLAG_PUBLISHED ? TACIT_VISIBLE : TACIT_HIDDEN);
+    pthread_mutex_lock(&l->lock);
+    l->seen = flags & DFLAG_PUBLISHED ? TACIT_VISIBLE : TACIT_HIDDEN;
+    const char *fault = ruling_visibility_fault(l->ruling.visibility, l->seen);
+    pthread_mutex_unlock(&l->lock);
     return *fault != '\0' ? refuse(l, TACIT_CLOSE_VISIBILITY, fault) : TACIT_OK;
 }
 

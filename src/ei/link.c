@@ -37,14 +37,14 @@ static void rule_pair_key(void *context, const uint8_t public_key[NOISE_DHLEN],
                           struct tacit_secret *ret_key)
 {
     const struct cnode_link *l = context;
-    tacit_policy_pair_key(l->node->policy, public_key, ret_key);
+    tacit_policy_pair_key(l->rules->policy, public_key, ret_key);
 }
 
 static int rule_decide(void *context, const struct tacit_claim *claim,
                        const uint8_t key[NOISE_DHLEN])
 {
     struct cnode_link *l = context;
-    const struct tacit_policy *policy = l->node->policy;
+    const struct tacit_policy *policy = l->rules->policy;
     int error =
         ruling_on_peer(policy, claim, key, &l->address, l->inbound, (uint64_t)time(NULL),
                        tacit_file_revoked(tacit_policy_path(policy), key), &l->ruling);
@@ -92,26 +92,59 @@ struct cnode_link *cnode_link_new(struct cnode *node, int fd)
     pthread_mutex_init(&l->writing, NULL);
     pthread_mutex_init(&l->lock, NULL);
     l->node = cnode_hold(node);
+    l->rules = cnode_rules_of(node);
+    l->reviewed = l->rules->generation;
     l->fd = fd;
     l->setup_until = WIRE_NEVER;
     l->failed = TACIT_ESTATE; /* until there is a channel */
     return l;
 }
 
-void cnode_link_begin(struct cnode_link *l)
+void cnode_link_set_limits(struct cnode_link *l, const struct tacit_policy *policy)
 {
-    const struct tacit_policy *policy = l->node->policy;
-    l->peer = l->handshake->peer;
-    memcpy(l->peer_key, l->handshake->peer_key, sizeof l->peer_key);
-    tacit_secret_free(l->handshake);
-    l->handshake = NULL;
     l->limits = (struct tacit_rekey_limits){
         .seconds = tacit_policy_rekey_seconds(policy),
         .bytes = tacit_policy_rekey_bytes(policy),
         .records = tacit_policy_rekey_records(policy),
     };
+}
+
+/* Rules that change are asked about it from now on. */
+static void enlist(struct cnode_link *l)
+{
+    struct cnode *node = l->node;
+    pthread_mutex_lock(&node->links_lock);
+    l->next = node->links;
+    if (l->next != NULL)
+        l->next->previous = l;
+    node->links = l;
+    pthread_mutex_unlock(&node->links_lock);
+}
+
+static void delist(struct cnode_link *l)
+{
+    struct cnode *node = l->node;
+    pthread_mutex_lock(&node->links_lock);
+    if (l->previous != NULL)
+        l->previous->next = l->next;
+    else if (node->links == l)
+        node->links = l->next;
+    if (l->next != NULL)
+        l->next->previous = l->previous;
+    l->next = l->previous = NULL;
+    pthread_mutex_unlock(&node->links_lock);
+}
+
+void cnode_link_begin(struct cnode_link *l)
+{
+    l->peer = l->handshake->peer;
+    memcpy(l->peer_key, l->handshake->peer_key, sizeof l->peer_key);
+    tacit_secret_free(l->handshake);
+    l->handshake = NULL;
+    cnode_link_set_limits(l, l->rules->policy);
     l->keys_since = wire_now_us();
     l->failed = TACIT_OK;
+    enlist(l);
 }
 
 /* --- dialling ------------------------------------------------------------------------
@@ -139,7 +172,7 @@ static int explain(const struct cnode_link *l, const char *wanted, int error)
 int cnode_link_dial(struct cnode_link *l, const char *wanted, int64_t deadline)
 {
     struct tacit_channel_config config =
-        wire_config(l->node->policy, l->node->name, &cnode_link_rules, l);
+        wire_config(l->rules->policy, l->node->name, &cnode_link_rules, l);
     snprintf(l->wanted, sizeof l->wanted, "%s", wanted);
     socket_peer(l->fd, &l->address);
     config.wanted = l->wanted;
@@ -198,6 +231,15 @@ void cnode_link_close(struct cnode_link *l, enum tacit_close reason, const char 
     (void)cnode_link_flush_some(l);
 }
 
+/* What it can still be sent is: but where it does not read, that is cut short, too. */
+void cnode_link_wake(struct cnode_link *l)
+{
+    pthread_mutex_lock(&l->lock);
+    bool left = l->out_at < l->out_end;
+    pthread_mutex_unlock(&l->lock);
+    shutdown(l->fd, left ? SHUT_RDWR : SHUT_RD);
+}
+
 /*
  * The peer reads all that was sent to it, also where it has not been read itself: a
  * socket that is closed with something to read is reset. And when the program is over
@@ -220,6 +262,7 @@ void cnode_link_free(struct cnode_link *l)
 {
     if (l == NULL)
         return;
+    delist(l);
     if (l->handshake == NULL)
         part(l);
     close(l->fd);
@@ -229,6 +272,7 @@ void cnode_link_free(struct cnode_link *l)
     pthread_mutex_destroy(&l->writing);
     pthread_mutex_destroy(&l->lock);
     free(l->in.message);
+    cnode_rules_release(l->rules);
     cnode_release(l->node);
     sodium_memzero(l, sizeof *l);
     free(l);

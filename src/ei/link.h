@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "channel/rekey.h"
+#include "ei/rules.h"
 #include "ei/wire.h"
 #include "gate/guard.h"
 #include "ruling/ruling.h"
@@ -28,9 +29,13 @@ struct cnode {
     atomic_uint users; /* the user's cnode, and each of its links and listeners */
     char name[TACIT_NAME_MAX + 1];
     uint32_t creation;
-    struct tacit_policy *policy;
-    pthread_mutex_t lock;
-    struct tacit_guard guard; /* under lock */
+    pthread_mutex_t lock;      /* guards what follows */
+    struct cnode_rules *rules; /* in force */
+    struct tacit_guard guard;
+
+    atomic_uint generation;     /* of the rules in force; read without the lock */
+    pthread_mutex_t links_lock; /* before any other; guards the list */
+    struct cnode_link *links;   /* whose peers have proved who they are */
 };
 
 int cnode_new(const char *conf, const char *name, struct cnode **ret_node);
@@ -57,6 +62,8 @@ struct cnode_input {
 
 struct cnode_link {
     struct cnode *node;
+    struct cnode_link *next, *previous; /* of the node's */
+    struct cnode_rules *rules;          /* that it was made under */
     int fd;
     bool inbound;
     char wanted[TACIT_NAME_MAX + 1];   /* the node dialled, or asked for */
@@ -64,7 +71,6 @@ struct cnode_link {
     struct tacit_handshake *handshake; /* locked memory; NULL once there is a channel */
     struct tacit_claim peer;
     uint8_t peer_key[NOISE_DHLEN];
-    struct ruling ruling;
     bool silent, first_seen; /* a stranger; one whose first message verified */
     /* Of Erlang's own handshake, until it is over: */
     bool up;
@@ -79,6 +85,10 @@ struct cnode_link {
     struct tacit_channel *channel; /* locked memory */
     atomic_int failed;             /* for good; read without the lock, too */
     char why[RULING_TEXT + 64];
+    struct ruling ruling; /* by the rules of the generation `reviewed` */
+    unsigned reviewed;
+    unsigned cut; /* the generation that does not allow it any more; 0: none */
+    uint8_t seen; /* enum tacit_visibility: what the peer has said that it is */
     struct tacit_rekey_limits limits;
     int64_t keys_since; /* when the present keys were agreed */
     bool used;          /* since then, by more than ticks */
@@ -116,6 +126,11 @@ enum cnode_step cnode_link_step(struct cnode_link *l);
 extern const struct tacit_channel_rules cnode_link_rules;
 /* The handshake has made the channel: its secrets are not needed any more. */
 void cnode_link_begin(struct cnode_link *l);
+/* When fresh keys are due is as the policy says. With the lock held. */
+void cnode_link_set_limits(struct cnode_link *l, const struct tacit_policy *policy);
+
+/* Another thread that waits for the link sees that it has failed. */
+void cnode_link_wake(struct cnode_link *l);
 
 /* Tells the peer why it ends, as far as it listens, and marks the link as failed. */
 void cnode_link_close(struct cnode_link *l, enum tacit_close reason, const char *text);

@@ -200,7 +200,7 @@ int cnode_accept(struct cnode_listener *s, int64_t deadline, struct cnode_link *
 
 static int open_sockets(struct cnode_listener *s)
 {
-    const struct tacit_policy *policy = s->node->policy;
+    const struct tacit_policy *policy = s->rules->policy;
     const struct tacit_address *addresses;
     char shown[TACIT_ADDRESS_TEXT];
     size_t count = tacit_policy_listen(policy, &addresses);
@@ -232,8 +232,9 @@ int cnode_listen(struct cnode *node, struct cnode_listener **ret_listener)
         return cnode_fault(TACIT_ENOMEM, "memory ran out");
     pthread_mutex_init(&s->accepting, NULL);
     s->node = cnode_hold(node);
+    s->rules = cnode_rules_of(node);
     s->place = (struct cnode_place){
-        .path = tacit_policy_door(node->policy), .fd = -1, .passed = -1};
+        .path = tacit_policy_door(s->rules->policy), .fd = -1, .passed = -1};
     s->fd = cnode_ready_new();
     int error = s->fd < 0 ? cnode_fault(TACIT_ESYSTEM, "%s", strerror(errno)) : TACIT_OK;
     if (!error)
@@ -260,6 +261,7 @@ void cnode_listener_free(struct cnode_listener *s)
     if (s->fd >= 0)
         close(s->fd);
     pthread_mutex_destroy(&s->accepting);
+    cnode_rules_release(s->rules);
     cnode_release(s->node);
     free(s);
 }

@@ -26,6 +26,7 @@ struct cnode_caller; /* one who is not let in yet */
 
 struct cnode_listener {
     struct cnode *node;
+    struct cnode_rules *rules; /* that say where */
     pthread_mutex_t accepting;
     int fd; /* what ei has: readable where there is something to accept */
     size_t count;

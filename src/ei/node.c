@@ -8,27 +8,27 @@
 
 #include "ei/callbacks.h"
 #include "ei/fault.h"
-#include "files/files.h"
 #include "tacit/ei.h"
+
+#define BEFORE_INIT "expected tacit_ei_init to be called first"
 
 /* --- the node ------------------------------------------------------------------------
  */
 
 int cnode_new(const char *conf, const char *name, struct cnode **ret_node)
 {
-    struct tacit_files files = tacit_files_real();
-    struct tacit_fault fault;
     struct cnode *node = calloc(1, sizeof *node);
     if (node == NULL)
         return cnode_fault(TACIT_ENOMEM, "memory ran out");
-    int error =
-        tacit_policy_load(conf, &files, tacit_suites_available(), &node->policy, &fault);
+    int error = cnode_rules_read(conf, &node->rules);
     if (error) {
         free(node);
-        return cnode_fault(error, "%s", fault.text);
+        return error;
     }
     atomic_init(&node->users, 1);
+    atomic_init(&node->generation, node->rules->generation);
     pthread_mutex_init(&node->lock, NULL);
+    pthread_mutex_init(&node->links_lock, NULL);
     node->guard.all = tacit_guard_all;
     node->guard.source = tacit_guard_source;
     snprintf(node->name, sizeof node->name, "%s", name);
@@ -46,9 +46,10 @@ void cnode_release(struct cnode *node)
 {
     if (node == NULL || atomic_fetch_sub(&node->users, 1) > 1)
         return;
-    tacit_policy_free(node->policy);
+    cnode_rules_release(node->rules);
     tacit_guard_free(&node->guard);
     pthread_mutex_destroy(&node->lock);
+    pthread_mutex_destroy(&node->links_lock);
     free(node);
 }
 
@@ -131,6 +132,15 @@ int tacit_ei_init(ei_cnode *ec, const char *conf, const char *name, const char *
                               name));
 }
 
+int tacit_ei_reload(ei_cnode *ec)
+{
+    unsigned cut;
+    if (ec->setup_context == NULL)
+        return failed(cnode_fault(TACIT_ESTATE, BEFORE_INIT));
+    int error = cnode_reload(ec->setup_context, &cut);
+    return error ? failed(error) : (int)cut;
+}
+
 void tacit_ei_free(ei_cnode *ec)
 {
     cnode_release(ec->setup_context);
@@ -152,21 +162,21 @@ const char *tacit_ei_status(void)
     return status;
 }
 
-static int find(const struct cnode *node, struct cnode_target *target)
+static int find(const struct tacit_policy *policy, struct cnode_target *target)
 {
     struct tacit_endpoint endpoint;
     const char *why = "";
-    int error = tacit_policy_endpoint(node->policy, target->name, &endpoint);
+    int error = tacit_policy_endpoint(policy, target->name, &endpoint);
     if (error)
         return cnode_fault(error,
                            "got '%.200s', expected a node name such as "
                            "app@db1.example.net, the host in lower case",
                            target->name);
-    if (tacit_policy_is_plain(node->policy, target->name))
+    if (tacit_policy_is_plain(policy, target->name))
         return cnode_fault(TACIT_EREFUSED,
                            "%s: a [plain] line of %s names it: it is reached without "
                            "Tacit",
-                           target->name, tacit_policy_path(node->policy));
+                           target->name, tacit_policy_path(policy));
     error = wire_resolve(&endpoint, target->deadline, target->addresses,
                          WIRE_ADDRESSES_MAX, &target->count, &why);
     return error ? cnode_fault(error, "%s: %s: %s", target->name, endpoint.host, why)
@@ -196,9 +206,10 @@ int tacit_ei_connect(ei_cnode *ec, const char *name, unsigned ms)
     *status = '\0';
     (void)cnode_fault(0, "%s", "");
     if (ec->setup_context == NULL)
-        return failed(
-            cnode_fault(TACIT_ESTATE, "expected tacit_ei_init to be called first"));
-    int error = find(ec->setup_context, &target);
+        return failed(cnode_fault(TACIT_ESTATE, BEFORE_INIT));
+    struct cnode_rules *rules = cnode_rules_of(ec->setup_context);
+    int error = find(rules->policy, &target);
+    cnode_rules_release(rules);
     if (error)
         return failed(error);
     cnode_set_target(&target);
@@ -219,7 +230,6 @@ int tacit_ei_listen(ei_cnode *ec, int backlog)
     struct in_addr any = {0};
     int port = 0;
     if (ec->setup_context == NULL)
-        return failed(
-            cnode_fault(TACIT_ESTATE, "expected tacit_ei_init to be called first"));
+        return failed(cnode_fault(TACIT_ESTATE, BEFORE_INIT));
     return ei_xlisten(ec, &any, &port, backlog);
 }

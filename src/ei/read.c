@@ -5,13 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "base/cursor.h"
 #include "ei/fault.h"
 #include "ei/link.h"
 #include "ei/lock.h"
-#include "files/files.h"
 
 enum {
     FIRST_GROWTH = 64 * 1024, /* a message's buffer grows with what arrives */
@@ -57,7 +55,7 @@ static int start_message(struct cnode_link *l)
     struct cnode_input *in = &l->in;
     struct tacit_reader r = tacit_reader(in->header, sizeof in->header);
     size_t len = tacit_get_u32(&r);
-    size_t max = tacit_policy_max_message(l->node->policy);
+    size_t max = tacit_policy_max_message(l->rules->policy);
     char text[RULING_TEXT];
     in->header_len = 0;
     if (len > (l->up ? max : GREETING_MAX)) {
@@ -180,33 +178,10 @@ static int receive_some(struct cnode_link *l, bool *ret_more)
 /* --- waiting --------------------------------------------------------------------------
  */
 
-/* The rules may have an end: whether the link is still allowed. */
-static int review(struct cnode_link *l)
-{
-    uint64_t now = (uint64_t)time(NULL);
-    const struct tacit_policy *policy = l->node->policy;
-    if (now < l->ruling.until)
-        return TACIT_OK;
-    int error = ruling_on_peer(
-        policy, &l->peer, l->peer_key, &l->address, l->inbound, now,
-        tacit_file_revoked(tacit_policy_path(policy), l->peer_key), &l->ruling);
-    if (error)
-        cnode_link_close(l, l->ruling.reason, l->ruling.text);
-    return error;
-}
-
-/* When to look at the rules again: a moment of wire_now_us(). */
-static int64_t next_review(const struct cnode_link *l)
-{
-    uint64_t now = (uint64_t)time(NULL);
-    uint64_t left = l->ruling.until > now ? l->ruling.until - now : 0;
-    return left > 1000000 ? WIRE_NEVER : wire_now_us() + (int64_t)(left + 1) * 1000000;
-}
-
 /* Until there is something to read, or to send that a record read has asked for. */
 static int wait_for_more(struct cnode_link *l, int64_t deadline)
 {
-    int64_t until = next_review(l);
+    int64_t until = cnode_link_next_review(l);
     int error = cnode_link_flush_some(l);
     pthread_mutex_lock(&l->lock);
     short events = l->out_at < l->out_end ? POLLIN | POLLOUT : POLLIN;
@@ -215,14 +190,14 @@ static int wait_for_more(struct cnode_link *l, int64_t deadline)
         error = wire_wait(l->fd, events, deadline < until ? deadline : until);
     if (error == TACIT_ETIMEOUT && until < deadline)
         error = TACIT_OK;
-    return error ? error : review(l);
+    return error ? error : cnode_link_review(l);
 }
 
 /* Until a message is whole. */
 static int fill(struct cnode_link *l, int64_t deadline)
 {
     struct cnode_input *in = &l->in;
-    int error = review(l);
+    int error = cnode_link_review(l);
     while (!error && (in->len == 0 || in->got < in->len)) {
         size_t have = in->end - in->start;
         size_t size = tacit_record_size(in->raw + in->start, have);

@@ -6,6 +6,7 @@
  *     link.c      one link as a caller: its rules, its handshake, its end; link.h names
  *                 read.c, write.c, greet.c, and answer.c for one that is called
  *     listener.c  who calls, and is not let in yet; door.c: the place at the host's door
+ *     rules.c     the configuration in force, and links under one that is new
  *     callbacks.c what ei calls: struct ei_socket_callbacks
  *     node.c      what users call: include/tacit/ei.h
  *

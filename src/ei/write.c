@@ -60,9 +60,9 @@ static int flush(struct cnode_link *l, int64_t deadline)
 
 static void lend(const struct cnode_link *l, struct tacit_rekey_keys *ret_keys)
 {
-    ret_keys->identity = tacit_policy_identity(l->node->policy);
+    ret_keys->identity = tacit_policy_identity(l->rules->policy);
     ret_keys->peer_key = l->peer_key;
-    tacit_policy_pair_key(l->node->policy, l->peer_key, &ret_keys->pair_key);
+    tacit_policy_pair_key(l->rules->policy, l->peer_key, &ret_keys->pair_key);
 }
 
 int cnode_link_refresh(struct cnode_link *l)
@@ -179,7 +179,9 @@ int cnode_link_write(struct cnode_link *l, const struct iovec *iov, int count,
         deadline = l->setup_until;
     if (cnode_lock(&l->writing, deadline) != TACIT_OK)
         return cnode_fault(TACIT_ETIMEOUT, "another thread writes: time is up");
-    int error = write_all(l, &rest, deadline);
+    int error = cnode_link_review(l);
+    if (!error)
+        error = write_all(l, &rest, deadline);
     pthread_mutex_lock(&l->lock);
     l->used |= !tick;
     pthread_mutex_unlock(&l->lock);

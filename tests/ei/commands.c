@@ -53,6 +53,27 @@ void do_accept(int argc, char **argv)
                (unsigned char)peer.ipadr[2], (unsigned char)peer.ipadr[3]);
 }
 
+/* reload */
+void do_reload(int argc, char **argv)
+{
+    int cut = tacit_ei_reload(&node);
+    (void)argc, (void)argv;
+    if (cut < 0)
+        answer_failed();
+    else
+        answer("reloaded %d", cut);
+}
+
+/* reloads TIMES */
+void do_reloads(int argc, char **argv)
+{
+    int well = 0;
+    (void)argc;
+    for (int i = 0; i < atoi(argv[1]); i++)
+        well += tacit_ei_reload(&node) == 0;
+    answer("reloaded %d times", well);
+}
+
 static void answer_term(const char *what, const char *buff, int index)
 {
     char *text = NULL;
@@ -195,8 +216,35 @@ struct job {
     int calls, number, well;
 };
 
-/* A C node of its own, and each answer is the one to its own question. */
-static void *call_often(void *argument)
+/* How many of so many answers are the ones to their own questions. */
+static int call_often(ei_cnode *ec, int fd, int number, int calls)
+{
+    int well = 0;
+    for (int i = 0; i < calls; i++) {
+        ei_x_buff args, reply;
+        long value = -1;
+        int index = 0;
+        ei_x_new(&args);
+        ei_x_new(&reply);
+        ei_x_format_wo_ver(&args, "[~i, ~i]", number * 1000000, i);
+        if (ei_rpc(ec, fd, "erlang", "+", args.buff, args.index, &reply) == 0 &&
+            ei_decode_long(reply.buff, &index, &value) == 0)
+            well += value == number * 1000000 + i;
+        ei_x_free(&args);
+        ei_x_free(&reply);
+    }
+    return well;
+}
+
+/* calls FD CALLS */
+void do_calls(int argc, char **argv)
+{
+    (void)argc;
+    answer("well %d", call_often(&node, atoi(argv[1]), atoi(argv[1]), atoi(argv[2])));
+}
+
+/* A C node of its own. */
+static void *work(void *argument)
 {
     struct job *job = argument;
     ei_cnode own;
@@ -205,21 +253,10 @@ static void *call_often(void *argument)
     if (tacit_ei_init(&own, arguments[1], name, arguments[3], 0) < 0)
         return NULL;
     int fd = tacit_ei_connect(&own, job->to, 60000);
-    for (int i = 0; fd >= 0 && i < job->calls; i++) {
-        ei_x_buff args, reply;
-        long value = -1;
-        int index = 0;
-        ei_x_new(&args);
-        ei_x_new(&reply);
-        ei_x_format_wo_ver(&args, "[~i, ~i]", job->number * 1000000, i);
-        if (ei_rpc(&own, fd, "erlang", "+", args.buff, args.index, &reply) == 0 &&
-            ei_decode_long(reply.buff, &index, &value) == 0)
-            job->well += value == job->number * 1000000 + i;
-        ei_x_free(&args);
-        ei_x_free(&reply);
-    }
-    if (fd >= 0)
+    if (fd >= 0) {
+        job->well = call_often(&own, fd, job->number, job->calls);
         ei_close_connection(fd);
+    }
     tacit_ei_free(&own);
     return NULL;
 }
@@ -234,7 +271,7 @@ void do_threads(int argc, char **argv)
         for (int i = 0; i < per_node && count < 32; i++, count++)
             jobs[count] = (struct job){.to = to, .calls = atoi(argv[3]), .number = count};
     for (int i = 0; i < count; i++)
-        pthread_create(&jobs[i].thread, NULL, call_often, &jobs[i]);
+        pthread_create(&jobs[i].thread, NULL, work, &jobs[i]);
     for (int i = 0; i < count; i++) {
         pthread_join(jobs[i].thread, NULL);
         well += jobs[i].well;

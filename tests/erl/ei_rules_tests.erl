@@ -252,12 +252,14 @@ refused_in_greeting(#{node := Node}, #{name := Name} = C, Fd, ToC, ToNode) ->
 expires(#{node := Node, host := A} = World) ->
     Host = host("127.0.0.17", World),
     ok = trust(World, Host, ""),
-    End = os:system_time(second) + 20, % until the link is up
-    ok = mesh:append(Host, ["expires = ", calendar:system_time_to_rfc3339(End, [{offset, "Z"}]), "\n"]),
     {C, Fd} = listening("c", Host),
     Link = cnode:connect(C, Node),
     used(C, Link),
-    says("^failed eio .*the line that decides has expired", cnode:call(C, ["receive", Link, 90000])),
+    "started " ++ Waits = cnode:call(C, ["&receive", Link, 90000]),
+    End = os:system_time(second) + 4,
+    ok = mesh:append(Host, ["expires = ", calendar:system_time_to_rfc3339(End, [{offset, "Z"}]), "\n"]),
+    "reloaded " ++ _ = cnode:call(C, [reload]),
+    says("^failed eio .*the line that decides has expired", cnode:call(C, [await, Waits])),
     ?assert(os:system_time(second) >= End),
     mesh:wait_until(fun() -> mesh:call(Node, erlang, nodes, [hidden]) =:= [] end),
     cnode:close(C, Link),

@@ -1,0 +1,199 @@
+/* A C node's configuration, and who is still allowed under it. */
+#include "ei/rules.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "ei/fault.h"
+#include "ei/link.h"
+#include "files/files.h"
+#include "policy/signed.h"
+#include "tacit/suite.h"
+
+/* --- reading -------------------------------------------------------------------------
+ */
+
+int cnode_rules_read(const char *conf, struct cnode_rules **ret_rules)
+{
+    struct tacit_files files = tacit_files_real();
+    struct tacit_fault fault;
+    struct cnode_rules *rules = calloc(1, sizeof *rules);
+    if (rules == NULL)
+        return cnode_fault(TACIT_ENOMEM, "memory ran out");
+    atomic_init(&rules->users, 1);
+    rules->generation = 1;
+    int error =
+        tacit_policy_load(conf, &files, tacit_suites_available(), &rules->policy, &fault);
+    if (!error)
+        error = tacit_policy_test(rules->policy, &fault);
+    if (error) {
+        cnode_rules_release(rules);
+        return cnode_fault(error, "%s", fault.text);
+    }
+    *ret_rules = rules;
+    return TACIT_OK;
+}
+
+struct cnode_rules *cnode_rules_of(struct cnode *node)
+{
+    pthread_mutex_lock(&node->lock);
+    struct cnode_rules *rules = node->rules;
+    atomic_fetch_add(&rules->users, 1);
+    pthread_mutex_unlock(&node->lock);
+    return rules;
+}
+
+void cnode_rules_release(struct cnode_rules *rules)
+{
+    if (rules == NULL || atomic_fetch_sub(&rules->users, 1) > 1)
+        return;
+    tacit_policy_free(rules->policy);
+    free(rules);
+}
+
+/* --- a link under rules that may be others -------------------------------------------
+ */
+
+static int refuse(struct ruling *ruling, int error, const char *text)
+{
+    ruling->reason = TACIT_CLOSE_REFUSED;
+    snprintf(ruling->text, sizeof ruling->text, "%s", text);
+    return error;
+}
+
+/* A pair key that is another now: the peer has not shown that it has it. */
+static bool pair_key_changed(const struct cnode_link *l,
+                             const struct tacit_policy *policy)
+{
+    struct tacit_secret before, now;
+    tacit_policy_pair_key(l->rules->policy, l->peer_key, &before);
+    tacit_policy_pair_key(policy, l->peer_key, &now);
+    bool changed = !tacit_secret_equal(&before, &now);
+    tacit_secret_wipe(&before);
+    tacit_secret_wipe(&now);
+    return changed;
+}
+
+/* As a node's driver has it (src/carrier/rules.c). */
+static int still_allowed(const struct cnode_link *l, const struct tacit_policy *policy,
+                         uint8_t seen, struct ruling *ret_ruling)
+{
+    int error = ruling_on_peer(
+        policy, &l->peer, l->peer_key, &l->address, l->inbound, (uint64_t)time(NULL),
+        tacit_file_revoked(tacit_policy_path(policy), l->peer_key), ret_ruling);
+    if (error)
+        return error;
+    if (!(tacit_policy_suites(policy) & 1u << l->channel->suite))
+        return refuse(ret_ruling, TACIT_ESUITE, "suites no longer has the link's");
+    const char *fault = ruling_visibility_fault(ret_ruling->visibility, seen);
+    if (*fault != '\0') {
+        error = refuse(ret_ruling, TACIT_EREFUSED, fault);
+        ret_ruling->reason = TACIT_CLOSE_VISIBILITY;
+        return error;
+    }
+    if (pair_key_changed(l, policy))
+        return refuse(ret_ruling, TACIT_EREFUSED, "the pair key is another now");
+    return TACIT_OK;
+}
+
+int cnode_link_review(struct cnode_link *l)
+{
+    struct ruling ruling;
+    unsigned newest = atomic_load(&l->node->generation);
+    pthread_mutex_lock(&l->lock);
+    uint64_t until = l->ruling.until;
+    uint8_t seen = l->seen;
+    bool due =
+        l->reviewed != newest || (until != TACIT_NEVER && (uint64_t)time(NULL) >= until);
+    pthread_mutex_unlock(&l->lock);
+    if (!due)
+        return TACIT_OK;
+    struct cnode_rules *rules = cnode_rules_of(l->node);
+    int error = still_allowed(l, rules->policy, seen, &ruling);
+    pthread_mutex_lock(&l->lock);
+    if (!error) {
+        l->reviewed = rules->generation;
+        l->ruling = ruling;
+        cnode_link_set_limits(l, rules->policy);
+    } else if (!l->failed) {
+        l->cut = rules->generation;
+    }
+    pthread_mutex_unlock(&l->lock);
+    cnode_rules_release(rules);
+    if (error)
+        cnode_link_close(l, ruling.reason, ruling.text);
+    return error;
+}
+
+int64_t cnode_link_next_review(struct cnode_link *l)
+{
+    uint64_t now = (uint64_t)time(NULL);
+    pthread_mutex_lock(&l->lock);
+    uint64_t until = l->ruling.until;
+    pthread_mutex_unlock(&l->lock);
+    uint64_t left = until > now ? until - now : 0;
+    return left > 1000000 ? WIRE_NEVER : wire_now_us() + (int64_t)(left + 1) * 1000000;
+}
+
+/* --- new rules -----------------------------------------------------------------------
+ */
+
+/* Ends it where it is not allowed any more; so may the thread that uses it have done. */
+static bool cut(struct cnode_link *l, unsigned generation)
+{
+    (void)cnode_link_review(l);
+    pthread_mutex_lock(&l->lock);
+    bool is_cut = l->cut == generation;
+    pthread_mutex_unlock(&l->lock);
+    if (is_cut)
+        cnode_link_wake(l);
+    return is_cut;
+}
+
+static unsigned review_links(struct cnode *node, unsigned generation)
+{
+    unsigned count = 0;
+    pthread_mutex_lock(&node->links_lock);
+    for (struct cnode_link *l = node->links; l != NULL; l = l->next)
+        count += cut(l, generation);
+    pthread_mutex_unlock(&node->links_lock);
+    return count;
+}
+
+static int put_in_force(struct cnode *node, struct cnode_rules *rules,
+                        unsigned *ret_generation)
+{
+    struct tacit_fault fault;
+    pthread_mutex_lock(&node->lock);
+    struct cnode_rules *before = node->rules;
+    int error = tacit_policy_follows(rules->policy, before->policy, &fault);
+    if (!error) {
+        *ret_generation = rules->generation = before->generation + 1;
+        node->rules = rules;
+        atomic_store(&node->generation, rules->generation);
+    }
+    pthread_mutex_unlock(&node->lock);
+    if (error)
+        return cnode_fault(error, "%s", fault.text);
+    cnode_rules_release(before);
+    return TACIT_OK;
+}
+
+int cnode_reload(struct cnode *node, unsigned *ret_cut)
+{
+    struct cnode_rules *now = cnode_rules_of(node), *rules;
+    int error = cnode_rules_read(tacit_policy_path(now->policy), &rules);
+    cnode_rules_release(now);
+    if (error)
+        return error;
+    unsigned generation = 0;
+    error = put_in_force(node, rules, &generation);
+    if (error)
+        cnode_rules_release(rules);
+    else
+        *ret_cut = review_links(node, generation);
+    return error;
+}
