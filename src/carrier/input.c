@@ -12,6 +12,7 @@
 
 enum {
     BUFFER_SIZE = 2 * TACIT_RECORD_MAX,
+    SMALL_BUFFER = 4096,       /* the large one costs as much as opening a lone message */
     READ_BUDGET = 1024 * 1024, /* bytes a callback reads; the poll comes back for more */
     LARGE_RECORD = 8 * 1024,   /* one that is better not moved */
     EXACT_AFTER_LARGE = 3,     /* records: a message's end and the next one's start */
@@ -127,13 +128,24 @@ static void tidy(struct link_input *in)
     }
 }
 
+/* A small buffer does until something does not fit it. */
 static bool have_buffer(struct link *l)
 {
-    if (l->input.buffer == NULL)
-        l->input.buffer = driver_alloc(BUFFER_SIZE);
-    if (l->input.buffer == NULL)
+    struct link_input *in = &l->input;
+    if (in->buffer != NULL && in->size == BUFFER_SIZE)
+        return true;
+    size_t size = in->buffer == NULL && !in->much ? SMALL_BUFFER : BUFFER_SIZE;
+    uint8_t *buffer = driver_alloc(size);
+    if (buffer == NULL) {
         link_no_memory(l);
-    return l->input.buffer != NULL;
+        return false;
+    }
+    if (in->end > 0)
+        memcpy(buffer, in->buffer, in->end);
+    driver_free(in->buffer);
+    in->buffer = buffer;
+    in->size = size;
+    return true;
 }
 
 /* The peer's end without a sealed close. Before its first record a reset says no more
@@ -158,7 +170,7 @@ static size_t to_read(const struct link_input *in)
 {
     size_t have = in->end - in->start;
     size_t size = tacit_record_size(in->buffer + in->start, have);
-    size_t room = BUFFER_SIZE - in->end;
+    size_t room = in->size - in->end;
     if (size < LARGE_RECORD && (size <= have || in->exact == 0))
         return room;
     return size - have + TACIT_RECORD_HEADER < room ? size - have + TACIT_RECORD_HEADER
@@ -183,6 +195,7 @@ static bool read_once(struct link *l, size_t *budget)
         return false;
     }
     in->end += (size_t)n;
+    in->much = (size_t)n >= SMALL_BUFFER || in->exact > 0;
     l->received_bytes += (size_t)n;
     *budget -= (size_t)n < *budget ? (size_t)n : *budget;
     return (size_t)n == wanted;

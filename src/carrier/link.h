@@ -20,7 +20,9 @@ enum link_fate {
 
 struct link_input {
     uint8_t *buffer;   /* bytes as read; NULL while there are none */
+    size_t size;       /* of the buffer */
     size_t start, end; /* the part of it not yet opened */
+    bool much;         /* the last read brought more than a small buffer takes */
     unsigned exact;    /* so many more records are read one by one */
     uint8_t *plain;    /* an opened record's data not yet consumed, in buffer */
     size_t plain_len;

@@ -1,5 +1,6 @@
 #include "suite.h"
 
+#include <endian.h>
 #include <string.h>
 
 enum {
@@ -62,14 +63,11 @@ static const uint8_t *make_nonce(enum tacit_suite suite, uint64_t counter,
                                  uint8_t nonce[NONCE_MAX])
 {
     size_t size = suite == TACIT_SUITE_AEGIS_256 ? 32 : 12;
+    uint64_t bytes = suite == TACIT_SUITE_CHACHA20_POLY1305
+                         ? htole64(counter) /* as Noise has it */
+                         : htobe64(counter);
     memset(nonce, 0, NONCE_MAX);
-    for (size_t i = 0; i < 8; i++) {
-        uint8_t byte = (uint8_t)(counter >> (8 * i));
-        if (suite == TACIT_SUITE_CHACHA20_POLY1305)
-            nonce[size - 8 + i] = byte; /* little-endian, as Noise has it */
-        else
-            nonce[size - 1 - i] = byte;
-    }
+    memcpy(nonce + size - sizeof bytes, &bytes, sizeof bytes);
     return nonce;
 }
 
