@@ -7,7 +7,7 @@
 -export_type([daemon/0]).
 
 -type daemon() :: #{port := port(), os_pid := string(), log := file:filename()}.
--type env() :: [{string(), string()}].
+-type env() :: [{string(), string() | false}].
 
 %% Runs Words on the host, in its root; what they print goes to a file. They must exec: the
 %% process that is started is the one that is ended.
@@ -42,10 +42,10 @@ log(#{log := Log}) ->
     {ok, Bytes} = file:read_file(Log),
     binary_to_list(Bytes).
 
-%% Runs Words on the host to their end, at most two minutes: status and all they printed.
+%% Runs Words on the host to their end, at most eight minutes (a build): status and all they printed.
 -spec command(mesh:host(), [string()], env()) -> {non_neg_integer(), string()}.
 command(Host, Words, Env) ->
-    [Exe | Args] = ["/usr/bin/timeout", "120" | words(Host, Words)],
+    [Exe | Args] = ["/usr/bin/timeout", "480" | words(Host, Words)],
     Port = open_port({spawn_executable, Exe},
                      [{args, Args}, {env, env(Host, Env)}, {cd, mesh:dir()}, exit_status,
                       stderr_to_stdout, binary]),

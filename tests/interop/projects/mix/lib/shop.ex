@@ -1,0 +1,3 @@
+defmodule Shop do
+  def open?(), do: {:open, node()}
+end

@@ -1,0 +1,7 @@
+-module(shop).
+
+-export([open/0]).
+
+-spec open() -> {open, node()}.
+open() ->
+    {open, node()}.
