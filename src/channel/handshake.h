@@ -4,7 +4,7 @@
  *
  * No sockets, no Erlang, no rules: whoever drives it moves the bytes and answers its
  * questions (tacit_channel_rules). Calls noise, base and libsodium. carrier, door and
- * cnode call it. PROTOCOL.md in this folder describes everything that goes over the wire.
+ * ei call it. PROTOCOL.md in this folder describes everything that goes over the wire.
  *
  * The handshake is Noise_XXpsk0+psk3_25519_ChaChaPoly_BLAKE2b, each message behind a
  * 16-bit length:

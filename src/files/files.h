@@ -1,7 +1,7 @@
 /*
  * files: the file system, for those that do no I/O of their own. Reads whole files, and
  * refuses key files that others can read; creates and replaces files without ever leaving
- * half of one. POSIX only. Calls policy's types; carrier, door, cnode and cli call it.
+ * half of one. POSIX only. Calls policy's types; carrier, door, ei and cli call it.
  */
 #ifndef TACIT_FILES_H
 #define TACIT_FILES_H
