@@ -6,7 +6,7 @@ dir=_build/driver log=_build/driver.log
 mkdir -p _build priv
 
 # A build directory that came with a copy of the source, or is another Erlang's, is none.
-made_for="$(pwd -P) $(command -v erl)"
+made_for="$(pwd -P) $(command -v erl || true)"
 [ "$(cat "$dir/made-for" 2>/dev/null)" = "$made_for" ] || rm -rf "$dir"
 
 build() {
