@@ -9,7 +9,7 @@
 #include "test_record.h"
 
 enum {
-    MUTATIONS = 100000,
+    MUTATIONS = 1000000,
     MOST = 4,
     LONGEST = 4096
 };
