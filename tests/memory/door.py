@@ -22,6 +22,13 @@ address = f'127.67.{os.getpid() >> 8 & 255}.{os.getpid() & 255}'
 unix = os.path.join(home, 'door.sock')
 
 
+def free_port():
+    """On which nobody listens at 127.0.0.1, where legacy epmd is to."""
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        return str(s.getsockname()[1])
+
+
 def write(name, text):
     fd = os.open(os.path.join(home, name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(fd, 'w') as file:
@@ -124,7 +131,8 @@ def run(at):
     """What went wrong with the at-th allocation gone, or ''; and whether there was one."""
     environment = dict(os.environ, TACIT_FAULT_AT=str(at))
     with subprocess.Popen([daemon, '--conf', f'{home}/door.conf', '--metrics',
-                           f'{address}:9370'], env=environment, stdout=subprocess.DEVNULL,
+                           f'{address}:9370', '--epmd-port', free_port()],
+                          env=environment, stdout=subprocess.DEVNULL,
                           stderr=subprocess.PIPE, text=True) as process:
         try:
             if starts(process):
