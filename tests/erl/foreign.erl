@@ -4,7 +4,7 @@
 -module(foreign).
 
 -export([identity/0, key_text/1, mesh_key/1, peer_section/3]).
--export([first/1, frame/1, connect/2, listen/1, accept/2, stop/1, stock/2]).
+-export([first/1, frame/1, say/3, connect/2, listen/1, accept/2, stop/1, stock/2]).
 -export([send_record/3, recv_record/1, send_message/2, recv_message/1, seal/3]).
 -export([offer_keys/1, offer_keys/2, generation/1]).
 -export([send_name/3, dial_node/3, accept_node/3, send_challenge/2, send_to/4,
@@ -90,6 +90,22 @@ first(Options0) ->
 
 -spec frame(binary()) -> binary().
 frame(Bytes) -> <<(byte_size(Bytes)):16, Bytes/binary>>.
+
+%% Says Bytes, from Source, and nothing more: how many bytes come back before the end.
+-spec say(address(), inet:ip_address(), binary()) -> non_neg_integer().
+say({Ip, Port}, Source, Bytes) ->
+    {ok, Socket} = gen_tcp:connect(Ip, Port, [binary, {active, false}, {ip, Source}], 60000),
+    ok = gen_tcp:send(Socket, Bytes),
+    ok = gen_tcp:shutdown(Socket, write),
+    Heard = heard(Socket, 0),
+    ok = gen_tcp:close(Socket),
+    Heard.
+
+heard(Socket, Size) ->
+    case gen_tcp:recv(Socket, 0, 60000) of
+        {ok, Bytes} -> heard(Socket, Size + byte_size(Bytes));
+        {error, closed} -> Size
+    end.
 
 %% Dials. {error, closed} is what a stranger gets, {error, timeout} what it gets first.
 -spec connect(address(), options()) -> {ok, channel()} | {error, term()}.
