@@ -50,20 +50,20 @@ static int take_port(const char *text, uint16_t *ret_port)
     return 0;
 }
 
+static const struct option options[] = {{"conf", required_argument, NULL, 'c'},
+                                        {"check", no_argument, NULL, 'k'},
+                                        {"user", required_argument, NULL, 'u'},
+                                        {"metrics", required_argument, NULL, 'm'},
+                                        {"epmd-port", required_argument, NULL, 'p'},
+                                        {"relaxed-command-check", no_argument, NULL, 'r'},
+                                        {"unconfined", no_argument, NULL, 'o'},
+                                        {"version", no_argument, NULL, 'v'},
+                                        {"help", no_argument, NULL, 'h'},
+                                        {NULL, 0, NULL, 0}};
+
 /* -1: go on; else the exit status. */
 static int take_options(int argc, char **argv, struct options *o)
 {
-    static const struct option options[] = {
-        {"conf", required_argument, NULL, 'c'},
-        {"check", no_argument, NULL, 'k'},
-        {"user", required_argument, NULL, 'u'},
-        {"metrics", required_argument, NULL, 'm'},
-        {"epmd-port", required_argument, NULL, 'p'},
-        {"relaxed-command-check", no_argument, NULL, 'r'},
-        {"unconfined", no_argument, NULL, 'o'},
-        {"version", no_argument, NULL, 'v'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0}};
     const char *port = getenv("ERL_EPMD_PORT");
     int c;
     opterr = 0; /* its own messages look otherwise than ours */

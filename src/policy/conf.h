@@ -100,9 +100,7 @@ struct policy_section {
 
 extern const struct policy_section policy_sections[POLICY_SECTIONS];
 
-/* Whether the file that is being read may have it. */
-bool policy_has_section(const struct policy_conf *c,
-                        const struct policy_section *section);
+/* Whether the file that is being read may have the key. */
 bool policy_has_key(const struct policy_conf *c, const struct policy_key *key);
 
 /* The section called name, or NULL: the file may have none of that name. */

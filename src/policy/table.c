@@ -77,7 +77,7 @@ const struct policy_section policy_sections[POLICY_SECTIONS] = {
      {{"node", policy_set_plain_node, "node = NAME", true, false}}},
 };
 
-bool policy_has_section(const struct policy_conf *c, const struct policy_section *section)
+static bool has_section(const struct policy_conf *c, const struct policy_section *section)
 {
     return c->authority == NULL || !section->is_local;
 }
@@ -93,7 +93,7 @@ const struct policy_section *policy_find_section(const struct policy_conf *c,
     for (unsigned i = 0; i < POLICY_SECTIONS; i++) {
         if (strlen(policy_sections[i].name) == len &&
             memcmp(policy_sections[i].name, name, len) == 0 &&
-            policy_has_section(c, &policy_sections[i]))
+            has_section(c, &policy_sections[i]))
             return &policy_sections[i];
     }
     return NULL;
@@ -109,11 +109,11 @@ static void name_next(char *out, size_t cap, const char *name, bool is_last)
 const char *policy_section_names(const struct policy_conf *c, char *out, size_t cap)
 {
     unsigned last = POLICY_SECTIONS - 1;
-    while (!policy_has_section(c, &policy_sections[last]))
+    while (!has_section(c, &policy_sections[last]))
         last--;
     out[0] = '\0';
     for (unsigned i = 0; i <= last; i++)
-        if (policy_has_section(c, &policy_sections[i]))
+        if (has_section(c, &policy_sections[i]))
             name_next(out, cap, policy_sections[i].shown, i == last);
     return out;
 }

@@ -1,18 +1,13 @@
 %% Of many figures, few.
 -module(bench_stats).
 
--export([median/1, percentile/2, percentiles/2, micros/1]).
+-export([median/1, percentiles/2, micros/1]).
 
 -spec median([number(), ...]) -> number().
 median(Values) ->
     Sorted = lists:sort(Values),
     Size = length(Sorted),
     (lists:nth((Size + 1) div 2, Sorted) + lists:nth(Size div 2 + 1, Sorted)) / 2.
-
--spec percentile([number(), ...], number()) -> number().
-percentile(Values, P) ->
-    [Value] = percentiles(Values, [P]),
-    Value.
 
 %% The smallest value that P in a hundred do not exceed, for each P.
 -spec percentiles([number(), ...], [number()]) -> [number()].

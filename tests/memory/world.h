@@ -1,7 +1,8 @@
 /*
  * As much of an emulator as the driver needs to run whole, in one thread: ports, their
  * queues and timers, descriptors, binaries, messages to processes. Any of it that takes
- * memory can run out: fault.h.
+ * memory can run out: fault.h. world.c has the ports and what wakes them, messages.c what
+ * passes through them.
  */
 #ifndef TACIT_MEMORY_WORLD_H
 #define TACIT_MEMORY_WORLD_H
@@ -27,6 +28,14 @@ struct port {
     SysIOVec vector; /* what driver_peekq shows */
     char queue[QUEUE_MAX];
 };
+
+static inline struct port *port_of(ErlDrvPort port)
+{
+    return (struct port *)(void *)port;
+}
+
+/* The driver's entry, which the emulator looks up. */
+ErlDrvEntry *driver_init(void);
 
 /* The link port that {tacit_accept, ...} named last; NULL: none yet. */
 extern struct port *world_accepted;

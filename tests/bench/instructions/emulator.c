@@ -1,13 +1,12 @@
 /*
  * As much of the emulator as the data path of src/carrier calls, so that its
- * instructions can be counted without it: memory is malloc, messages that are delivered
- * are counted and dropped, time stands still unless the harness moves it.
+ * instructions can be counted without it: messages that are delivered are counted and
+ * dropped, time stands still unless the harness moves it. ../../emulator.c has the rest.
  */
 #include "emulator.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 ErlDrvTime emulator_us;
 size_t emulator_delivered, emulator_delivered_bytes;
@@ -15,37 +14,6 @@ size_t emulator_delivered, emulator_delivered_bytes;
 ErlDrvTime erl_drv_monotonic_time(ErlDrvTimeUnit unit)
 {
     return unit == ERL_DRV_USEC ? emulator_us : emulator_us / 1000;
-}
-
-ErlDrvBinary *driver_alloc_binary(ErlDrvSizeT size)
-{
-    ErlDrvBinary *binary = malloc(sizeof *binary + size);
-    if (binary != NULL)
-        binary->orig_size = (ErlDrvSInt)size;
-    return binary;
-}
-
-ErlDrvBinary *driver_realloc_binary(ErlDrvBinary *binary, ErlDrvSizeT size)
-{
-    ErlDrvBinary *grown = realloc(binary, sizeof *binary + size);
-    if (grown != NULL)
-        grown->orig_size = (ErlDrvSInt)size;
-    return grown;
-}
-
-void driver_free_binary(ErlDrvBinary *binary)
-{
-    free(binary);
-}
-
-void *driver_alloc(ErlDrvSizeT size)
-{
-    return malloc(size);
-}
-
-void driver_free(void *memory)
-{
-    free(memory);
 }
 
 static int delivered(size_t len)
@@ -98,20 +66,6 @@ SysIOVec *driver_peekq(ErlDrvPort port, int *count)
 ErlDrvSizeT driver_deq(ErlDrvPort port, ErlDrvSizeT len)
 {
     return 0;
-}
-
-void set_busy_port(ErlDrvPort port, int on)
-{
-}
-
-int erl_drv_consume_timeslice(ErlDrvPort port, int percent)
-{
-    return 0;
-}
-
-char *erl_errno_id(int error)
-{
-    return strerror(error);
 }
 
 /* --- and of shared.c, link.c and term.c ----------------------------------------------
