@@ -2,6 +2,7 @@
 #include "ei/link.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -254,8 +255,12 @@ static void part(struct cnode_link *l)
                                 deadline) != TACIT_OK)
         return;
     shutdown(l->fd, SHUT_WR);
-    while (wire_receive(l->fd, l->in.raw, 1, deadline) == TACIT_OK)
-        ;
+    ssize_t n = 1;
+    while (n > 0 && wire_wait(l->fd, POLLIN, deadline) == TACIT_OK) {
+        n = recv(l->fd, l->in.raw, sizeof l->in.raw, MSG_DONTWAIT);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            n = 1;
+    }
 }
 
 void cnode_link_free(struct cnode_link *l)

@@ -51,6 +51,8 @@ void cnode_guard_known(struct cnode *node, const struct tacit_address *source);
 /* What only the link's reader touches. */
 struct cnode_input {
     size_t start, end;    /* of the bytes in raw that are not opened yet */
+    bool held;            /* the last of them is in the socket, too */
+    bool control;         /* a record came that is no data */
     const uint8_t *plain; /* data of the last record, not taken yet */
     size_t plain_len;
     uint8_t header[4]; /* the length of the message that comes in */

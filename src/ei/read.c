@@ -1,4 +1,11 @@
-/* Socket -> records -> messages. */
+/*
+ * Socket -> records -> messages.
+ *
+ * A program may wait with select() or poll() for its connection's descriptor, the socket,
+ * before it calls ei. But a record has many messages in it, and a read many records. So
+ * the last byte of what was read stays in the socket, which is readable with it, until
+ * no whole message is left here.
+ */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -14,6 +21,7 @@
 enum {
     FIRST_GROWTH = 64 * 1024, /* a message's buffer grows with what arrives */
     KEPT = 1024 * 1024,       /* what of it is kept for the next */
+    INSIDE = 16 * 1024,       /* so far from a message's end no byte is held back */
     GREETING_MAX = 65535,     /* bytes of a message of Erlang's handshake */
 };
 
@@ -145,8 +153,10 @@ static int open_record(struct cnode_link *l, size_t size)
     in->start += size;
     if (error)
         return cnode_link_fail(l, error, "a record that does not open");
-    if (type != TACIT_RECORD_DATA)
+    if (type != TACIT_RECORD_DATA) {
+        in->control = true;
         return take_control(l, type, to, len);
+    }
     if (direct) {
         in->got += len;
     } else {
@@ -154,6 +164,45 @@ static int open_record(struct cnode_link *l, size_t size)
         in->plain_len = len;
     }
     return TACIT_OK;
+}
+
+/* The byte that was held back: nothing is left for which the socket should be readable.
+ */
+static void let_go(struct cnode_link *l)
+{
+    uint8_t known;
+    if (l->in.held)
+        (void)recv(l->fd, &known, 1, MSG_DONTWAIT);
+    l->in.held = false;
+}
+
+/* How many bytes may come before any of them can end the message that comes in. */
+static size_t inside(const struct cnode_input *in)
+{
+    size_t have = in->end - in->start, left = in->len - in->got;
+    return left > have + INSIDE ? left - have : 0;
+}
+
+/* As recv(), but the last byte stays in the socket; one that did so before has been
+ * counted. */
+static ssize_t receive_holding(struct cnode_link *l, uint8_t *at, size_t cap)
+{
+    struct cnode_input *in = &l->in;
+    bool again = in->held;
+    ssize_t n = recv(l->fd, at - again, cap + again, MSG_PEEK | MSG_DONTWAIT);
+    if (again && n <= 1) { /* nothing new: whoever waits now waits for more than that */
+        let_go(l);
+        errno = EAGAIN;
+        return -1;
+    }
+    /* The same bytes once more, to have them out of the socket. */
+    for (ssize_t taken = 0, some; taken < n - 1; taken += some) {
+        some = recv(l->fd, at - again + taken, (size_t)(n - 1 - taken), MSG_DONTWAIT);
+        if (some <= 0)
+            return 0;
+    }
+    in->held = n > 0;
+    return n - (n > 0 && again);
 }
 
 /* Once; *ret_more: there was something. The buffer holds no whole record. */
@@ -165,7 +214,14 @@ static int receive_some(struct cnode_link *l, bool *ret_more)
         in->end -= in->start;
         in->start = 0;
     }
-    ssize_t n = recv(l->fd, in->raw + in->end, sizeof in->raw - in->end, MSG_DONTWAIT);
+    size_t room = sizeof in->raw - in->end, safe = inside(in);
+    ssize_t n;
+    if (safe > 0 || in->end == 0) /* the byte is of a record that was opened */
+        let_go(l);
+    if (safe > 0)
+        n = recv(l->fd, in->raw + in->end, safe < room ? safe : room, MSG_DONTWAIT);
+    else
+        n = receive_holding(l, in->raw + in->end, room);
     *ret_more = n > 0;
     if (n == 0)
         return cnode_link_fail(l, TACIT_ECUT, "it closed without a word");
@@ -193,11 +249,30 @@ static int wait_for_more(struct cnode_link *l, int64_t deadline)
     return error ? error : cnode_link_review(l);
 }
 
+/*
+ * Nothing came but what is no message, fresh keys say: a program that waits for several
+ * descriptors, and was told that there is something to read, must not be held up here. ei
+ * takes it for a tick.
+ */
+static bool is_idle(const struct cnode_link *l)
+{
+    const struct cnode_input *in = &l->in;
+    return l->up && in->control && in->len == 0 && in->header_len == 0 &&
+           in->start == in->end;
+}
+
+static int make_tick(struct cnode_link *l)
+{
+    memset(l->in.header, 0, sizeof l->in.header);
+    return start_message(l);
+}
+
 /* Until a message is whole. */
 static int fill(struct cnode_link *l, int64_t deadline)
 {
     struct cnode_input *in = &l->in;
     int error = cnode_link_review(l);
+    in->control = false;
     while (!error && (in->len == 0 || in->got < in->len)) {
         size_t have = in->end - in->start;
         size_t size = tacit_record_size(in->raw + in->start, have);
@@ -211,14 +286,26 @@ static int fill(struct cnode_link *l, int64_t deadline)
         else
             error = receive_some(l, &more);
         if (!error && !more)
-            error = wait_for_more(l, deadline);
+            error = is_idle(l) ? make_tick(l) : wait_for_more(l, deadline);
     }
     return error;
 }
 
-/* Gives the next bytes of the whole message. */
-static void give(struct cnode_input *in, char *buf, size_t *len)
+/* Whether what is here has, or may have, a whole message. */
+static bool is_pending(const struct cnode_input *in)
 {
+    struct tacit_reader r = tacit_reader(in->plain, in->plain_len);
+    size_t len = tacit_get_u32(&r), have = in->end - in->start;
+    if (!r.bad && in->plain_len - sizeof in->header >= len)
+        return true;
+    size_t size = tacit_record_size(in->raw + in->start, have);
+    return size > 0 && size <= have;
+}
+
+/* Gives the next bytes of the whole message. */
+static void give(struct cnode_link *l, char *buf, size_t *len)
+{
+    struct cnode_input *in = &l->in;
     size_t left = in->len - in->given;
     if (*len > left)
         *len = left;
@@ -227,6 +314,8 @@ static void give(struct cnode_input *in, char *buf, size_t *len)
     if (in->given < in->len)
         return;
     in->len = in->got = in->given = 0;
+    if (!is_pending(in))
+        let_go(l);
     if (in->cap > KEPT) {
         free(in->message);
         in->message = NULL;
@@ -248,7 +337,7 @@ int cnode_link_read(struct cnode_link *l, char *buf, size_t *len, int64_t deadli
             error = cnode_link_greeted(l, in->message + 4, in->len - 4);
     }
     if (!error)
-        give(in, buf, len);
+        give(l, buf, len);
     else if (error == TACIT_ETIMEOUT)
         (void)cnode_fault(error, "%s: no message: time is up", l->peer.name);
     else

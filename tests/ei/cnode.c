@@ -91,7 +91,8 @@ static const struct command {
     {"send", 3, do_send},       {"bulk", 4, do_bulk},       {"receive", 2, do_receive},
     {"sink", 2, do_sink},       {"threads", 3, do_threads}, {"listen", 0, do_listen},
     {"accept", 2, do_accept},   {"reload", 0, do_reload},   {"reloads", 1, do_reloads},
-    {"calls", 2, do_calls},     {"await", 1, do_await},
+    {"calls", 2, do_calls},     {"poll", 3, do_poll},       {"woken", 2, do_woken},
+    {"await", 1, do_await},
 };
 
 static void run(char *line)

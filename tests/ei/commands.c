@@ -1,4 +1,5 @@
 /* What the tests' C node does. */
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -205,6 +206,58 @@ void do_sink(int argc, char **argv)
         answer("binary %d %lu", size, sum_of(x.buff + index + 5, size));
     }
     ei_x_free(&x);
+}
+
+/* What is at the front of a message: {NUMBER, ...}. */
+static long number_of(const ei_x_buff *x)
+{
+    int version, arity, index = 0;
+    long number = -1;
+    if (ei_decode_version(x->buff, &index, &version) == 0 &&
+        ei_decode_tuple_header(x->buff, &index, &arity) == 0)
+        (void)ei_decode_long(x->buff, &index, &number);
+    return number;
+}
+
+/*
+ * poll FD COUNT MS: messages {1, ...}, {2, ...} as a program gets them that calls ei only
+ * where poll() has said so; MS is how long it may say nothing. After them it must not.
+ */
+void do_poll(int argc, char **argv)
+{
+    int fd = atoi(argv[1]), count = atoi(argv[2]), ready = 1, in_vain = 0, got;
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    erlang_msg msg;
+    ei_x_buff x;
+    long next = 1;
+    (void)argc;
+    ei_x_new(&x);
+    while (next <= count && (ready = poll(&p, 1, atoi(argv[3]))) > 0) {
+        got = ei_xreceive_msg_tmo(fd, &msg, &x, 1);
+        in_vain += got != ERL_MSG;
+        if (got == ERL_MSG && number_of(&x) != next++)
+            break;
+        if (got == ERL_ERROR && erl_errno != ETIMEDOUT)
+            break;
+    }
+    while (next > count && ready > 0 && poll(&p, 1, 0) > 0)
+        if (ei_xreceive_msg_tmo(fd, &msg, &x, 1) != ERL_TICK)
+            ready = 0;
+    if (next > count && ready > 0)
+        answer("all, and %d times nothing", in_vain);
+    else
+        answer("failed: before %ld, ready %d, %s", next, ready, tacit_ei_error());
+    ei_x_free(&x);
+}
+
+/* woken FD MS: what comes when poll() says that there is something */
+void do_woken(int argc, char **argv)
+{
+    struct pollfd p = {.fd = atoi(argv[1]), .events = POLLIN};
+    if (poll(&p, 1, atoi(argv[2])) > 0)
+        do_receive(argc, argv);
+    else
+        answer("nothing");
 }
 
 /* --- threads -------------------------------------------------------------------------
