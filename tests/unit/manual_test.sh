@@ -41,10 +41,35 @@ told $? "secure-epmd.8 has every option of the program" "${missing:+missing:$mis
 missing=
 for command in $("$tacit" help | sed -n 's/^  \([a-z][a-z-]*\).*/\1/p'); do
     escaped=$(echo "$command" | sed 's/-/\\\\-/g')
-    grep -q -e "^\.B[RI] \"*$escaped[\" ]" cli/tacit.1 || missing="$missing $command"
+    grep -q -e "^\.B[RI] \"*${escaped}[\" ]" cli/tacit.1 || missing="$missing $command"
 done
 [ -z "$missing" ]
 told $? "tacit.1 has every command" "${missing:+missing:$missing}"
+
+missing=
+for option in $("$tacit" help | grep -o -e ' \[*--*[a-z][a-z-]*' | tr -d ' [' | sort -u); do
+    escaped=$(echo "$option" | sed 's/-/\\\\-/g')
+    grep -q -e "$escaped" cli/tacit.1 || missing="$missing $option"
+done
+[ -z "$missing" ]
+told $? "tacit.1 has every option" "${missing:+missing:$missing}"
+
+missing=
+keys=$(grep -o '{"[a-z-]*", policy_' policy/table.c | cut -d '"' -f 2 | sort -u)
+for key in ${keys:-none}; do
+    grep -q -x -e "\.B $key" policy/tacit.conf.5 || missing="$missing $key"
+done
+[ -z "$missing" ]
+told $? "tacit.conf.5 has every key" "${missing:+missing:$missing}"
+
+missing=
+events=$(grep -ho -e 'log_\(event\|stranger\|node\)("[a-z_]*"' door/*.c | cut -d '"' -f 2 | sort -u)
+for event in ${events:-none}; do
+    sed -n '/^\.SH LOG/,/^\.SH COUNTERS/p' door/secure-epmd.8 | grep -q -w "$event" ||
+        missing="$missing $event"
+done
+[ -z "$missing" ]
+told $? "secure-epmd.8 has every event that goes to the log" "${missing:+missing:$missing}"
 
 score=
 if command -v systemd-analyze >/dev/null; then
