@@ -87,9 +87,9 @@ static int make_room(struct tacit_replay *r, uint64_t now)
 int tacit_replay_judge(const struct tacit_replay *r, const uint8_t ephemeral[NOISE_DHLEN],
                        uint64_t time, uint64_t now)
 {
-    if (time == 0 || time + TACIT_REPLAY_WINDOW < now || now + TACIT_REPLAY_WINDOW < time)
+    if (time + TACIT_REPLAY_WINDOW < now || now + TACIT_REPLAY_WINDOW < time)
         return TACIT_ETIME;
-    if (time <= r->floor)
+    if (time <= r->floor) /* 0, if nothing was forgotten: that marks a free slot */
         return TACIT_ETIME;
     return r->slot_count > 0 && find(r, ephemeral)->time != 0 ? TACIT_EREPLAY : TACIT_OK;
 }

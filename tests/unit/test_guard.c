@@ -95,8 +95,9 @@ static void lines_that_are_left_out_are_counted(void **state)
     assert_int_equal(left_out, 0);
     assert_true(tacit_lines_allow(&l, -4500, &left_out));
     assert_int_equal(left_out, 950);
+    assert_false(tacit_lines_allow(&l, -4001, &left_out));
     assert_true(tacit_lines_allow(&l, -4000, &left_out));
-    assert_int_equal(left_out, 0);
+    assert_int_equal(left_out, 1);
 }
 
 static void a_source_has_its_limit_and_others_are_let_in(void **state)
@@ -143,6 +144,38 @@ static void a_replay_takes_nothing_from_anybody(void **state)
         assert_int_equal(tacit_guard_first(&g, &a, ephemeral, WALL, WALL, 0, &skew),
                          TACIT_EREPLAY);
     assert_int_equal(many("192.0.2.1", 0, 100), 4);
+}
+
+static void nor_does_one_as_old_as_those_that_were_forgotten(void **state)
+{
+    struct tacit_address a = at("192.0.2.1");
+    uint8_t ephemeral[NOISE_DHLEN] = {4};
+    int skew = 0;
+    g.replay.floor = WALL - 3;
+    assert_int_equal(tacit_guard_first(&g, &a, ephemeral, WALL - 3, WALL, 0, &skew),
+                     TACIT_ETIME);
+    assert_int_equal(skew, -3);
+    assert_int_equal(many("192.0.2.1", 0, 100), 5);
+}
+
+/* PROTOCOL.md, "Replay". */
+static void a_node_s_limits_are_those_of_the_protocol(void **state)
+{
+    g.all = tacit_guard_all;
+    g.source = tacit_guard_source;
+    assert_int_equal(many("192.0.2.1", 0, 2500), 2000);
+    assert_int_equal(many("192.0.2.2", 0, 2500), 1000); /* a quarter is kept */
+    assert_int_equal(many("192.0.2.1", 1000, 500), 200);
+    assert_int_equal(crowd(1000, 2000), 800);
+}
+
+static void a_freed_guard_holds_nothing(void **state)
+{
+    struct tacit_guard none;
+    memset(&none, 0, sizeof none);
+    many("192.0.2.1", 0, 3);
+    tacit_guard_free(&g);
+    assert_memory_equal(&g, &none, sizeof none);
 }
 
 static void one_over_the_limit_is_not_remembered(void **state)
@@ -195,6 +228,11 @@ int main(void)
                                         finish),
         cmocka_unit_test_setup_teardown(a_replay_takes_nothing_from_anybody, start,
                                         finish),
+        cmocka_unit_test_setup_teardown(nor_does_one_as_old_as_those_that_were_forgotten,
+                                        start, finish),
+        cmocka_unit_test_setup_teardown(a_node_s_limits_are_those_of_the_protocol, start,
+                                        finish),
+        cmocka_unit_test_setup_teardown(a_freed_guard_holds_nothing, start, finish),
         cmocka_unit_test_setup_teardown(one_over_the_limit_is_not_remembered, start,
                                         finish),
         cmocka_unit_test_setup_teardown(a_wrong_clock_is_told_by_how_much, start, finish),

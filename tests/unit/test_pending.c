@@ -58,6 +58,35 @@ static void a_network_of_many_64s_is_one_source(void **state)
     assert_ptr_equal(tacit_pending_victim(&p), flood);
 }
 
+static void of_networks_as_heavy_the_heaviest_64_loses_its_oldest(void **state)
+{
+    add(0, "[2001:db8:1:1::1]", 0);
+    add(1, "[2001:db8:1:2::1]", 1);
+    struct tacit_pending_entry *flood = add(2, "[2001:db8:1:3::1]", 2);
+    add(3, "[2001:db8:1:3::2]", 3);
+    assert_ptr_equal(tacit_pending_victim(&p), flood);
+}
+
+/* The door accepted it, and passed it on only now. */
+static void one_that_comes_late_is_as_old_as_its_accept(void **state)
+{
+    add(0, "192.0.2.1", 1000);
+    add(1, "192.0.2.2", 3000);
+    add(2, "192.0.2.3", 2000);
+    add(3, "192.0.2.4", 500);
+    static const size_t order[] = {3, 0, 2, 1};
+    const struct tacit_pending_entry *e = p.oldest;
+    for (size_t i = 0; i < COUNT(order); i++, e = e->next)
+        assert_ptr_equal(e, &entries[order[i]]);
+    assert_null(e);
+    assert_ptr_equal(p.newest, &entries[1]);
+    assert_int_equal(tacit_pending_wait(&p, 3000), 7500);
+    for (size_t i = 0; i < COUNT(order); i++) {
+        assert_ptr_equal(tacit_pending_victim(&p), &entries[order[i]]);
+        tacit_pending_remove(&p, &entries[order[i]]);
+    }
+}
+
 static void who_showed_a_first_message_goes_last(void **state)
 {
     for (size_t i = 0; i < 5; i++)
@@ -109,6 +138,9 @@ int main(void)
         cmocka_unit_test_setup(everybody_has_ten_seconds, start),
         cmocka_unit_test_setup(the_heaviest_source_loses_its_oldest, start),
         cmocka_unit_test_setup(a_network_of_many_64s_is_one_source, start),
+        cmocka_unit_test_setup(of_networks_as_heavy_the_heaviest_64_loses_its_oldest,
+                               start),
+        cmocka_unit_test_setup(one_that_comes_late_is_as_old_as_its_accept, start),
         cmocka_unit_test_setup(who_showed_a_first_message_goes_last, start),
         cmocka_unit_test_setup(those_who_only_showed_a_first_message_take_half_at_most,
                                start),
