@@ -28,7 +28,7 @@ struct side {
     struct tacit_secret mesh_keys[4], pair_key;
     size_t mesh_key_count;
     unsigned suites;
-    const char *name, *wanted;
+    const char *name, *wanted, *certificate;
     bool dynamic;
     int first_answer, decide_answer;
     unsigned firsts, pair_keys, decisions; /* how often it was asked */

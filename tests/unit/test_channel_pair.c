@@ -62,6 +62,8 @@ int side_start(struct side *s, enum noise_role role)
         .suites = s->suites,
         .own_name = s->name,
         .own_dynamic = s->dynamic,
+        .certificate = s->certificate,
+        .certificate_len = s->certificate == NULL ? 0 : strlen(s->certificate),
         .wanted = s->wanted,
         .now = NOW,
         .rules = &rules,

@@ -668,6 +668,32 @@ static void a_revoked_key_is_denied_before_anything_else_is_said(void **state)
     tacit_policy_free(p);
 }
 
+static void of_many_revoked_keys_each_is_denied(void **state)
+{
+    enum {
+        MANY = 50
+    };
+    static char conf[16384];
+    uint8_t key[TACIT_KEY_BYTES] = {0};
+    size_t len = (size_t)snprintf(conf, sizeof conf, "[mesh]\nkey-file = mesh.key\n");
+    for (uint8_t i = 0; i < MANY; i++) {
+        char print[TACIT_FINGERPRINT_TEXT];
+        key[0] = i;
+        tacit_fingerprint(key, print);
+        len += (size_t)snprintf(conf + len, sizeof conf - len, "revoked = %s\n", print);
+    }
+    snprintf(conf + len, sizeof conf - len, "[host]\nidentity = id.key\n");
+    struct tacit_policy *p = load(conf);
+    for (uint8_t i = 0; i < 2 * MANY; i++) {
+        struct tacit_question q = {.name = "a@h", .public_key = key, .inbound = true};
+        struct tacit_decision d;
+        key[0] = i;
+        assert_int_equal(tacit_policy_decide(p, &q, &d), TACIT_EREFUSED);
+        assert_int_equal(d.reason, i < MANY ? TACIT_REVOKED : TACIT_NO_LINE);
+    }
+    tacit_policy_free(p);
+}
+
 static void a_revoked_certificate_holder_is_denied(void **state)
 {
     uint8_t one[TACIT_KEY_BYTES];
@@ -878,6 +904,9 @@ static void a_configurations_own_tests_pass_or_are_named(void **state)
         {PEER("*@*", KEY_1) PEER("*@h", KEY_1) "direction = out\n", "deny = *@h", NULL},
         {PEER("*@*", KEY_1) PEER("a@h", KEY_1) "direction = out\n", "deny = *@h",
          "11: deny *@h: it is allowed (conf:5)"},
+        /* An exact name has its line, whatever stands before it. */
+        {PEER("a*b@h", KEY_1) PEER("ab@h", KEY_2) "direction = out\n", "deny = ab@h",
+         NULL},
         /* Certificates: what an authority may sign for, in a group or by a [peer]. */
         {WORK, "allow = a@x.net\nallow = app@x.org\ndeny = *@x.com\ndeny = a@x.org",
          "16: deny *@x.com: it is allowed (conf:12)"},
@@ -951,6 +980,7 @@ int main(void)
         cmocka_unit_test(each_row_of_the_table_is_decided_as_it_says),
         cmocka_unit_test(every_reason_has_a_row_and_a_name_of_its_own),
         cmocka_unit_test(a_revoked_key_is_denied_before_anything_else_is_said),
+        cmocka_unit_test(of_many_revoked_keys_each_is_denied),
         cmocka_unit_test(a_revoked_certificate_holder_is_denied),
         cmocka_unit_test(a_certificate_that_could_not_be_read_denies_with_its_own_reason),
         cmocka_unit_test(the_deciding_lines_visibility_is_told),

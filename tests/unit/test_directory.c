@@ -39,6 +39,22 @@ static void an_empty_name_is_answered_by_the_door_under_its_own_key(void **state
     assert_string_equal(p.r.hs.peer.name, TACIT_ASKER_NAME);
 }
 
+/* They are a node's, as its pair keys and its dynamic name are. */
+static void no_side_shows_a_node_s_certificate_or_name(void **state)
+{
+    struct pair p;
+    struct noise_keypair door;
+    ask_make(&p, &door);
+    p.i.certificate = p.r.certificate = "a certificate";
+    p.i.dynamic = p.r.dynamic = true;
+    pair_start(&p);
+    pair_open(&p);
+    assert_int_equal(p.i.claim.certificate_len, 0);
+    assert_int_equal(p.r.claim.certificate_len, 0);
+    assert_false(p.i.claim.dynamic);
+    assert_false(p.r.claim.dynamic);
+}
+
 static void without_a_door_identity_an_empty_name_meets_silence(void **state)
 {
     struct pair p;
@@ -294,6 +310,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_name_is_answered_by_the_door_under_its_own_key),
+        cmocka_unit_test(no_side_shows_a_node_s_certificate_or_name),
         cmocka_unit_test(without_a_door_identity_an_empty_name_meets_silence),
         cmocka_unit_test(a_node_s_name_is_answered_under_the_node_s_key),
         cmocka_unit_test(pair_keys_play_no_part),

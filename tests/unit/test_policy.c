@@ -702,6 +702,12 @@ static const struct {
     {PEER("a*@h", KEY_1) PEER("*b@h", KEY_2),
      WHERE "7: [peer *b@h] and [peer a*@h] at line 5 can name one node and are equally "
            "specific, expected the same keys and conditions in both"},
+    {PEER("a*@h", KEY_1) PEER("*b@h", KEY_1) "visibility = hidden\n",
+     WHERE "7: [peer *b@h] and [peer a*@h] at line 5 can name one node and are equally "
+           "specific, expected the same keys and conditions in both"},
+    {PEER("a*@h", KEY_1) PEER("*b@h", KEY_1) "expires = 2030-01-01\n",
+     WHERE "7: [peer *b@h] and [peer a*@h] at line 5 can name one node and are equally "
+           "specific, expected the same keys and conditions in both"},
     {PEER("*@db1", KEY_1) PEER("a*@d*1", KEY_2), WHERE
      "7: [peer a*@d*1] and [peer *@db1] at line 5 can name one node and are equally "
      "specific, expected the same keys and conditions in both"},
@@ -1092,6 +1098,8 @@ static void the_door_of_a_host_is_on_the_most_specific_line(void **state)
     assert_null(tacit_policy_door_of(p, "db3")); /* its line knows no door */
     assert_null(tacit_policy_door_of(p, "other"));
     assert_null(tacit_policy_door_of(p, "x@db1.example"));
+    assert_null(tacit_policy_door_of(p, "DB1.example"));
+    assert_null(tacit_policy_door_of(p, "no host.example"));
     tacit_policy_free(p);
 }
 

@@ -330,6 +330,7 @@ static void an_offer_cannot_be_made_twice_nor_during_an_exchange(void **state)
     size_t len;
     begin(TACIT_SUITE_CHACHA20_POLY1305);
     assert_int_equal(tacit_rekey_offer(&ends.a, &keys[0], out, 10, &len), TACIT_ESPACE);
+    assert_true(sodium_is_zero((const uint8_t *)&ends.a.rekey, sizeof ends.a.rekey));
     offer(0);
     assert_int_equal(tacit_rekey_offer(&ends.a, &keys[0], out, sizeof out, &len),
                      TACIT_ESTATE);
@@ -468,6 +469,8 @@ static void fresh_keys_are_due_by_time_bytes_or_records_of_either_direction(void
     assert_true(tacit_rekey_due(a, &limits, 0));
     offer(0);
     assert_false(tacit_rekey_due(a, &limits, UINT64_MAX)); /* one is under way */
+    b->generation = UINT32_MAX;
+    assert_false(tacit_rekey_due(b, &limits, UINT64_MAX)); /* there is no next one */
 }
 
 static void keys_at_their_last_record_are_exchanged_and_go_on(void **state)

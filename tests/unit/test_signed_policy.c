@@ -1,6 +1,7 @@
 /* The promises of signed policies as text, and of how they combine with tacit.conf. */
 #include "test_unit.h"
 
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,8 +63,8 @@ static void put(const char *path, const char *text, size_t len)
     disk[i].len = len;
 }
 
-/* tacit.conf, with two authorities: one for *@a.net with policies, one for *@b.net. */
-static void put_conf(const char *more)
+/* tacit.conf, with two authorities: one for *@a.net, and one for these names. */
+static void put_conf_for(const char *names_of_two, const char *more)
 {
     char text[4096], one[TACIT_KEY_TEXT], two[TACIT_KEY_TEXT];
     uint8_t key[TACIT_KEY_BYTES];
@@ -74,13 +75,17 @@ static void put_conf(const char *more)
     tacit_authority_key(&s, key);
     tacit_key_to_text(key, two);
     memset(disk, 0, sizeof disk);
-    int len =
-        snprintf(text, sizeof text,
-                 "[mesh]\nkey-file = m.key\n[host]\nidentity = i.key\n"
-                 "[authority one]\npublic-key = %s\nnames = *@a.net\npolicy = p\n"
-                 "[authority two]\npublic-key = %s\nnames = *@b.net\npolicy = q\n%s",
-                 one, two, more);
+    int len = snprintf(text, sizeof text,
+                       "[mesh]\nkey-file = m.key\n[host]\nidentity = i.key\n"
+                       "[authority one]\npublic-key = %s\nnames = *@a.net\npolicy = p\n"
+                       "[authority two]\npublic-key = %s\nnames = %s\npolicy = q\n%s",
+                       one, two, names_of_two, more);
     put("conf", text, (size_t)len);
+}
+
+static void put_conf(const char *more)
+{
+    put_conf_for("*@b.net", more);
 }
 
 static size_t sign(uint8_t who, uint64_t serial, const char *rules, char *out, size_t cap)
@@ -164,6 +169,39 @@ static void a_policy_opens_as_it_was_signed(void **state)
     assert_int_equal(rules.line, 7);
 }
 
+/* PROTOCOL.md, "Policies" and "Certificates": Ed25519ph over the title, a zero, the body.
+ */
+static void the_signature_is_the_one_that_the_protocol_says(void **state)
+{
+    static const char *const titles[] = {
+        [TACIT_SIGNED_CERTIFICATE] = "Tacit certificate 1",
+        [TACIT_SIGNED_POLICY] = "Tacit policy 1",
+    };
+    struct tacit_secret s = seed(1);
+    for (size_t kind = 0; kind < COUNT(titles); kind++) {
+        crypto_sign_state hash;
+        uint8_t key[TACIT_KEY_BYTES], signature[crypto_sign_BYTES];
+        char text[1024], *at;
+        size_t len;
+        assert_int_equal(tacit_sign((enum tacit_signed_kind)kind, &s, "body", 4, text,
+                                    sizeof text - 1, &len),
+                         0);
+        text[len] = '\0';
+        at = strstr(text, "\nsignature = ");
+        assert_non_null(at);
+        assert_int_equal(sodium_base642bin(signature, sizeof signature,
+                                           at + strlen("\nsignature = "), 88, NULL, NULL,
+                                           NULL, sodium_base64_VARIANT_ORIGINAL),
+                         0);
+        tacit_authority_key(&s, key);
+        crypto_sign_init(&hash);
+        crypto_sign_update(&hash, (const uint8_t *)titles[kind],
+                           strlen(titles[kind]) + 1);
+        crypto_sign_update(&hash, (const uint8_t *)"body", 4);
+        assert_int_equal(crypto_sign_final_verify(&hash, signature, key), 0);
+    }
+}
+
 static void no_bit_of_it_may_flip_and_no_byte_be_missing(void **state)
 {
     struct tacit_signed_rules rules;
@@ -209,11 +247,40 @@ static void only_a_proper_header_is_read(void **state)
                          0);
         assert_int_equal(tacit_policy_open(text, len, key, &rules), TACIT_EFORMAT);
     }
+    /* A zero in it hides nothing. */
+    static const char hidden[] = "serial = 7\0 or 8\n\n";
+    assert_int_equal(tacit_sign(TACIT_SIGNED_POLICY, &s, hidden, sizeof hidden - 1, text,
+                                sizeof text, &len),
+                     0);
+    assert_int_equal(tacit_policy_open(text, len, key, &rules), TACIT_EFORMAT);
     assert_int_equal(tacit_sign(TACIT_SIGNED_POLICY, &s, "serial = 7\n\n", 12, text,
                                 sizeof text, &len),
                      0);
     assert_int_equal(tacit_policy_open(text, len, key, &rules), 0);
     assert_int_equal(rules.len, 0);
+}
+
+static void a_policy_is_of_4_mib_at_most(void **state)
+{
+    static char rules_text[TACIT_POLICY_MAX], text[TACIT_POLICY_MAX + 1024];
+    struct tacit_signed_header header = {7, TACIT_NEVER};
+    struct tacit_secret s = seed(1);
+    struct tacit_signed_rules rules;
+    uint8_t key[TACIT_KEY_BYTES];
+    size_t len, around;
+    memset(rules_text, '\n', sizeof rules_text);
+    assert_int_equal(
+        tacit_policy_sign(&header, &s, rules_text, 0, text, sizeof text, &around), 0);
+    assert_int_equal(tacit_policy_sign(&header, &s, rules_text, TACIT_POLICY_MAX - around,
+                                       text, sizeof text, &len),
+                     0);
+    assert_int_equal(len, TACIT_POLICY_MAX);
+    assert_int_equal(tacit_policy_open(text, len, key, &rules), 0);
+    assert_int_equal(tacit_policy_sign(&header, &s, rules_text,
+                                       TACIT_POLICY_MAX - around + 1, text, sizeof text,
+                                       &len),
+                     0);
+    assert_int_equal(tacit_policy_open(text, len, key, &rules), TACIT_EFORMAT);
 }
 
 static void no_certificate_is_a_policy_nor_the_other_way_round(void **state)
@@ -369,6 +436,39 @@ static void the_most_specific_line_decides_and_of_equals_that_of_tacit_conf(void
     assert_string_equal(decides(policy, "y@a.net"), "conf:13");
     assert_string_equal(decides(policy, "x@a.net"), "p:9");
     tacit_policy_free(policy);
+    /* As specific, though the one is for a whole host and the other for several. */
+    put_conf("[peer xy@*.net]\npublic-key = " PUBLIC_B "\n");
+    put_policy("p", 1, 1, "[peer x*@a.net]\npublic-key = " PUBLIC_A "\n");
+    policy = load();
+    assert_string_equal(decides(policy, "xy@a.net"), "conf:13");
+    tacit_policy_free(policy);
+}
+
+/* What two authorities say of one node is nobody's to choose from. */
+static void two_authorities_that_contradict_one_another_are_both_named(void **state)
+{
+    put_conf("");
+    put_policy("p", 1, 1, "[peer x*@a.net]\npublic-key = " PUBLIC_A "\n");
+    put_policy("q", 2, 1, "[peer x*@b.net]\npublic-key = " PUBLIC_B "\n");
+    tacit_policy_free(load());
+    put_conf_for("*@a.net", "");
+    put_policy("p", 1, 1, "[peer x*@a.net]\npublic-key = " PUBLIC_A "\n");
+    put_policy("q", 2, 1, "[peer x*@a.net]\npublic-key = " PUBLIC_B "\n");
+    assert_load_fault("q:7: [peer x*@a.net] is also at line 7 of p, expected once");
+}
+
+static void how_long_a_policy_is_fresh_is_told(void **state)
+{
+    struct tacit_signed_header header = {5, 1900000000};
+    struct tacit_secret s = seed(1);
+    char text[1024];
+    size_t len;
+    put_conf("");
+    assert_int_equal(tacit_policy_sign(&header, &s, "", 0, text, sizeof text, &len), 0);
+    put("p", text, len);
+    struct tacit_policy *policy = load();
+    assert_int_equal(tacit_policy_signed(policy, 0)->fresh_until, 1900000000);
+    tacit_policy_free(policy);
 }
 
 static void what_either_revokes_is_revoked(void **state)
@@ -446,6 +546,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_policy_opens_as_it_was_signed),
+        cmocka_unit_test(the_signature_is_the_one_that_the_protocol_says),
+        cmocka_unit_test(a_policy_is_of_4_mib_at_most),
+        cmocka_unit_test(how_long_a_policy_is_fresh_is_told),
+        cmocka_unit_test(two_authorities_that_contradict_one_another_are_both_named),
         cmocka_unit_test(no_bit_of_it_may_flip_and_no_byte_be_missing),
         cmocka_unit_test(only_a_proper_header_is_read),
         cmocka_unit_test(no_certificate_is_a_policy_nor_the_other_way_round),
