@@ -3,7 +3,7 @@
 %% distributed: it steers the nodes over their standard input and output (peer).
 -module(mesh).
 
--export([dir/0, tacit/1, free_port/1]).
+-export([dir/0, tacit/1, free_port/1, patience/0]).
 -export([host/1, host/2, trust/2, trust/3, in_mesh/2, append/2]).
 -export([start/2, start/3, start_link_args/2, node_env/0, release/1, stop/1, call/4, call/5]).
 -export([log/1]).
@@ -51,6 +51,11 @@ build() ->
         false -> "build";
         Set -> Set
     end.
+
+%% By how much time limits grow where everything is slower than usual: see run_suite.
+-spec patience() -> pos_integer().
+patience() ->
+    list_to_integer(os:getenv("TACIT_PATIENCE", "1")).
 
 -spec free_port(string()) -> inet:port_number().
 free_port(Ip) ->
@@ -126,7 +131,7 @@ start(Name, #{ip := Ip} = Host, Options0) ->
     Peer0 = maps:with([exec], Options),
     Env = node_env() ++ maps:get(release_env, Options, []) ++ maps:get(env, Options, []),
     {ok, Peer, _} = peer:start(Peer0#{connection => standard_io,
-                                      wait_boot => 30000,
+                                      wait_boot => 60000 * patience(),
                                       env => Env,
                                       args => Args}),
     #{peer => Peer, name => peer:call(Peer, erlang, node, []), host => Host, log => Log,
@@ -187,8 +192,10 @@ call(Node, M, F, A) ->
     call(Node, M, F, A, 60000).
 
 -spec call(node_ref(), module(), atom(), list(), timeout()) -> term().
+call(#{peer := Peer}, M, F, A, infinity) ->
+    peer:call(Peer, M, F, A, infinity);
 call(#{peer := Peer}, M, F, A, Timeout) ->
-    peer:call(Peer, M, F, A, Timeout).
+    peer:call(Peer, M, F, A, Timeout * patience()).
 
 %% What Fun gives on the node, which has the tests' own modules, too.
 -spec on(node_ref(), fun(() -> Result)) -> Result.
@@ -309,10 +316,13 @@ wait_until(Fun) ->
     wait_until(Fun, 30000).
 
 -spec wait_until(fun(() -> boolean()), timeout()) -> ok.
-wait_until(Fun, Timeout) when Timeout > 0 ->
+wait_until(Fun, Timeout) ->
+    wait(Fun, Timeout * patience()).
+
+wait(Fun, Timeout) when Timeout > 0 ->
     case Fun() of
         true -> ok;
-        false -> timer:sleep(50), wait_until(Fun, Timeout - 50)
+        false -> timer:sleep(50), wait(Fun, Timeout - 50)
     end;
-wait_until(_Fun, _Timeout) ->
+wait(_Fun, _Timeout) ->
     error(waited_in_vain).

@@ -6,7 +6,8 @@
 %% EUnit itself and the tests print goes to standard output. Once the module came to its end,
 %% whatever the outcome, a line "done<TAB>suite" follows.
 %%
-%% A test that cannot be run on this machine says so by throw({skip, Why}).
+%% A test that cannot be run on this machine says so by throw({skip, Why}). Where everything is
+%% slower (tests/asan), the environment's TACIT_PATIENCE says by how much time limits grow.
 -module(run_suite).
 -behaviour(eunit_listener).
 
@@ -15,6 +16,8 @@
 
 %% A suite that hangs although every test has a time limit ends after this, ms.
 -define(SUITE_TIMEOUT, 900000).
+%% The limit of a test that names none, s: EUnit's own, 5, is little on a machine at work.
+-define(TEST_TIMEOUT, 60).
 
 -record(state, {suite :: string(), dir :: string(), main :: pid(),
                 seen = 0 :: non_neg_integer()}).
@@ -22,18 +25,48 @@
 -spec main([string()]) -> no_return().
 main([Module, Dir]) ->
     spawn(fun() ->
-                  receive after ?SUITE_TIMEOUT -> ok end,
+                  receive after ?SUITE_TIMEOUT * mesh:patience() -> ok end,
                   io:format("the suite hangs~n"),
                   halt(2)
           end),
     Suite = "erl/" ++ lists:flatten(string:replace(Module, "_tests", "", trailing)),
     St = #state{suite = Suite, dir = Dir, main = self()},
-    Result = eunit:test(list_to_atom(Module),
+    Result = eunit:test(tests(list_to_atom(Module)),
                         [verbose, {print_depth, 100}, {report, {?MODULE, [{st, St}]}}]),
     receive listened -> ok after 10000 -> halt(2) end, % EUnit waits for its own listener only
     check_told(Result, St),
     append(filename:join(Dir, "results"), ["done\t", Suite, "\n"]),
     halt(0).
+
+%% What EUnit would run of the module, each test within its limit.
+tests(Module) ->
+    Named = fun(End) -> [Name || {Name, 0} <- Module:module_info(exports),
+                                 lists:suffix(End, atom_to_list(Name))]
+            end,
+    {"module '" ++ atom_to_list(Module) ++ "'",
+     [patient(fun Module:Name/0) || Name <- Named("_test")] ++
+         [{generator, fun() -> patient(Module:Name()) end} || Name <- Named("_test_")]}.
+
+%% EUnit's own words for tests, as far as the suites use them.
+patient({timeout, Seconds, Test}) ->
+    {timeout, Seconds * mesh:patience(), limited(Test)};
+patient({setup, Setup, Cleanup, Tests}) ->
+    {setup, Setup, Cleanup, fun(State) -> patient(given(Tests, State)) end};
+patient({Kind, Tests}) when Kind =:= inorder; Kind =:= inparallel ->
+    {Kind, patient(Tests)};
+patient({[Char | _] = Title, Test}) when is_integer(Char) ->
+    {Title, patient(Test)};
+patient(Tests) when is_list(Tests) ->
+    [patient(Test) || Test <- Tests];
+patient(Test) when is_function(Test, 0) ->
+    {timeout, ?TEST_TIMEOUT * mesh:patience(), Test}.
+
+%% What stands within a limit: a test, or several.
+limited(Test) when is_function(Test, 0) -> Test;
+limited(Tests) -> patient(Tests).
+
+given(Tests, State) when is_function(Tests, 1) -> Tests(State);
+given(Tests, _State) -> Tests.
 
 %% What EUnit calls an error must have been told, as a failure or as skipped.
 check_told(ok, _St) ->
