@@ -21,7 +21,9 @@ struct tacit_writer {
     bool bad;
 };
 
+/* Reads the size bytes from bytes on. */
 struct tacit_reader tacit_reader(const uint8_t *bytes, size_t size);
+/* The next integer of that many bits; 0 past the end, and the cursor is bad. */
 uint8_t tacit_get_u8(struct tacit_reader *r);
 uint16_t tacit_get_u16(struct tacit_reader *r);
 uint32_t tacit_get_u32(struct tacit_reader *r);
@@ -31,6 +33,7 @@ const uint8_t *tacit_get_bytes(struct tacit_reader *r, size_t size);
 /* How many bytes are left. */
 size_t tacit_left(const struct tacit_reader *r);
 
+/* Writes into the size bytes from bytes on; what does not fit turns the cursor bad. */
 struct tacit_writer tacit_writer(uint8_t *bytes, size_t size);
 void tacit_put_u8(struct tacit_writer *w, uint8_t value);
 void tacit_put_u16(struct tacit_writer *w, uint16_t value);

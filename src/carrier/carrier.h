@@ -60,6 +60,7 @@ struct term {
     size_t size;
 };
 
+/* Put one more term behind those that are there. */
 void term_atom(struct term *t, const char *name);
 void term_port(struct term *t, ErlDrvPort port);
 void term_binary(struct term *t, const char *text);

@@ -61,6 +61,7 @@ struct listener {
 
 /* --- listener.c */
 
+/* driver_select() on its port. */
 void listener_select(struct listener *l, int fd, int mode, bool on);
 /* Descriptors ran out: makes room, and accepts no more for a moment. */
 void listener_starve(struct listener *l);

@@ -56,6 +56,7 @@ struct counters {
 
 extern struct counters carrier_counters;
 
+/* When the driver is loaded, and unloaded. */
 int shared_init(void);
 void shared_finish(void);
 
@@ -104,6 +105,7 @@ struct door_status {
     char text[REASON_MAX];              /* for people: what is wrong */
 };
 
+/* Keeps it; copies it out. */
 void shared_set_door(const char *path, const char *state, const char *text);
 void shared_door(struct door_status *ret_status);
 

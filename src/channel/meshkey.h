@@ -15,6 +15,7 @@ enum {
     TACIT_MESH_MARK_TEXT = 33, /* in hexadecimal, with its zero */
 };
 
+/* The mark of a mesh key; the same as text. */
 void tacit_mesh_mark(const struct tacit_secret *key, uint8_t ret_mark[TACIT_MESH_MARK]);
 void tacit_mesh_mark_text(const uint8_t mark[TACIT_MESH_MARK],
                           char ret_text[TACIT_MESH_MARK_TEXT]);

@@ -127,6 +127,7 @@ int tacit_close_parse(const uint8_t *data, size_t len, enum tacit_close *ret_rea
 /* "refused", "name", ...: for logs and as an Erlang atom. */
 const char *tacit_close_name(enum tacit_close reason);
 
+/* Wipes its keys: the channel is over. */
 void tacit_channel_wipe(struct tacit_channel *ch);
 
 #endif

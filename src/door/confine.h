@@ -30,6 +30,7 @@ struct confined {
     int files;  /* the version of Landlock's interface that is; 0: none */
 };
 
+/* A confinement that lets nothing yet; the others add to it. */
 void confine_begin(struct confine *c);
 
 /* Files beside path, and in folders there, may be read from now on; later ones, too. */

@@ -125,6 +125,7 @@ void local_close(void);
 void local_refuse(struct node *n, enum tacit_door_reason reason, const char *name,
                   const char *text);
 
+/* The node that is registered under name, or NULL; the one that an entry is part of. */
 struct node *nodes_find(const char *name);
 struct node *nodes_of(struct tacit_registry_entry *e);
 /* Registers it, or refuses to. */
@@ -138,6 +139,7 @@ bool nodes_busy(void);
 
 /* --- epmd.c, metrics.c, report.c -------------------------------------------------- */
 
+/* Listens, or no more, as the policy says. */
 int epmd_apply(struct tacit_fault *fault);
 /* Connections that are no node's. */
 size_t epmd_pending(void);
@@ -146,6 +148,7 @@ bool epmd_evict(void);
 void epmd_tick(void);
 void epmd_close(void);
 
+/* address: "ADDR:PORT", where the counters are served over HTTP. */
 int metrics_start(const char *address, struct tacit_fault *fault);
 void metrics_tick(void);
 void metrics_close(void);

@@ -38,6 +38,7 @@ struct cnode {
     struct cnode_link *links;   /* whose peers have proved who they are */
 };
 
+/* name: of the C node. Held once by the caller; the last release frees it. */
 int cnode_new(const char *conf, const char *name, struct cnode **ret_node);
 struct cnode *cnode_hold(struct cnode *node);
 void cnode_release(struct cnode *node);
@@ -171,7 +172,9 @@ int cnode_link_take_rekey(struct cnode_link *l, const uint8_t *data, size_t len)
  */
 int cnode_link_read(struct cnode_link *l, char *buf, size_t *len, int64_t deadline);
 
-/* --- greet.c: the peer's part of Erlang's handshake, before ei reads it */
+/* --- greet.c: the peer's part of Erlang's handshake */
+
+/* What the peer said of itself, before ei reads it: 0, or it was refused. */
 int cnode_link_greeted(struct cnode_link *l, const uint8_t *message, size_t len);
 /* The peer ended it without a word: why, by how far it had come. */
 void cnode_link_dismissed(struct cnode_link *l, char *text, size_t cap);

@@ -55,6 +55,7 @@ int tacit_guard_first(struct tacit_guard *g, const struct tacit_address *source,
 /* A peer that the policy allows came from there. */
 void tacit_guard_known(struct tacit_guard *g, const struct tacit_address *source);
 
+/* Frees what it remembers. */
 void tacit_guard_free(struct tacit_guard *g);
 
 #endif

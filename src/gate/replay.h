@@ -40,6 +40,7 @@ int tacit_replay_check(struct tacit_replay *r, const uint8_t ephemeral[NOISE_DHL
 int tacit_replay_judge(const struct tacit_replay *r, const uint8_t ephemeral[NOISE_DHLEN],
                        uint64_t time, uint64_t now);
 
+/* Frees what it remembers. */
 void tacit_replay_free(struct tacit_replay *r);
 
 #endif

@@ -124,6 +124,7 @@ struct policy_quoted {
     char text[160];
 };
 
+/* Returns quoted->text. */
 const char *policy_quote(struct policy_quoted *quoted, const char *text, size_t len);
 
 /* Writes "PATH:LINE: ..." ("PATH: ..." for line 0) and returns TACIT_ECONFIG. */
@@ -173,6 +174,7 @@ struct policy_envelope {
     size_t len;
 };
 
+/* TACIT_EFORMAT. No signature is looked at. */
 int policy_envelope_read(enum tacit_signed_kind kind, const char *text, size_t len,
                          struct policy_envelope *ret_envelope);
 
@@ -188,13 +190,16 @@ bool policy_group_for(const struct tacit_policy *policy, const struct tacit_grou
 /* Whether text may be the name of a group or an authority. */
 bool policy_label_ok(const char *text);
 
+/* Whether the holder is in the group; whether it may be the node called name. */
 bool policy_certificate_in_group(const struct tacit_certificate *certificate,
                                  const char *group);
 bool policy_certificate_for(const struct tacit_certificate *certificate, const char *name,
                             bool dynamic);
+/* The [authority] with this key, or NULL. */
 const struct policy_authority *
 policy_find_authority(const struct tacit_policy *policy,
                       const uint8_t public_key[TACIT_KEY_BYTES]);
+/* Whether it may sign for the name. */
 bool policy_authority_for(const struct tacit_policy *policy,
                           const struct policy_authority *authority, const char *name,
                           bool dynamic);
