@@ -2,66 +2,12 @@
  * The promises of the decision, as a table: every kind of rule allowed and denied, IPv4
  * and IPv6, both directions, and the last and first second of each validity.
  */
-#include "test_unit.h"
+#include "test_conf.h"
 
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "policy/policy.h"
-#include "tacit/suite.h"
-
-#define KEY_1 "b+fA7Xhf+H65cOclGie4gM+OqZYfsimYcE4cH51DDHc="
-#define KEY_2 "slLs2unfuxuQLwDmV9hL8+3H6+DUKp+kbO+JVJBuQxo="
-#define KEY_3 "aZPp9qR/kMwqeMLXxXHU0PRW5lozustvyrWB+TuEBRc="
-/* Any 32 bytes do for an authority where no signature is looked at. */
-#define CA_1 "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI="
-#define CA_2 "AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM="
-#define CA_3 "BAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQ="
-
-#define BASE "[mesh]\nkey-file = mesh.key\n[host]\nidentity = id.key\n"
-#define PEER(name, key) "[peer " name "]\npublic-key = " key "\n"
-
-static const char *conf_text;
-
-static int read_memory(void *context, const char *path, bool secret, char *buf,
-                       size_t cap, size_t *ret_len, struct tacit_fault *fault)
-{
-    const char *text = strcmp(path, "conf") == 0 ? conf_text
-                       : strcmp(path, "mesh.key") == 0
-                           ? "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
-                           : "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=";
-    *ret_len = strlen(text);
-    assert_true(*ret_len <= cap);
-    memcpy(buf, text, *ret_len);
-    return 0;
-}
-
-static struct tacit_policy *load(const char *conf)
-{
-    struct tacit_files files = {NULL, read_memory};
-    struct tacit_policy *policy;
-    struct tacit_fault fault;
-    conf_text = conf;
-    if (tacit_policy_load("conf", &files, 1 << TACIT_SUITE_CHACHA20_POLY1305, &policy,
-                          &fault) != 0)
-        fail_msg("%s\n%s", fault.text, conf);
-    return policy;
-}
-
-static void assert_load_fault(const char *conf, const char *expected)
-{
-    struct tacit_files files = {NULL, read_memory};
-    struct tacit_policy *policy;
-    struct tacit_fault fault;
-    conf_text = conf;
-    assert_int_not_equal(tacit_policy_load("conf", &files,
-                                           1 << TACIT_SUITE_CHACHA20_POLY1305, &policy,
-                                           &fault),
-                         0);
-    assert_string_equal(fault.text, expected);
-}
 
 /* ---- The table --------------------------------------------------------------------- */
 
@@ -95,10 +41,6 @@ struct row {
 
 #define FROM \
     PEER("a@h", KEY_1) "from = 198.51.100.0/24, 2001:db8::/33\nfrom = 192.0.2.7\n"
-#define CAS                                                     \
-    "[authority one]\npublic-key = " CA_1 "\nnames = *@*.net\n" \
-    "[authority two]\npublic-key = " CA_2 "\nnames = *@h, app@*.org\nnames = b*@*.com\n"
-#define WORK CAS "[group work]\n"
 /* What a certificate of `one` for a@x.net shows. */
 #define GOOD                           \
     {                                  \
@@ -598,7 +540,7 @@ static void each_row_of_the_table_is_decided_as_it_says(void **state)
         bool dynamic = strncmp(r->name, "*@", 2) == 0;
         assert_int_equal(tacit_key_from_text(r->key, public_key), 0);
         snprintf(conf, sizeof conf, BASE "%s", r->rules);
-        struct tacit_policy *p = load(conf);
+        struct tacit_policy *p = must_load(conf);
         struct tacit_question q = {.name = r->name + 2 * dynamic,
                                    .dynamic = dynamic,
                                    .public_key = public_key,
@@ -649,7 +591,7 @@ static void a_revoked_key_is_denied_before_anything_else_is_said(void **state)
              "[mesh]\nkey-file = mesh.key\nrevoked = %s, %s\nrevoked = %s\n"
              "[host]\nidentity = id.key\n" PEER("a@h", KEY_1) PEER("b@h", KEY_3),
              second, second, first);
-    struct tacit_policy *p = load(conf);
+    struct tacit_policy *p = must_load(conf);
     struct tacit_question q = {.name = "a@h", .public_key = one, .inbound = true};
     assert_int_equal(tacit_policy_decide(p, &q, &d), TACIT_EREFUSED);
     assert_int_equal(d.reason, TACIT_REVOKED);
@@ -683,7 +625,7 @@ static void of_many_revoked_keys_each_is_denied(void **state)
         len += (size_t)snprintf(conf + len, sizeof conf - len, "revoked = %s\n", print);
     }
     snprintf(conf + len, sizeof conf - len, "[host]\nidentity = id.key\n");
-    struct tacit_policy *p = load(conf);
+    struct tacit_policy *p = must_load(conf);
     for (uint8_t i = 0; i < 2 * MANY; i++) {
         struct tacit_question q = {.name = "a@h", .public_key = key, .inbound = true};
         struct tacit_decision d;
@@ -706,7 +648,7 @@ static void a_revoked_certificate_holder_is_denied(void **state)
         conf, sizeof conf,
         "[mesh]\nkey-file = mesh.key\nrevoked = %s\n[host]\nidentity = id.key\n" WORK,
         print);
-    struct tacit_policy *p = load(conf);
+    struct tacit_policy *p = must_load(conf);
     struct tacit_question q = {
         .name = "a@x.net", .public_key = one, .now = NB, .certificate = show(&good)};
     assert_int_equal(tacit_policy_decide(p, &q, &d), TACIT_EREFUSED);
@@ -720,7 +662,7 @@ static void a_certificate_that_could_not_be_read_denies_with_its_own_reason(void
     uint8_t one[TACIT_KEY_BYTES];
     struct tacit_decision d;
     assert_int_equal(tacit_key_from_text(KEY_1, one), 0);
-    struct tacit_policy *p = load(BASE WORK PEER("b@x.net", KEY_1));
+    struct tacit_policy *p = must_load(BASE WORK PEER("b@x.net", KEY_1));
     struct tacit_question q = {.name = "a@x.net",
                                .public_key = one,
                                .now = NB,
@@ -738,8 +680,9 @@ static void the_deciding_lines_visibility_is_told(void **state)
     uint8_t one[TACIT_KEY_BYTES];
     struct tacit_decision d;
     assert_int_equal(tacit_key_from_text(KEY_1, one), 0);
-    struct tacit_policy *p = load(BASE PEER("a@h", KEY_1) "visibility = hidden\n" PEER(
-        "b@h", KEY_1) "visibility = visible\n" PEER("c@h", KEY_1));
+    struct tacit_policy *p =
+        must_load(BASE PEER("a@h", KEY_1) "visibility = hidden\n" PEER(
+            "b@h", KEY_1) "visibility = visible\n" PEER("c@h", KEY_1));
     struct tacit_question q = {.name = "a@h", .public_key = one};
     assert_int_equal(tacit_policy_decide(p, &q, &d), 0);
     assert_int_equal(d.visibility, TACIT_HIDDEN);
@@ -752,228 +695,6 @@ static void the_deciding_lines_visibility_is_told(void **state)
     tacit_policy_free(p);
 }
 
-/* ---- What a rule may not say ------------------------------------------------------- */
-
-#define A_NETWORK \
-    "expected a network such as 198.51.100.0/24 or 2001:db8::/32, or an address"
-#define A_TIME "expected a time such as 2026-12-31 or 2026-12-31T23:59:59Z"
-
-static void a_wrong_condition_is_a_fault_that_names_file_line_and_value(void **state)
-{
-    static const struct {
-        const char *text, *fault;
-    } cases[] = {
-        {"from = 198.51.100.1/24", "from: got '198.51.100.1/24', " A_NETWORK},
-        {"from = 198.51.100.0/33", "from: got '198.51.100.0/33', " A_NETWORK},
-        {"from = 198.51.100.0/", "from: got '198.51.100.0/', " A_NETWORK},
-        {"from = 198.51.100.0/024", "from: got '198.51.100.0/024', " A_NETWORK},
-        {"from = 2001:db8::/129", "from: got '2001:db8::/129', " A_NETWORK},
-        {"from = ::ffff:1.2.3.0/24", "from: got '::ffff:1.2.3.0/24', " A_NETWORK},
-        {"from = fe80::1%2", "from: got 'fe80::1%2', " A_NETWORK},
-        {"from = db1", "from: got 'db1', " A_NETWORK},
-        {"from = 1.2.3.4,", "from: got '', " A_NETWORK},
-        {"direction = inout", "direction: got 'inout', expected in, out or both"},
-        {"visibility = yes", "visibility: got 'yes', expected hidden or visible"},
-        {"expires = 2026-02-29", "expires: got '2026-02-29', " A_TIME},
-        {"expires = 2026-13-01", "expires: got '2026-13-01', " A_TIME},
-        {"expires = 2026-1-1", "expires: got '2026-1-1', " A_TIME},
-        {"expires = 2026-01-01T24:00:00Z",
-         "expires: got '2026-01-01T24:00:00Z', " A_TIME},
-        {"expires = 2026-01-01T00:00:00", "expires: got '2026-01-01T00:00:00', " A_TIME},
-        {"expires = 1969-12-31", "expires: got '1969-12-31', " A_TIME},
-        {"expires = never", "expires: got 'never', " A_TIME},
-    };
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        char conf[1024], expected[512];
-        snprintf(conf, sizeof conf, BASE PEER("a@h", KEY_1) "%s\n", cases[i].text);
-        snprintf(expected, sizeof expected, "conf:7: %s", cases[i].fault);
-        assert_load_fault(conf, expected);
-    }
-}
-
-static void wrong_groups_authorities_and_revocations_are_faults(void **state)
-{
-    static const struct {
-        const char *conf, *fault;
-    } cases[] = {
-        {BASE "[group a]\n[group a]\n",
-         "conf:6: [group a] is also at line 5, expected once"},
-        {BASE "[group a b]\n", "conf:5: [group]: got 'a b', expected a group's name "
-                               "(letters, digits, '-', '_', "
-                               "'.'), or * for the holder of any certificate"},
-        {BASE "[group a]\npublic-key = " KEY_1 "\n",
-         "conf:6: unknown key 'public-key' in [group NAME], expected from, direction, "
-         "visibility or expires"},
-        {BASE "[authority a]\nnames = *@h\n",
-         "conf:5: [authority a] has no public-key, expected 'public-key = KEY'"},
-        {BASE "[authority a]\npublic-key = " CA_1 "\n",
-         "conf:5: [authority a] has no names, expected 'names = NAME'"},
-        {BASE CAS "[authority one]\n",
-         "conf:12: [authority one] is also at line 5, expected once"},
-        {BASE CAS "[authority three]\npublic-key = " CA_1 "\n",
-         "conf:13: public-key: [authority one] at line 5 has the same, expected one "
-         "section an authority"},
-        {BASE "[authority a]\npublic-key = " CA_1 "\nnames = app\n",
-         "conf:7: names: got 'app', expected a node name such as app@db1.example.net or "
-         "*@*.example.net"},
-        {BASE "[peer a@h]\ndirection = in\n",
-         "conf:5: [peer a@h] has no public-key, expected 'public-key = KEY'"},
-        {BASE CAS "[peer a@h]\npair-key = x.key\n",
-         "conf:12: [peer a@h] has a pair-key but no public-key, expected both: a pair "
-         "key "
-         "belongs to a public key"},
-        {"[mesh]\nkey-file = mesh.key\nrevoked = abc\n[host]\nidentity = id.key\n",
-         "conf:3: revoked: got 'abc', expected a fingerprint that 'tacit check' or a log "
-         "shows"},
-        {"[mesh]\nkey-file = mesh.key\nclock-grace = 1h\n[host]\nidentity = id.key\n",
-         "conf:3: clock-grace: got '1h', expected 0 to 86400 seconds"},
-        {BASE PEER("a*@h", KEY_1) PEER("*b@h", KEY_1) "direction = in\n",
-         "conf:7: [peer *b@h] and [peer a*@h] at line 5 can name one node and are "
-         "equally "
-         "specific, expected the same keys and conditions in both"},
-        {BASE PEER("a*@h", KEY_1) "from = ::1\n" PEER("*b@h", KEY_1) "from = ::2\n",
-         "conf:8: [peer *b@h] and [peer a*@h] at line 5 can name one node and are "
-         "equally "
-         "specific, expected the same keys and conditions in both"},
-    };
-    for (size_t i = 0; i < COUNT(cases); i++)
-        assert_load_fault(cases[i].conf, cases[i].fault);
-}
-
-static void a_network_is_shown_as_it_is_meant(void **state)
-{
-    char text[TACIT_NETWORK_TEXT];
-    struct tacit_policy *p = load(BASE PEER(
-        "a@h",
-        KEY_1) "from = 198.51.100.0/24, ::ffff:1.2.3.4, 2001:db8::/32, ::1, ::/0\n");
-    static const char *const shown[] = {"198.51.100.0/24", "1.2.3.4", "2001:db8::/32",
-                                        "::1", "::/0"};
-    const struct tacit_rule *rule = &tacit_policy_peer(p, 0)->rule;
-    for (size_t i = 0; i < COUNT(shown); i++) {
-        assert_true(tacit_policy_from(p, rule, i, text));
-        assert_string_equal(text, shown[i]);
-    }
-    assert_false(tacit_policy_from(p, rule, COUNT(shown), text));
-    tacit_policy_free(p);
-}
-
-static void a_time_reads_and_prints_the_same(void **state)
-{
-    static const struct {
-        const char *text, *shown;
-        uint64_t time;
-    } cases[] = {{"1970-01-01", "1970-01-01T00:00:00Z", 0},
-                 {"2026-06-01", "2026-06-01T00:00:00Z", JUNE},
-                 {"2028-02-29T23:59:59Z", "2028-02-29T23:59:59Z", 1835481599},
-                 {"9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z", 253402300799}};
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        uint64_t time;
-        char text[TACIT_TIME_TEXT];
-        assert_int_equal(tacit_time_from_text(cases[i].text, &time), 0);
-        assert_true(time == cases[i].time);
-        tacit_time_to_text(time, text);
-        assert_string_equal(text, cases[i].shown);
-    }
-}
-
-/* ---- [test] --------------------------------------------------------------------------
- */
-
-static void a_configurations_own_tests_pass_or_are_named(void **state)
-{
-    static const struct {
-        const char *rules, *tests, *fault; /* the fault behind "conf:"; NULL: they pass */
-    } cases[] = {
-        {PEER("a@h", KEY_1), "allow = a@h\nallow = a@h out\ndeny = b@h\ndeny = *@x",
-         NULL},
-        {PEER("a@h", KEY_1), "deny = a@h", "8: deny a@h: it is allowed (conf:5)"},
-        {PEER("a@h", KEY_1), "allow = b@h", "8: allow b@h: no [peer] line allows it"},
-        {PEER("a@h", KEY_1), "deny = *@h", "8: deny *@h: it is allowed (conf:5)"},
-        {PEER("a@h", KEY_1) "from = 192.0.2.0/24\n",
-         "allow = a@h from 192.0.2.9\nallow = a@h\ndeny = a@h from 192.0.3.1\n"
-         "deny = *@* from ::1",
-         NULL},
-        {PEER("a@h", KEY_1) "from = 192.0.2.0/24\n", "allow = a@h from 192.0.3.1",
-         "9: allow a@h: the line that decides does not allow the address (conf:5)"},
-        {PEER("a@h", KEY_1) "direction = in\n", "allow = a@h\ndeny = a@h out", NULL},
-        /* The day does not count, or a file that is right would once be wrong. */
-        {PEER("a@h", KEY_1) "expires = 2001-06-01\n", "allow = a@h", NULL},
-        {PEER("a@h", KEY_1) "expires = 2001-06-01\n", "deny = a@h",
-         "9: deny a@h: it is allowed (conf:5)"},
-        /* A wider line counts for the names that a more specific one leaves it. */
-        {PEER("*@*", KEY_1) PEER("*@h", KEY_1) "direction = out\n", "deny = *@h", NULL},
-        {PEER("*@*", KEY_1) PEER("a@h", KEY_1) "direction = out\n", "deny = *@h",
-         "11: deny *@h: it is allowed (conf:5)"},
-        /* An exact name has its line, whatever stands before it. */
-        {PEER("a*b@h", KEY_1) PEER("ab@h", KEY_2) "direction = out\n", "deny = ab@h",
-         NULL},
-        /* Certificates: what an authority may sign for, in a group or by a [peer]. */
-        {WORK, "allow = a@x.net\nallow = app@x.org\ndeny = *@x.com\ndeny = a@x.org",
-         "16: deny *@x.com: it is allowed (conf:12)"},
-        {WORK, "allow = a@x.de", "14: allow a@x.de: no [peer] line allows it"},
-        {WORK "direction = out\n", "allow = a@x.net",
-         "15: allow a@x.net: the line that decides is for the other direction (conf:12)"},
-        {CAS "[peer *@*]\nendpoint = gate\n", "allow = a@x.net\ndeny = *@x.de", NULL},
-    };
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        char conf[2048], expected[512] = "";
-        struct tacit_fault fault = {""};
-        snprintf(conf, sizeof conf, BASE "%s[test]\n%s\n", cases[i].rules,
-                 cases[i].tests);
-        struct tacit_policy *p = load(conf);
-        int error = tacit_policy_test(p, &fault);
-        if (cases[i].fault != NULL)
-            snprintf(expected, sizeof expected, "conf:%s", cases[i].fault);
-        if (strcmp(fault.text, expected) != 0)
-            fail_msg("case %zu: '%s', not '%s'", i, fault.text, expected);
-        assert_int_equal(error, cases[i].fault != NULL ? TACIT_ECONFIG : 0);
-        tacit_policy_free(p);
-    }
-}
-
-static void a_test_of_a_revoked_key_fails(void **state)
-{
-    uint8_t one[TACIT_KEY_BYTES];
-    char conf[1024], print[TACIT_FINGERPRINT_TEXT];
-    struct tacit_fault fault;
-    assert_int_equal(tacit_key_from_text(KEY_1, one), 0);
-    tacit_fingerprint(one, print);
-    snprintf(
-        conf, sizeof conf,
-        "[mesh]\nkey-file = mesh.key\nrevoked = %s\n[host]\nidentity = id.key\n" PEER(
-            "a@h", KEY_1) "[test]\nallow = a@h\n",
-        print);
-    struct tacit_policy *p = load(conf);
-    assert_int_equal(tacit_policy_test(p, &fault), TACIT_ECONFIG);
-    assert_string_equal(fault.text, "conf:9: allow a@h: the key is revoked (conf:6)");
-    tacit_policy_free(p);
-}
-
-static void a_malformed_test_is_a_fault(void **state)
-{
-    static const struct {
-        const char *test, *expected;
-    } cases[] = {
-        {"allow = *@h", "allow: got '*@h', expected a node name, such as "
-                        "'app@db1.example.net from 198.51.100.7', or 'NAME out'"},
-        {"deny = h", "deny: got 'h', expected a node name or pattern, such as "
-                     "'*@lab.example.net', 'NAME from ADDRESS' or 'NAME out'"},
-        {"deny = a@h from", "deny: got 'a@h from', expected an address behind 'from'"},
-        {"deny = a@h from h",
-         "deny: got 'a@h from h', expected an address behind 'from'"},
-        {"deny = a@h in",
-         "deny: got 'a@h in', expected 'from ADDRESS' or 'out' behind the "
-         "name"},
-        {"deny = a@h out x", "deny: got 'a@h out x', expected nothing more behind it"},
-    };
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        char conf[512], expected[512];
-        snprintf(conf, sizeof conf, BASE "[test]\n%s\n", cases[i].test);
-        snprintf(expected, sizeof expected, "conf:6: %s", cases[i].expected);
-        assert_load_fault(conf, expected);
-    }
-}
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -984,13 +705,6 @@ int main(void)
         cmocka_unit_test(a_revoked_certificate_holder_is_denied),
         cmocka_unit_test(a_certificate_that_could_not_be_read_denies_with_its_own_reason),
         cmocka_unit_test(the_deciding_lines_visibility_is_told),
-        cmocka_unit_test(a_wrong_condition_is_a_fault_that_names_file_line_and_value),
-        cmocka_unit_test(wrong_groups_authorities_and_revocations_are_faults),
-        cmocka_unit_test(a_network_is_shown_as_it_is_meant),
-        cmocka_unit_test(a_configurations_own_tests_pass_or_are_named),
-        cmocka_unit_test(a_test_of_a_revoked_key_fails),
-        cmocka_unit_test(a_malformed_test_is_a_fault),
-        cmocka_unit_test(a_time_reads_and_prints_the_same),
     };
     if (sodium_init() < 0)
         return 1;
