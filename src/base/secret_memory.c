@@ -21,7 +21,7 @@
 
 enum {
     LINE = 64,              /* what sizes are rounded to: ciphers' states want it */
-    SLAB = 4 * 4096 - LINE, /* with sodium_malloc's canary just whole pages */
+    SLAB = 8 * 4096 - LINE, /* with sodium_malloc's canary just whole pages */
 };
 
 /* In front of each thing; nobody may touch it while the thing is in use. */

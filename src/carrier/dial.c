@@ -13,9 +13,27 @@ static struct link *link_new(int fd)
     return l;
 }
 
+/* What the peer said of itself, which the handshake is about to forget. */
+static int keep_claim(struct link *l, const struct tacit_claim *claim)
+{
+    l->peer = *claim;
+    if (claim->certificate_len == 0)
+        return TACIT_OK;
+    l->certificate = malloc(claim->certificate_len);
+    l->peer.certificate = l->certificate;
+    if (l->certificate == NULL) {
+        l->peer.certificate_len = 0;
+        return TACIT_ENOMEM;
+    }
+    memcpy(l->certificate, claim->certificate, claim->certificate_len);
+    return TACIT_OK;
+}
+
 /* The handshake is done: from here on there are records. */
 static int establish(struct link *l, struct conn *c)
 {
+    if (keep_claim(l, &c->handshake.peer) != TACIT_OK)
+        return TACIT_ENOMEM;
     l->channel = tacit_secret_alloc(sizeof *l->channel);
     if (l->channel == NULL)
         return TACIT_ENOMEM;
@@ -27,7 +45,6 @@ static int establish(struct link *l, struct conn *c)
     link_set_limits(l, c->policy->policy);
     l->state = LINK_PASSIVE;
     socket_keep_short(c->fd);
-    l->peer = c->handshake.peer;
     memcpy(l->peer_key, c->handshake.peer_key, sizeof l->peer_key);
     l->peer_address = c->peer_address;
     memcpy(l->line, c->ruling.line, sizeof l->line);
@@ -48,6 +65,7 @@ struct link *link_take(struct conn *c)
         return NULL;
     if (establish(l, c) != TACIT_OK) {
         tacit_secret_free(l->channel);
+        free(l->certificate);
         free(l);
         return NULL;
     }

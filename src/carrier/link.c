@@ -203,6 +203,7 @@ void link_stop(struct link *l)
     conn_free(l->conn);
     tacit_secret_free(l->channel);
     identity_release(l->identity);
+    free(l->certificate);
     free(l);
 }
 

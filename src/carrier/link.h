@@ -61,6 +61,7 @@ struct link {
     ErlDrvTime keys_since;           /* us */
     bool used;                       /* since then: more than ticks has crossed */
     struct tacit_claim peer;
+    char *certificate; /* the claim's; NULL: it has none */
     uint8_t peer_key[NOISE_DHLEN];
     uint8_t mesh_mark[TACIT_MESH_MARK]; /* of the mesh key that the handshake used */
     uint8_t pair_mark[PAIR_MARK];       /* of the pair key that the handshake used */

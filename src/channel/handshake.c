@@ -64,12 +64,13 @@ static int write_claim(struct tacit_handshake *hs, uint8_t version, uint8_t suit
     const char *name =
         hs->directory ? directory_name(hs->config.role) : hs->config.own_name;
     size_t len = strnlen(name, sizeof own.name);
-    if (len == sizeof own.name || hs->config.certificate_len > sizeof own.certificate)
+    if (len == sizeof own.name ||
+        hs->config.certificate_len > TACIT_CLAIM_CERTIFICATE_MAX)
         return TACIT_EINVAL;
     memcpy(own.name, name, len);
     if (hs->config.certificate_len > 0 && !hs->directory) {
+        own.certificate = hs->config.certificate;
         own.certificate_len = hs->config.certificate_len;
-        memcpy(own.certificate, hs->config.certificate, own.certificate_len);
     }
     for (; own.mesh_key_count < hs->config.mesh_key_count &&
            own.mesh_key_count < TACIT_CLAIM_MESH_KEYS_MAX;
@@ -179,6 +180,10 @@ static int read_claim(struct tacit_handshake *hs, const uint8_t *msg, size_t len
         noise_handshake_read(&hs->noise, msg, len, payload, sizeof payload, &payload_len);
     if (!error)
         error = tacit_claim_read(payload, payload_len, ret_claim);
+    if (!error && ret_claim->certificate_len > 0) {
+        memcpy(hs->peer_certificate, ret_claim->certificate, ret_claim->certificate_len);
+        ret_claim->certificate = hs->peer_certificate;
+    }
     tacit_wipe(payload, sizeof payload);
     return error;
 }

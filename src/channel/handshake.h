@@ -79,6 +79,7 @@ struct tacit_handshake {
     enum tacit_handshake_state state;
     bool directory;          /* the door is wanted: a link of directory.h, of no node */
     struct tacit_claim peer; /* once DONE; name and suite agreed */
+    char peer_certificate[TACIT_CLAIM_CERTIFICATE_MAX]; /* the claim's */
     uint8_t peer_key[NOISE_DHLEN];
     unsigned mesh_key; /* index of the one in use */
     int verdict;       /* responder, once DONE: what decide said of the initiator */

@@ -35,9 +35,9 @@ static void get_name(struct tacit_reader *r, char name[TACIT_CLAIM_NAME_MAX + 1]
 /* Once, not empty, not too long; false: it is not. */
 static bool take_certificate(struct tacit_claim *claim, const uint8_t *bytes, size_t len)
 {
-    if (len == 0 || len > sizeof claim->certificate || claim->certificate_len > 0)
+    if (len == 0 || len > TACIT_CLAIM_CERTIFICATE_MAX || claim->certificate_len > 0)
         return false;
-    memcpy(claim->certificate, bytes, len);
+    claim->certificate = (const char *)bytes;
     claim->certificate_len = len;
     return true;
 }
@@ -89,9 +89,9 @@ static void put_extension(struct tacit_writer *w, uint8_t type, const void *byte
 
 static void put_extensions(struct tacit_writer *w, const struct tacit_claim *claim)
 {
-    uint8_t space[2 * 3 + sizeof claim->certificate + sizeof claim->mesh_keys];
+    uint8_t space[2 * 3 + TACIT_CLAIM_CERTIFICATE_MAX + sizeof claim->mesh_keys];
     struct tacit_writer inner = tacit_writer(space, sizeof space);
-    bool fits = claim->certificate_len <= sizeof claim->certificate &&
+    bool fits = claim->certificate_len <= TACIT_CLAIM_CERTIFICATE_MAX &&
                 claim->mesh_key_count <= TACIT_CLAIM_MESH_KEYS_MAX;
     w->bad |= !fits;
     if (!fits)

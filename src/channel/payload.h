@@ -49,8 +49,8 @@ struct tacit_claim {
     uint8_t suite;   /* 0: none in common */
     bool dynamic;    /* name is a bare host: the peer wants to be named by us */
     char name[TACIT_CLAIM_NAME_MAX + 1];
-    size_t certificate_len; /* 0: none; it is for the rules to read */
-    char certificate[TACIT_CLAIM_CERTIFICATE_MAX];
+    size_t certificate_len;  /* 0: none; it is for the rules to read */
+    const char *certificate; /* another's: it may go, or be wiped, before the claim */
     size_t
         mesh_key_count; /* marks of the mesh keys that it can open; it seals with the */
     uint8_t mesh_keys[TACIT_CLAIM_MESH_KEYS_MAX]
@@ -61,7 +61,10 @@ struct tacit_claim {
 int tacit_first_write(const struct tacit_first *first, uint8_t out[TACIT_FIRST_PAYLOAD]);
 int tacit_claim_write(const struct tacit_claim *claim, uint8_t out[TACIT_CLAIM_PAYLOAD]);
 
-/* TACIT_EFORMAT: not exactly what PROTOCOL.md describes. */
+/*
+ * TACIT_EFORMAT: not exactly what PROTOCOL.md describes. A claim's certificate is in the
+ * payload.
+ */
 int tacit_first_read(const uint8_t *payload, size_t len, struct tacit_first *ret_first);
 int tacit_claim_read(const uint8_t *payload, size_t len, struct tacit_claim *ret_claim);
 

@@ -139,6 +139,9 @@ static void delist(struct cnode_link *l)
 void cnode_link_begin(struct cnode_link *l)
 {
     l->peer = l->handshake->peer;
+    if (l->peer.certificate_len > 0)
+        memcpy(l->certificate, l->peer.certificate, l->peer.certificate_len);
+    l->peer.certificate = l->certificate;
     memcpy(l->peer_key, l->handshake->peer_key, sizeof l->peer_key);
     tacit_secret_free(l->handshake);
     l->handshake = NULL;

@@ -73,6 +73,7 @@ struct cnode_link {
     struct tacit_address address;      /* of the peer */
     struct tacit_handshake *handshake; /* locked memory; NULL once there is a channel */
     struct tacit_claim peer;
+    char certificate[TACIT_CLAIM_CERTIFICATE_MAX]; /* the claim's */
     uint8_t peer_key[NOISE_DHLEN];
     bool silent, first_seen; /* a stranger; one whose first message verified */
     /* Of Erlang's own handshake, until it is over: */

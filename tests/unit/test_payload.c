@@ -108,13 +108,17 @@ static void a_certificate_travels_as_the_first_extension(void **state)
     uint8_t payload[TACIT_CLAIM_PAYLOAD];
     struct tacit_claim claim = {.version = 1, .suite = 2, .name = "a@b"}, got;
     memset(claim.name, 'x', TACIT_CLAIM_NAME_MAX);
-    memset(claim.certificate, 'c', sizeof claim.certificate);
-    claim.certificate_len = sizeof claim.certificate; /* the longest, with the longest */
+    char certificate[TACIT_CLAIM_CERTIFICATE_MAX];
+    memset(certificate, 'c', sizeof certificate);
+    claim.certificate = certificate;
+    claim.certificate_len = sizeof certificate; /* the longest, with the longest */
     assert_int_equal(tacit_claim_write(&claim, payload), 0);
     assert_memory_equal(payload + 4 + TACIT_CLAIM_NAME_MAX, "\2\x83\1\2\x80", 5);
     memset(&got, 0, sizeof got);
     assert_int_equal(tacit_claim_read(payload, sizeof payload, &got), 0);
-    assert_memory_equal(&got, &claim, sizeof got);
+    assert_int_equal(got.certificate_len, sizeof certificate);
+    assert_memory_equal(got.certificate, certificate, sizeof certificate);
+    assert_string_equal(got.name, claim.name);
     claim.certificate_len++;
     assert_int_equal(tacit_claim_write(&claim, payload), TACIT_EINVAL);
 }
