@@ -174,18 +174,24 @@ static int add_masked(scmp_filter_ctx ctx, const char *name, unsigned argument,
     return add(ctx, SCMP_ACT_ALLOW, name, 1, &cmp);
 }
 
+/* That argument, with that value. SCMP_CMP leaves a field out, of which clang warns. */
+static struct scmp_arg_cmp is(unsigned argument, scmp_datum_t value)
+{
+    return (struct scmp_arg_cmp){
+        .arg = argument, .op = SCMP_CMP_EQ, .datum_a = value, .datum_b = 0};
+}
+
 /* TCP to listen, Unix for the manager and the door, netlink for addresses: no more. */
 static int add_sockets(scmp_filter_ctx ctx)
 {
     static const int families[] = {AF_INET, AF_INET6};
-    const struct scmp_arg_cmp local = SCMP_CMP(0, SCMP_CMP_EQ, AF_UNIX),
-                              links = SCMP_CMP(0, SCMP_CMP_EQ, AF_NETLINK);
+    const struct scmp_arg_cmp local = is(0, AF_UNIX), links = is(0, AF_NETLINK);
     int error = add(ctx, SCMP_ACT_ALLOW, "socket", 1, &local);
     if (error == 0)
         error = add(ctx, SCMP_ACT_ALLOW, "socket", 1, &links);
     for (size_t i = 0; i < 2 && error == 0; i++) {
         const struct scmp_arg_cmp tcp[] = {
-            SCMP_CMP(0, SCMP_CMP_EQ, (scmp_datum_t)families[i]),
+            is(0, (scmp_datum_t)families[i]),
             SCMP_CMP(1, SCMP_CMP_MASKED_EQ, 0xf, SOCK_STREAM),
         };
         error = add(ctx, SCMP_ACT_ALLOW, "socket", 2, tcp);
@@ -195,11 +201,9 @@ static int add_sockets(scmp_filter_ctx ctx)
 
 static int add_conditional(scmp_filter_ctx ctx)
 {
-    const struct scmp_arg_cmp own[] = {SCMP_CMP(0, SCMP_CMP_EQ, 0),
-                                       SCMP_CMP(2, SCMP_CMP_EQ, 0)};
-    const struct scmp_arg_cmp nonblocking = SCMP_CMP(1, SCMP_CMP_EQ, FIONBIO);
-    const struct scmp_arg_cmp abort_own =
-        SCMP_CMP(0, SCMP_CMP_EQ, (scmp_datum_t)getpid());
+    const struct scmp_arg_cmp own[] = {is(0, 0), is(2, 0)};
+    const struct scmp_arg_cmp nonblocking = is(1, FIONBIO);
+    const struct scmp_arg_cmp abort_own = is(0, (scmp_datum_t)getpid());
     int error = add_sockets(ctx);
     /* Reading only. */
     uint64_t writes = O_ACCMODE | O_CREAT | O_TRUNC;
