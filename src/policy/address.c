@@ -1,3 +1,4 @@
+/* Addresses and endpoints as text. */
 #include "policy/policy-internal.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,4 @@
-/* Peers in the orders that make decisions fast, and the contradictions among them. */
+/* Peers in the orders that make decisions fast. */
 #include "policy/policy-internal.h"
 
 #include <stdlib.h>

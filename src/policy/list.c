@@ -1,3 +1,4 @@
+/* A list that grows. */
 #include "policy/policy-internal.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Node names, and globs for them. */
 #include "policy/policy-internal.h"
 
 #include <string.h>

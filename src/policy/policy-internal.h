@@ -1,6 +1,16 @@
 /*
- * What the files of this room share: a policy's insides, and how they are asked. conf.h
- * is about a configuration while it is being read.
+ * What the files of this room share: a policy's insides, and how they are asked.
+ *
+ *     policy.c      a policy is made, and ends: the order of what follows
+ *     conf.c        tacit.conf is read; conf.h names the files for that
+ *     signed.c      what authorities sign, of two kinds: certificate_text.c and
+ *                   signed_policy.c; newest.c: which policy counts
+ *     index.c       the order of peers; conflict.c: lines that contradict each other
+ *     decide.c      the decision; lookup.c: which line is for a name or a key;
+ *                   certificate.c: what a certificate says
+ *     directory.c   the decision about those who ask a door
+ *     settings.c    all else that a policy is asked for
+ *     text.c        values as text; name.c, address.c, network.c, time.c, keyfile.c
  */
 #ifndef TACIT_POLICY_INTERNAL_H
 #define TACIT_POLICY_INTERNAL_H

@@ -1,3 +1,4 @@
+/* Keys and fingerprints as text, and the text of faults. */
 #include "policy/policy-internal.h"
 
 #include <sodium.h>
