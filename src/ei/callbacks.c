@@ -8,19 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ei/context.h"
 #include "ei/fault.h"
-#include "ei/listener.h"
 
 enum {
     PACKET_HEADER = 4,     /* of every message, those of Erlang's handshake too */
     SHARE_MIN_US = 500000, /* nothing is gained by less than this for one address */
-};
-
-/* What ei has as a context: a link, once there is one, or a listener. */
-struct cnode_socket {
-    struct cnode *node;
-    struct cnode_link *link;
-    struct cnode_listener *listener; /* or it listens */
 };
 
 static _Thread_local struct cnode_target *target;
@@ -37,23 +30,19 @@ static int64_t deadline_of(unsigned ms)
 
 static int on_socket(void **ctx, void *setup_ctx)
 {
-    struct cnode_socket *s = calloc(1, sizeof *s);
-    if (s == NULL)
-        return ENOMEM;
-    s->node = cnode_hold(setup_ctx);
-    *ctx = s;
-    return 0;
+    *ctx = cnode_context_new(setup_ctx, NULL);
+    return *ctx == NULL ? ENOMEM : 0;
 }
 
 static int on_close(void *ctx)
 {
-    struct cnode_socket *s = ctx;
-    if (target != NULL && s->link != NULL) /* a connect that failed */
-        memcpy(target->status, s->link->status, sizeof target->status);
-    cnode_link_free(s->link);
-    cnode_listener_free(s->listener);
-    cnode_release(s->node);
-    free(s);
+    struct cnode_context *c = target != NULL ? cnode_context_enter(ctx) : NULL;
+    if (c != NULL) { /* a connect that failed */
+        if (c->link != NULL)
+            memcpy(target->status, c->link->status, sizeof target->status);
+        cnode_context_leave(c);
+    }
+    cnode_context_close(ctx);
     return 0;
 }
 
@@ -82,25 +71,35 @@ static int connect_tcp(const struct tacit_policy *policy, int *ret_fd)
     return error;
 }
 
-static int on_connect(void *ctx, void *addr, int len, unsigned ms)
+static int dial(struct cnode_context *c)
 {
-    struct cnode_socket *s = ctx;
     int fd;
-    (void)addr, (void)len, (void)ms; /* the target has them all */
-    if (target == NULL)
-        return cnode_fault(ENOTSUP,
-                           "expected tacit_ei_connect: ei_connect would ask epmd");
-    struct cnode_rules *rules = cnode_rules_of(s->node);
+    struct cnode_rules *rules = cnode_rules_of(c->node);
     int error = connect_tcp(rules->policy, &fd);
     cnode_rules_release(rules);
     if (error)
         return cnode_errno(error);
-    s->link = cnode_link_new(s->node, fd);
-    if (s->link == NULL) {
+    c->link = cnode_link_new(c->node, fd);
+    if (c->link == NULL) {
         close(fd);
         return cnode_fault(ENOMEM, "memory ran out");
     }
-    return cnode_errno(cnode_link_dial(s->link, target->name, target->deadline));
+    return cnode_errno(cnode_link_dial(c->link, target->name, target->deadline));
+}
+
+static int on_connect(void *ctx, void *addr, int len, unsigned ms)
+{
+    struct cnode_context *c;
+    (void)addr, (void)len, (void)ms; /* the target has them all */
+    if (target == NULL)
+        return cnode_fault(ENOTSUP,
+                           "expected tacit_ei_connect: ei_connect would ask epmd");
+    c = cnode_context_enter(ctx);
+    if (c == NULL)
+        return EBADF;
+    int error = dial(c);
+    cnode_context_leave(c);
+    return error;
 }
 
 /* --- messages ------------------------------------------------------------------------
@@ -108,15 +107,19 @@ static int on_connect(void *ctx, void *addr, int len, unsigned ms)
 
 static int on_writev(void *ctx, const void *iov, int count, ssize_t *len, unsigned ms)
 {
-    struct cnode_socket *s = ctx;
+    struct cnode_context *c = cnode_context_enter(ctx);
     const struct iovec *pieces = iov;
-    if (s->link == NULL)
-        return ENOTCONN;
-    int error = cnode_link_write(s->link, pieces, count, deadline_of(ms));
+    if (c == NULL)
+        return EBADF;
+    int error =
+        c->link == NULL
+            ? ENOTCONN
+            : cnode_errno(cnode_link_write(c->link, pieces, count, deadline_of(ms)));
     *len = 0;
     for (int i = 0; i < count && !error; i++)
         *len += (ssize_t)pieces[i].iov_len;
-    return cnode_errno(error);
+    cnode_context_leave(c);
+    return error;
 }
 
 static int on_write(void *ctx, const char *buf, ssize_t *len, unsigned ms)
@@ -127,13 +130,16 @@ static int on_write(void *ctx, const char *buf, ssize_t *len, unsigned ms)
 
 static int on_read(void *ctx, char *buf, ssize_t *len, unsigned ms)
 {
-    struct cnode_socket *s = ctx;
+    struct cnode_context *c = cnode_context_enter(ctx);
     size_t size = (size_t)*len;
-    if (s->link == NULL)
-        return ENOTCONN;
-    int error = cnode_link_read(s->link, buf, &size, deadline_of(ms));
+    if (c == NULL)
+        return EBADF;
+    int error = c->link == NULL
+                    ? ENOTCONN
+                    : cnode_errno(cnode_link_read(c->link, buf, &size, deadline_of(ms)));
     *len = error ? 0 : (ssize_t)size;
-    return cnode_errno(error);
+    cnode_context_leave(c);
+    return error;
 }
 
 /* --- the rest ------------------------------------------------------------------------
@@ -148,21 +154,26 @@ static int on_header_size(void *ctx, int *size)
 
 static int on_complete(void *ctx)
 {
-    struct cnode_socket *s = ctx;
-    s->link->up = true;
-    s->link->setup_until = WIRE_NEVER;
+    struct cnode_context *c = cnode_context_enter(ctx);
+    if (c == NULL)
+        return EBADF;
+    c->link->up = true;
+    c->link->setup_until = WIRE_NEVER;
     if (target != NULL)
-        memcpy(target->status, s->link->status, sizeof target->status);
+        memcpy(target->status, c->link->status, sizeof target->status);
+    cnode_context_leave(c);
     return 0;
 }
 
 static int on_get_fd(void *ctx, int *fd)
 {
-    struct cnode_socket *s = ctx;
-    if (s->link == NULL && s->listener == NULL)
-        return EBADF;
-    *fd = s->link != NULL ? s->link->fd : s->listener->fd;
-    return 0;
+    struct cnode_context *c = cnode_context_enter(ctx);
+    int error = c == NULL || (c->link == NULL && c->listener == NULL) ? EBADF : 0;
+    if (!error)
+        *fd = c->link != NULL ? c->link->fd : c->listener->fd;
+    if (c != NULL)
+        cnode_context_leave(c);
+    return error;
 }
 
 /* --- being called --------------------------------------------------------------------
@@ -171,9 +182,13 @@ static int on_get_fd(void *ctx, int *fd)
 /* Where is the configuration's to say: ei's address is not looked at. */
 static int on_listen(void *ctx, void *addr, int *len, int backlog)
 {
-    struct cnode_socket *s = ctx;
+    struct cnode_context *c = cnode_context_enter(ctx);
     (void)addr, (void)len, (void)backlog;
-    return cnode_errno(cnode_listen(s->node, &s->listener));
+    if (c == NULL)
+        return EBADF;
+    int error = cnode_errno(cnode_listen(c->node, &c->listener));
+    cnode_context_leave(c);
+    return error;
 }
 
 /* ei knows IPv4 only: of another peer it is told zeros. */
@@ -191,25 +206,24 @@ static void tell_address(const struct tacit_address *peer, void *addr, int *len)
 
 static int on_accept(void **ctx, void *addr, int *len, unsigned ms)
 {
-    const struct cnode_socket *s = *ctx;
-    struct cnode_socket *accepted;
+    struct cnode_context *c = cnode_context_enter(*ctx);
     struct cnode_link *l;
-    void *new_ctx;
-    if (s->listener == NULL)
-        return EINVAL;
-    int error = cnode_accept(s->listener, deadline_of(ms), &l);
-    if (error)
-        return cnode_errno(error);
-    error = on_socket(&new_ctx, s->node);
-    if (error) {
-        cnode_link_free(l);
-        return error;
+    if (c == NULL)
+        return EBADF;
+    int error = c->listener == NULL
+                    ? EINVAL
+                    : cnode_errno(cnode_accept(c->listener, deadline_of(ms), &l));
+    if (!error) {
+        tell_address(&l->address, addr, len);
+        void *accepted = cnode_context_new(c->node, l);
+        error = accepted == NULL ? ENOMEM : 0;
+        if (error)
+            cnode_link_free(l);
+        else
+            *ctx = accepted;
     }
-    accepted = new_ctx;
-    accepted->link = l;
-    tell_address(&l->address, addr, len);
-    *ctx = accepted;
-    return 0;
+    cnode_context_leave(c);
+    return error;
 }
 
 ei_socket_callbacks cnode_callbacks = {

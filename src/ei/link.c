@@ -95,6 +95,7 @@ struct cnode_link *cnode_link_new(struct cnode *node, int fd)
     l->node = cnode_hold(node);
     l->rules = cnode_rules_of(node);
     l->reviewed = l->rules->generation;
+    l->process = cnode_process();
     l->fd = fd;
     l->setup_until = WIRE_NEVER;
     l->failed = TACIT_ESTATE; /* until there is a channel */
@@ -229,7 +230,8 @@ void cnode_link_close(struct cnode_link *l, enum tacit_close reason, const char 
                                      sizeof l->out - l->out_end, &len);
         l->out_end += error ? 0 : len;
         l->failed = TACIT_ECLOSED;
-        snprintf(l->why, sizeof l->why, "%s", text);
+        snprintf(l->why, sizeof l->why, "%s",
+                 *text != '\0' ? text : "this program has closed it");
     }
     pthread_mutex_unlock(&l->lock);
     (void)cnode_link_flush_some(l);
@@ -264,6 +266,16 @@ static void part(struct cnode_link *l)
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             n = 1;
     }
+}
+
+void cnode_link_abandon(struct cnode_link *l)
+{
+    if (l == NULL)
+        return;
+    close(l->fd);
+    if (l->handshake != NULL)
+        tacit_wipe(l->handshake, sizeof *l->handshake);
+    tacit_wipe(l->channel, sizeof *l->channel);
 }
 
 void cnode_link_free(struct cnode_link *l)

@@ -65,6 +65,7 @@ struct cnode_input {
 
 struct cnode_link {
     struct cnode *node;
+    unsigned process;                   /* that made it */
     struct cnode_link *next, *previous; /* of the node's */
     struct cnode_rules *rules;          /* that it was made under */
     int fd;
@@ -148,6 +149,13 @@ void cnode_link_explain(struct cnode_link *l, int error);
 
 /* Ends it: with a close, waiting for the peer's end, where it is still up. */
 void cnode_link_free(struct cnode_link *l);
+
+/* In a process that was forked off: closes the descriptor, forgets the keys. NULL is
+ * allowed. */
+void cnode_link_abandon(struct cnode_link *l);
+
+/* context.c: which process this is, of those that were forked off one another. */
+unsigned cnode_process(void);
 
 /* --- write.c */
 

@@ -174,7 +174,9 @@ static int accept_one(struct cnode_listener *s, int64_t deadline, struct cnode_l
         *ret = step_all(s);
         if (*ret != NULL)
             break;
-        error = wire_now_us() >= deadline ? TACIT_ETIMEOUT : wait_once(s, deadline, p);
+        error = atomic_load(&s->closing)    ? TACIT_ECLOSED
+                : wire_now_us() >= deadline ? TACIT_ETIMEOUT
+                                            : wait_once(s, deadline, p);
     }
     free(p);
     if (error)
@@ -247,6 +249,18 @@ int cnode_listen(struct cnode *node, struct cnode_listener **ret_listener)
     }
     *ret_listener = s;
     return TACIT_OK;
+}
+
+void cnode_listener_abandon(struct cnode_listener *s)
+{
+    if (s == NULL)
+        return;
+    for (struct cnode_caller *c = s->callers; c != NULL; c = c->next)
+        cnode_link_abandon(c->link);
+    for (size_t i = 0; i < s->count; i++)
+        close(s->sockets[i]);
+    cnode_place_leave(s);
+    close(s->fd);
 }
 
 void cnode_listener_free(struct cnode_listener *s)

@@ -27,6 +27,7 @@ struct cnode_caller; /* one who is not let in yet */
 struct cnode_listener {
     struct cnode *node;
     struct cnode_rules *rules; /* that say where */
+    atomic_bool closing;       /* whoever waits in it is to go */
     pthread_mutex_t accepting;
     int fd; /* what ei has: readable where there is something to accept */
     size_t count;
@@ -44,6 +45,9 @@ int cnode_accept(struct cnode_listener *s, int64_t deadline,
                  struct cnode_link **ret_link);
 
 void cnode_listener_free(struct cnode_listener *s);
+
+/* In a process that was forked off: closes the descriptors. NULL is allowed. */
+void cnode_listener_abandon(struct cnode_listener *s);
 
 /* --- for listener.c and door.c */
 

@@ -158,7 +158,7 @@ static unsigned review_links(struct cnode *node, unsigned generation)
     unsigned count = 0;
     pthread_mutex_lock(&node->links_lock);
     for (struct cnode_link *l = node->links; l != NULL; l = l->next)
-        count += cut(l, generation);
+        count += l->process == cnode_process() && cut(l, generation);
     pthread_mutex_unlock(&node->links_lock);
     return count;
 }

@@ -7,7 +7,7 @@
  *                 read.c, write.c, greet.c, and answer.c for one that is called
  *     listener.c  who calls, and is not let in yet; door.c: the place at the host's door
  *     rules.c     the configuration in force, and links under one that is new
- *     callbacks.c what ei calls: struct ei_socket_callbacks
+ *     callbacks.c what ei calls: struct ei_socket_callbacks; context.c: on what
  *     node.c      what users call: include/tacit/ei.h
  *
  * Calls channel, policy, ruling, files, socket and door's pure parts, and libei. The

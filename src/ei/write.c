@@ -165,9 +165,12 @@ static int write_all(struct cnode_link *l, struct rest *rest, int64_t deadline)
         if (!error)
             error = flush(l, deadline);
     }
+    /* A time-out is this call's; for all others the link is at its end. */
     if (error == TACIT_ETIMEOUT)
-        return cnode_link_fail(l, error, "time was up in the middle of a message");
-    return error ? cnode_link_fail(l, error, tacit_error_text(error)) : TACIT_OK;
+        (void)cnode_link_fail(l, TACIT_ECLOSED, "time was up in the middle of a message");
+    else if (error)
+        (void)cnode_link_fail(l, error, tacit_error_text(error));
+    return error;
 }
 
 int cnode_link_write(struct cnode_link *l, const struct iovec *iov, int count,

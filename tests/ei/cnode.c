@@ -92,7 +92,8 @@ static const struct command {
     {"sink", 2, do_sink},       {"threads", 3, do_threads}, {"listen", 0, do_listen},
     {"accept", 2, do_accept},   {"reload", 0, do_reload},   {"reloads", 1, do_reloads},
     {"calls", 2, do_calls},     {"poll", 3, do_poll},       {"woken", 2, do_woken},
-    {"await", 1, do_await},
+    {"fork", 2, do_fork},       {"small", 2, do_small},     {"misuse", 0, do_misuse},
+    {"storm", 3, do_storm},     {"await", 1, do_await},
 };
 
 static void run(char *line)

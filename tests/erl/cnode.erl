@@ -31,9 +31,11 @@ fails(Node, Conf) ->
     Line = answer(Pid),
     receive {Pid, {exit_status, 1}} -> Line after ?DEADLINE -> error(still_there) end.
 
-%% A process has the port: the program ends with it, and it with who started it.
+%% tests/sanitize has the C nodes, and nothing else, be of another build. A process has the
+%% port: the program ends with it, and it with who started it.
 open(Conf, Node, Cookie, Exec) ->
-    Program = filename:join([os:getenv("TACIT_BUILD", "build"), "tests", "ei", "cnode"]),
+    Build = os:getenv("TACIT_BUILD", "build"),
+    Program = filename:join([os:getenv("TACIT_CNODE_BUILD", Build), "tests", "ei", "cnode"]),
     [Exe | Args] = Exec ++ [Program, Conf, Node, Cookie],
     Self = self(),
     spawn(fun() ->
