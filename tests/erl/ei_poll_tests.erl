@@ -50,7 +50,7 @@ small(#{host := Host, node := Node}) ->
     [begin
          send(Node, C, 10_000, Burst, fun(_) -> 8 end),
          poll(C, Fd, 10_000)
-     end || Burst <- [7, 300, 10_000]],
+     end || Burst <- [50, 300, 10_000]],
     cnode:stop(C).
 
 mixed(#{host := Host, node := Node}) ->
