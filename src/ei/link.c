@@ -237,13 +237,10 @@ void cnode_link_close(struct cnode_link *l, enum tacit_close reason, const char 
     (void)cnode_link_flush_some(l);
 }
 
-/* What it can still be sent is: but where it does not read, that is cut short, too. */
+/* What the system has of it is still sent; what it has not got rid of is cut short. */
 void cnode_link_wake(struct cnode_link *l)
 {
-    pthread_mutex_lock(&l->lock);
-    bool left = l->out_at < l->out_end;
-    pthread_mutex_unlock(&l->lock);
-    shutdown(l->fd, left ? SHUT_RDWR : SHUT_RD);
+    shutdown(l->fd, SHUT_RDWR);
 }
 
 /*
