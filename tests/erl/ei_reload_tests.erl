@@ -277,6 +277,7 @@ signed_policy(#{node := Node} = World) ->
     sign(Authority, 2, ["[mesh]\nrevoked = ", Fingerprint, "\n"], Dir),
     ?assertEqual("reloaded 1", reload(C)),
     is_cut(C, Link, "the key is revoked"),
+    node_lost(Node, C, "the key is revoked"),
     ok = cnode:called_in_vain(C, Fd, Node),
     sign(Authority, 1, "", Dir),
     says("^failed .*serial 1", reload(C)),

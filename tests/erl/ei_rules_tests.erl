@@ -328,6 +328,7 @@ revoked_there(#{node := Node} = World) ->
     says("^failed eio .*the peer closed: revoked: the key is revoked",
          cnode:call(C, ["receive", Link, ?DEADLINE])),
     cnode:close(C, Link),
+    mesh:wait_until(fun() -> mesh:call(Node, erlang, nodes, [hidden]) =:= [] end),
     no_links(World, C, Fd, "^failed eio .*the peer closed: revoked: the key is revoked",
              "the key is revoked"),
     {ok, _} = mesh:call(Node, tacit, unrevoke, [Name]),
