@@ -52,6 +52,8 @@ patient({timeout, Seconds, Test}) ->
     {timeout, Seconds * mesh:patience(), limited(Test)};
 patient({setup, Setup, Cleanup, Tests}) ->
     {setup, Setup, Cleanup, fun(State) -> patient(given(Tests, State)) end};
+patient({setup, Setup, Tests}) ->
+    {setup, Setup, fun(State) -> patient(given(Tests, State)) end};
 patient({Kind, Tests}) when Kind =:= inorder; Kind =:= inparallel ->
     {Kind, patient(Tests)};
 patient({[Char | _] = Title, Test}) when is_integer(Char) ->
