@@ -2,7 +2,7 @@
 %% commands that come to an end.
 -module(daemon).
 
--export([start/3, stop/1, log/1, command/3, erl_flags/1]).
+-export([start/3, stop/1, log/1, command/3, command/4, erl_flags/1]).
 
 -export_type([daemon/0]).
 
@@ -42,10 +42,15 @@ log(#{log := Log}) ->
     {ok, Bytes} = file:read_file(Log),
     binary_to_list(Bytes).
 
-%% Runs Words on the host to their end, at most eight minutes (a build): status and all they printed.
+%% Runs Words on the host to their end, at most two minutes: status and all they printed.
 -spec command(mesh:host(), [string()], env()) -> {non_neg_integer(), string()}.
 command(Host, Words, Env) ->
-    [Exe | Args] = ["/usr/bin/timeout", "480" | words(Host, Words)],
+    command(Host, Words, Env, 120).
+
+%% At most so many seconds.
+-spec command(mesh:host(), [string()], env(), pos_integer()) -> {non_neg_integer(), string()}.
+command(Host, Words, Env, Seconds) ->
+    [Exe | Args] = ["/usr/bin/timeout", integer_to_list(Seconds) | words(Host, Words)],
     Port = open_port({spawn_executable, Exe},
                      [{args, Args}, {env, env(Host, Env)}, {cd, mesh:dir()}, exit_status,
                       stderr_to_stdout, binary]),

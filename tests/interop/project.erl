@@ -4,6 +4,8 @@
 
 -export([copy/1, run/4, speaks/3, env/1]).
 
+-define(SECONDS, 480). % for a build of the driver, on a busy machine
+
 -type env() :: [{string(), string() | false}].
 
 %% A new directory with the project Name; Tacit's source is tacit/ beside it.
@@ -21,7 +23,7 @@ copy(Name) ->
 -spec run(mesh:host(), file:filename(), [string()], env()) -> string().
 run(Host, Dir, Words, Env) ->
     case daemon:command(Host, ["sh", "-c", "cd \"$0\" && exec \"$@\"", Dir | Words],
-                        env(Host) ++ Env) of
+                        env(Host) ++ Env, ?SECONDS) of
         {0, Text} -> Text;
         Failed -> error({Words, Failed})
     end.
