@@ -289,7 +289,11 @@ pre_nodeup(_Port) ->
 post_nodeup(Port) ->
     Active = tacit_drv:active(Port),
     tacit_log:accepted(get(tacit_peer)),
-    %% What the handshake left on the heap would stay as long as the link: it idles.
+    %% What the handshake left on the heap would stay as long as the link: it idles. The
+    %% first collection still makes a heap that would take all that it found; no later one
+    %% is to put what little there is onto a second heap.
+    _ = erlang:process_flag(fullsweep_after, 0),
+    true = erlang:garbage_collect(),
     true = erlang:garbage_collect(),
     Active.
 
