@@ -137,8 +137,9 @@ static int list(struct ring *r)
             opens += mesh_link_opens(&r->links.at[j], r->marks[i]);
             seals += mesh_link_seals(&r->links.at[j], r->marks[i]);
         }
-        printf("%s  %-5s  made %zu of the links; %zu peers open it, %zu seal with it\n",
-               r->marks[i], i == 0 ? "seals" : "opens", used, opens, seals);
+        printf(
+            "%s  %-5s  made %zu of the links; peers that open it %zu, seal with it %zu\n",
+            r->marks[i], i == 0 ? "seals" : "opens", used, opens, seals);
     }
     return CLI_OK;
 }
