@@ -39,6 +39,7 @@ static int decide_directory(struct conn *c, const uint8_t public_key[NOISE_DHLEN
     if (c->handshake.config.role == NOISE_RESPONDER)
         return rule_on_asker(c->policy->policy, public_key, &c->peer_address, &c->ruling);
     c->ruling.reason = TACIT_CLOSE_REFUSED;
+    c->ruling.known = true; /* by its line: the log says what is wrong with it */
     snprintf(c->ruling.text, sizeof c->ruling.text,
              "the door shows another key than its door-key");
     return memcmp(c->door->door_key, public_key, NOISE_DHLEN) == 0 ? TACIT_OK
