@@ -3,6 +3,8 @@
 
 -include_lib("eunit/include/eunit.hrl").
 
+-define(BAD_CONF, 7).
+
 directory_test_() ->
     [{Title, {timeout, 120, Test}} || {Title, Test} <- tests()].
 
@@ -12,7 +14,8 @@ tests() ->
      {"who has no directory = yes is refused, and both sides say so", fun not_allowed/0},
      {"directory = yes holds to its whole line, at a door and at a node that is its own: from, "
       "direction, expires, and keys that are revoked", fun whole_line/0},
-     {"a key that a node behind the door revoked, or a signed policy, is refused at the door, too",
+     {"a key that a node behind the door revoked, or a signed policy, is refused at the door, too; "
+      "an older policy does not give it back",
       fun revoked_elsewhere/0},
      {"a node that is its own door tells itself, and nobody else", fun own_door/0},
      {"without door-identity whoever asks meets silence", fun no_identity/0},
@@ -161,6 +164,15 @@ revoked_elsewhere() ->
     refused(B, "the key is revoked"),
     ?assertMatch([_ | _], door:events(Door, "reloaded")),
     lists:foreach(fun mesh:stop/1, [Node, NodeB]),
+    %% What was signed before does not come back, wherever it is put.
+    Policy = filename:join(Dir, "main.policy"),
+    ok = file:write_file(Rules, "[group any]\n"),
+    ok = file:delete(Policy),
+    {0, _} = mesh:tacit(["policy", "sign", "--authority", Key, "--serial", "1", Rules, Policy]),
+    _ = file:delete(Policy ++ ".kept"),
+    {refused, ?BAD_CONF, Text} = door:command(Door, 6),
+    ?assertMatch({match, _}, re:run(Text, "serial 1 of .authority main., expected [0-9]+ or above")),
+    refused(B, "the key is revoked"),
     0 = door:stop(Door).
 
 own_door() ->
@@ -169,6 +181,8 @@ own_door() ->
     identify(A),
     know_door(B, A),
     know_peer(A, B, "directory = yes\n"),
+    Asker = foreign:identity(),
+    mesh:append(A, foreign:peer_section("f@127.0.0.9", Asker, "directory = yes")),
     NodeA = mesh:start("a", A),
     NodeB = #{name := NameB} = mesh:start("b", B),
     ?assertEqual({ok, [{"a", Port}]}, mesh:call(NodeB, net_adm, names, ["127.0.0.1"])),
@@ -177,7 +191,17 @@ own_door() ->
     ?assertEqual([], mesh:call(NodeB, tacit_drv, links, [])),
     ?assertEqual([], mesh:call(NodeA, tacit_drv, links, [])),
     ?assertEqual(pong, mesh:call(NodeA, net_adm, ping, [NameB])),
+    long_question(A, {{127, 0, 0, 1}, Port}, Asker),
+    ?assertEqual({0, "a@127.0.0.1"}, names(B, "127.0.0.1")),
     mesh:stop_pair({NodeA, NodeB}).
+
+%% One who may ask, but says more than a question is.
+long_question(Host, Address, Asker) ->
+    {ok, Channel} = foreign:connect(Address, #{mesh_key => foreign:mesh_key(Host),
+                                               identity => Asker, name => "@asker",
+                                               wanted => ""}),
+    {error, _} = foreign:recv_record(foreign:send_record(data, <<50000:32, 1:400000>>, Channel)),
+    foreign:stop(Channel).
 
 no_identity() ->
     A = mesh:host("127.0.0.1"),
@@ -198,6 +222,10 @@ other_key() ->
     Door = door:start(A),
     {1, Text} = names(B, "127.0.0.1"),
     ?assertMatch({match, _}, re:run(Text, "shows another key than its door-key")),
+    NodeB = mesh:start("b", B),
+    ?assertEqual({error, address}, mesh:call(NodeB, net_adm, names, ["127.0.0.1"])),
+    mesh:logged(NodeB, ["name=@127.0.0.1", "shows another key than its door-key"]),
+    mesh:stop(NodeB),
     0 = door:stop(Door).
 
 show() ->

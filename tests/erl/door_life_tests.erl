@@ -78,7 +78,9 @@ directory() ->
     {close, {_, _}, _} = foreign:recv_record(Last),
     {close, {_, "no [peer] line lets this key ask"}, _} = Ask(foreign:identity(), <<1:32, 1>>),
     {error, _} = Ask(Asker, <<1:32, 9>>), % no question
-    ?assertEqual({1, 1}, {door:counter(Door, "directory"),
+    {error, _} = Ask(Asker, <<50000:32, 1:400000>>), % nor is what is much longer
+    {data, <<Length:32, 2, _/binary>>, _} = Ask(Asker, <<1:32, 1>>),
+    ?assertEqual({2, 1}, {door:counter(Door, "directory"),
                           door:counter(Door, "directory_refused")}),
     [ok = socket:close(S) || S <- [A, B]],
     0 = door:stop(Door).

@@ -7,7 +7,10 @@
 -define(NODE, 'f@127.0.0.9').
 -define(COOKIE, "tacittest").
 -define(DONE, 1).
+-define(REFUSED, 2).
 -define(PROTOCOL, 6).
+-define(TOO_BIG, 7).
+-define(MAX_MESSAGE, 262144).
 
 foreign_test_() ->
     {setup, fun start/0, fun stop/1,
@@ -26,6 +29,12 @@ tests() ->
      {"a close of the peer's ends the link, with its reason and text", fun closes/1},
      {"a record of a type that is none ends the link", fun unknown_type/1},
      {"a record without room for a tag ends the link", fun no_tag/1},
+     {"a message of max-message bytes arrives; a longer one ends the link as soon as its length "
+      "is there, and both sides know why", fun max_message/1},
+     {"a message of the distribution handshake over 65535 bytes ends the link at its length",
+      fun long_handshake/1},
+     {"a peer whose line goes while its handshake is under way gets no link",
+      fun line_goes_meanwhile/1},
      {"a peer for whom no version was left cannot go on", fun no_version/1},
      {"a peer cannot go on with a suite that was not chosen", fun other_suite/1},
      {"a peer whose claim is not strictly what the protocol says cannot go on", fun odd_claim/1}].
@@ -36,7 +45,7 @@ suites() ->
 start() ->
     {Listener, Port} = foreign:listen({127, 0, 0, 9}),
     Identity = foreign:identity(),
-    Host = mesh:host("127.0.0.1"),
+    Host = mesh:host("127.0.0.1", #{conf => "max-message = 256K\n"}),
     Endpoint = io_lib:format("endpoint = 127.0.0.9:~b", [Port]),
     mesh:append(Host, foreign:peer_section("*@127.0.0.9", Identity, Endpoint)),
     #{node => mesh:start("a", Host), listener => Listener,
@@ -197,6 +206,46 @@ no_tag(#{node := Node} = World) ->
     wait_for_link(World, []),
     ?assertMatch({ok, #{reason := format}}, mesh:call(Node, tacit, info, [?NODE])),
     foreign:stop(Up).
+
+max_message(#{node := Node} = World) ->
+    Up = link_up(World, #{}),
+    Pid = collector(Node),
+    Most = ?MAX_MESSAGE - byte_size(foreign:message_to(?NAME, foreign_collector, <<>>)),
+    Term = binary:copy(<<"x">>, Most),
+    Message = foreign:message_to(?NAME, foreign_collector, Term),
+    ?assertEqual(?MAX_MESSAGE, byte_size(Message)),
+    Stream = <<?MAX_MESSAGE:32, Message/binary>>,
+    Up2 = send_cut(Stream, [60000, 60000, 60000, 60000], Up),
+    mesh:wait_until(fun() -> mesh:call(Node, erlang, process_info, [Pid, message_queue_len]) =:=
+                                 {message_queue_len, 1} end),
+    ?assertEqual({messages, [Term]}, mesh:call(Node, erlang, process_info, [Pid, messages])),
+    mesh:call(Node, erlang, exit, [Pid, kill]),
+    Up3 = foreign:send_record(data, <<(?MAX_MESSAGE + 1):32>>, Up2),
+    wait_for_link(World, []),
+    ?assertMatch({ok, #{state := down, reason := too_big}},
+                 mesh:call(Node, tacit, info, [?NODE])),
+    ?assertMatch({close, {?TOO_BIG, "a message of 262145 bytes, over " ++ _}}, last_word(Up3)),
+    foreign:stop(Up3).
+
+long_handshake(#{node := Node} = World) ->
+    {ok, Channel} = connect(World, #{}),
+    Channel2 = foreign:send_record(data, <<65536:32>>, Channel),
+    ?assertMatch({close, {?PROTOCOL, _}}, last_word(Channel2)),
+    foreign:stop(Channel2),
+    ?assertEqual([], mesh:call(Node, erlang, nodes, [hidden])).
+
+line_goes_meanwhile(#{node := #{host := #{conf := Conf}} = Node} = World) ->
+    {ok, Text} = file:read_file(Conf),
+    [Without, _] = string:split(Text, "[peer *@127.0.0.9]"),
+    Reload = fun(Conf2) ->
+                     ok = file:write_file(Conf, Conf2),
+                     ?assertMatch({ok, _}, mesh:call(Node, tacit, reload, []))
+             end,
+    {ok, Channel} = connect(World, #{half_way => fun() -> Reload(Without) end}),
+    ?assertMatch({close, {?REFUSED, _}}, last_word(foreign:send_name(?NAME, 0, Channel))),
+    foreign:stop(Channel),
+    ?assertEqual([], mesh:call(Node, erlang, nodes, [hidden])),
+    Reload(Text).
 
 %% What it says behind message 3 is heard by nobody: neither a word nor a link comes back.
 no_version(World) ->
