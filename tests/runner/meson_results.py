@@ -7,6 +7,7 @@ that prints TAP makes one promise a line, any other test one as a whole. What a 
 goes to LOGS/c/SUITE.log.
 
 meson_results.py --list INTRO: the names of the tests.
+meson_results.py --tap SUITE FILE RESULTS: the promises of a suite that printed TAP.
 """
 import json
 import os
@@ -54,23 +55,40 @@ def protocols(intro):
         return {test['name']: test['protocol'] for test in json.load(file)}
 
 
+def append(results, suite, found):
+    """In one piece: other suites write to the file, too."""
+    lines = ''.join('%s\t%s\t%s\n' % (verdict, suite, promise) for verdict, promise in found)
+    with open(results, 'ab', buffering=0) as out:
+        out.write(lines.encode())
+
+
+def tap(suite, log, results):
+    with open(log, encoding='utf-8', errors='replace') as file:
+        text = file.read()
+    found = list(of_tap(text))
+    plan = re.search(r'^1\.\.(\d+)', text, re.M)
+    if plan is None or len(found) != int(plan.group(1)):
+        found.append(('fail', 'it runs to its end'))
+    append(results, suite, found or [('skip', suite)])
+
+
 def main(intro, log, results, logs):
     protocol = protocols(intro)
     with open(log, encoding='utf-8') as file:
         tests = [json.loads(line) for line in file]
     for test in tests:
         test['name'] = test['name'].split(':')[-1]  # newer: after the project's name
-    with open(results, 'a', encoding='utf-8') as out:
-        for test in tests:
-            suite = 'c/' + test['name']
-            for verdict, promise in promises(test, protocol.get(test['name']) == 'tap'):
-                print(verdict, suite, promise, sep='\t', file=out)
-            path = os.path.join(logs, suite + '.log')
-            with open(path, 'w', encoding='utf-8', errors='replace') as file:
-                file.write(test.get('stdout', '') + test.get('stderr', ''))
+    for test in tests:
+        suite = 'c/' + test['name']
+        append(results, suite, promises(test, protocol.get(test['name']) == 'tap'))
+        path = os.path.join(logs, suite + '.log')
+        with open(path, 'w', encoding='utf-8', errors='replace') as file:
+            file.write(test.get('stdout', '') + test.get('stderr', ''))
 
 
 if sys.argv[1] == '--list':
     print(*protocols(sys.argv[2]))
+elif sys.argv[1] == '--tap':
+    tap(*sys.argv[2:])
 else:
     main(*sys.argv[1:])
