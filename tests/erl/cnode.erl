@@ -31,8 +31,8 @@ fails(Node, Conf) ->
     Line = answer(Pid),
     receive {Pid, {exit_status, 1}} -> Line after ?DEADLINE -> error(still_there) end.
 
-%% tests/sanitize has the C nodes, and nothing else, be of another build. A process has the
-%% port: the program ends with it, and it with who started it.
+%% TACIT_CNODE_BUILD: the C nodes, and nothing else, are of another build, such as one under
+%% ThreadSanitizer that tests/sanitize has left. A process has the port: the program ends with it, and it with who started it.
 open(Conf, Node, Cookie, Exec) ->
     Build = os:getenv("TACIT_BUILD", "build"),
     Program = filename:join([os:getenv("TACIT_CNODE_BUILD", Build), "tests", "ei", "cnode"]),
