@@ -127,10 +127,8 @@ message(#{hosts := [A, B]}) ->
     ctl(A, ["register", "bob", "localhost", "secret"]),
     Alice = client(A, "alice"),
     Bob = client(B, "bob"),
-    say(Alice, "bob", "are you there, behind the wire?"),
-    hear(Bob, "are you there, behind the wire?"),
-    say(Bob, "alice", "I am."),
-    hear(Alice, "I am."),
+    tell(Alice, "bob", Bob, "are you there, behind the wire?"),
+    tell(Bob, "alice", Alice, "I am."),
     [ok = gen_tcp:close(Socket) || Socket <- [Alice, Bob]].
 
 come_back(#{hosts := [A, B], servers := [_, Server]} = World) ->
@@ -150,8 +148,7 @@ message_again(A, B) ->
     Bob = client(B, "bob"),
     mesh:wait_until(fun() -> string:find(ctl(A, ["list_cluster"]), node_name(B)) =/= nomatch end,
                     ?DEADLINE),
-    say(Alice, "bob", "back again?"),
-    hear(Bob, "back again?").
+    tell(Alice, "bob", Bob, "back again?").
 
 %% --- XMPP, as much as it takes -------------------------------------------------------------
 
@@ -169,21 +166,24 @@ stream(Socket) ->
     ask(Socket, "<stream:stream to='localhost' version='1.0' xmlns='jabber:client' "
         "xmlns:stream='http://etherx.jabber.org/streams'>", "</stream:features>").
 
-say(Socket, To, Text) ->
-    ok = gen_tcp:send(Socket, ["<message type='chat' to='", To, "@localhost'><body>", Text,
-                               "</body></message>"]).
+%% Said again until it is heard: a server learns a little later who has come to the other.
+tell(From, Name, To, Text) ->
+    mesh:wait_until(fun() ->
+                            ok = gen_tcp:send(From, ["<message type='chat' to='", Name,
+                                                     "@localhost'><body>", Text,
+                                                     "</body></message>"]),
+                            heard(To, Text, "", 1000)
+                    end).
 
 ask(Socket, Text, Answer) ->
     ok = gen_tcp:send(Socket, Text),
-    hear(Socket, Answer).
+    ?assert(heard(Socket, Answer, "", ?DEADLINE)).
 
-hear(Socket, Text) -> hear(Socket, Text, "").
-
-hear(Socket, Text, Heard) ->
-    case string:find(Heard, Text) of
-        nomatch ->
-            {ok, More} = gen_tcp:recv(Socket, 0, ?DEADLINE),
-            hear(Socket, Text, Heard ++ binary_to_list(More));
-        _ ->
-            ok
+heard(Socket, Text, Before, Timeout) ->
+    case gen_tcp:recv(Socket, 0, Timeout) of
+        {ok, Bytes} ->
+            Heard = Before ++ binary_to_list(Bytes),
+            string:find(Heard, Text) =/= nomatch orelse heard(Socket, Text, Heard, Timeout);
+        {error, timeout} ->
+            false
     end.
