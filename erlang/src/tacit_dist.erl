@@ -129,7 +129,7 @@ controller(Kernel, Port) ->
 accept_connection(AcceptPid, {tacit, Port, Name, Dynamic}, MyNode, Allowed, SetupTime) ->
     spawn_opt(?MODULE, do_accept,
               [self(), AcceptPid, Port, Name, Dynamic, MyNode, Allowed, SetupTime],
-              dist_util:net_ticker_spawn_options());
+              spawn_options());
 accept_connection(AcceptPid, Socket, MyNode, Allowed, SetupTime) ->
     Plain = tacit_boot:plain_allowed(Allowed),
     (tacit_boot:plain_module()):accept_connection(AcceptPid, Socket, MyNode, Plain, SetupTime).
@@ -156,7 +156,12 @@ allowed(_Name, Allowed) -> Allowed. % recv/3 holds the peer to its name
 -spec setup(node(), term(), node(), longnames | shortnames, non_neg_integer()) -> pid().
 setup(Node, Type, MyNode, LongOrShortNames, SetupTime) ->
     spawn_opt(?MODULE, do_setup, [self(), Node, Type, MyNode, LongOrShortNames, SetupTime],
-              dist_util:net_ticker_spawn_options()).
+              spawn_options()).
+
+%% What little a link's process has is not to be put onto a second heap, unless the
+%% kernel's configuration says otherwise: the last one counts.
+spawn_options() ->
+    [{fullsweep_after, 0} | dist_util:net_ticker_spawn_options()].
 
 -spec do_setup(pid(), node(), term(), node(), longnames | shortnames,
                non_neg_integer()) -> no_return().
@@ -290,9 +295,7 @@ post_nodeup(Port) ->
     Active = tacit_drv:active(Port),
     tacit_log:accepted(get(tacit_peer)),
     %% What the handshake left on the heap would stay as long as the link: it idles. The
-    %% first collection still makes a heap that would take all that it found; no later one
-    %% is to put what little there is onto a second heap.
-    _ = erlang:process_flag(fullsweep_after, 0),
+    %% first collection still makes a heap that would take all that it found.
     true = erlang:garbage_collect(),
     true = erlang:garbage_collect(),
     Active.

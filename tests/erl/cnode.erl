@@ -49,9 +49,16 @@ relay(Port, To) ->
     receive
         {Port, What} -> To ! {self(), What}, relay(Port, To);
         {command, From, Bytes} -> true = port_command(Port, Bytes), relay(Port, From);
-        stop -> true = port_close(Port);
+        stop -> close_port(Port, erlang:port_info(Port, os_pid));
         {'DOWN', _, process, _, _} -> ok
     end.
+
+%% The program is gone afterwards, and what it listened on.
+close_port(_, undefined) -> ok;
+close_port(Port, {os_pid, Process}) ->
+    true = port_close(Port),
+    Proc = "/proc/" ++ integer_to_list(Process),
+    mesh:wait_until(fun() -> not filelib:is_dir(Proc) end, ?DEADLINE).
 
 %% A command and its arguments: the line that it answers.
 -spec call(cnode(), [iodata() | atom() | integer()]) -> string().
@@ -72,8 +79,9 @@ answer(Pid) ->
 %% Its input ends, and with it the program.
 -spec stop(cnode()) -> ok.
 stop(#{pid := Pid}) ->
+    Ref = monitor(process, Pid),
     Pid ! stop,
-    ok.
+    receive {'DOWN', Ref, process, Pid, _} -> ok end.
 
 %% --- links -----------------------------------------------------------------------------------
 
