@@ -152,9 +152,19 @@ frames(<<Size:16, Body:Size/binary, Rest/binary>>, Direction, Other, C) ->
 frames(Rest, Direction, _Other, #{rest := Rests} = C) ->
     {go_on, C#{rest => Rests#{Direction => Rest}}}.
 
+%% A socket closed before all was read from it resets the connection: that is no fin.
 close(Sockets, How) ->
     [begin
          How =:= rst andalso inet:setopts(S, [{linger, {true, 0}}]),
-         gen_tcp:close(S)
+         How =:= fin andalso gen_tcp:shutdown(S, write),
+         How =:= fin orelse gen_tcp:close(S)
      end || S <- maps:keys(Sockets)],
+    [drain(S) || S <- maps:keys(Sockets), How =:= fin],
     ok.
+
+drain(S) ->
+    _ = inet:setopts(S, [{active, false}]),
+    case gen_tcp:recv(S, 0, 10000) of
+        {ok, _} -> drain(S);
+        {error, _} -> gen_tcp:close(S)
+    end.
