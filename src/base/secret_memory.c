@@ -89,6 +89,15 @@ static void slab_free(struct slab *s)
     sodium_free(s);
 }
 
+/* One with a free cell of the size. */
+static struct slab *find_open(size_t cell_size, const struct slab *but)
+{
+    struct slab *s = open_slabs;
+    while (s != NULL && (s == but || s->cell_size != cell_size))
+        s = s->next;
+    return s;
+}
+
 static struct cell *take_cell(struct slab *s)
 {
     struct cell *c = s->free;
@@ -112,7 +121,8 @@ static void give_back(struct cell *c)
     s->free = c;
     s->used--;
     ASAN_POISON_MEMORY_REGION(c, s->cell_size);
-    if (s->used == 0)
+    /* One stays: strangers who come and go must not have pages mapped and locked anew. */
+    if (s->used == 0 && find_open(s->cell_size, s) != NULL)
         slab_free(s);
 }
 
@@ -122,9 +132,7 @@ void *tacit_secret_alloc(size_t size)
         return NULL;
     size_t cell_size = sizeof(struct cell) + ((size + LINE - 1) & ~(size_t)(LINE - 1));
     pthread_mutex_lock(&lock);
-    struct slab *s = open_slabs;
-    while (s != NULL && s->cell_size != cell_size)
-        s = s->next;
+    struct slab *s = find_open(cell_size, NULL);
     if (s == NULL)
         s = slab_new(cell_size);
     struct cell *c = s == NULL ? NULL : take_cell(s);
@@ -138,5 +146,17 @@ void tacit_secret_free(void *secret)
         return;
     pthread_mutex_lock(&lock);
     give_back((struct cell *)secret - 1);
+    pthread_mutex_unlock(&lock);
+}
+
+/* The driver is unloaded, or the program ends. */
+__attribute__((destructor)) static void free_slabs(void)
+{
+    pthread_mutex_lock(&lock);
+    for (struct slab *s = open_slabs, *next; s != NULL; s = next) {
+        next = s->next;
+        if (s->used == 0)
+            slab_free(s);
+    }
     pthread_mutex_unlock(&lock);
 }

@@ -146,9 +146,14 @@ void __wrap_free(void *memory)
     __real_free(memory);
 }
 
+/* The slabs of tacit_secret_alloc are not counted: one stays for what comes next. */
+static bool for_slabs;
+
 void *__wrap_sodium_malloc(size_t size)
 {
-    return fault_now() ? NULL : added(__real_sodium_malloc(size));
+    if (fault_now())
+        return NULL;
+    return for_slabs ? __real_sodium_malloc(size) : added(__real_sodium_malloc(size));
 }
 
 void *__wrap_sodium_allocarray(size_t count, size_t size)
@@ -165,7 +170,12 @@ void __wrap_sodium_free(void *memory)
 /* Most of them find room beside another, and call none of the above. */
 void *__wrap_tacit_secret_alloc(size_t size)
 {
-    return fault_now() ? NULL : added(__real_tacit_secret_alloc(size));
+    if (fault_now())
+        return NULL;
+    for_slabs = true;
+    void *memory = __real_tacit_secret_alloc(size);
+    for_slabs = false;
+    return added(memory);
 }
 
 void __wrap_tacit_secret_free(void *memory)
