@@ -19,7 +19,7 @@ otp_test_() ->
 of_a_pair() ->
     [{"monitor_nodes tells of both sides' links, with type and reason: disconnect, "
       "connection_closed", fun nodedown_reasons/2},
-     {"monitor_node/2 fires once for each time it was asked for", fun monitor_node/2},
+     {"monitor_node/2 fires once for each time it was asked for", fun each_monitor/2},
      {"connect_node is true for oneself, false for who cannot be there", fun connect_node/2},
      {"a cookie for one node alone is used both ways; a wrong one is pang", fun cookies/2},
      {"processes that send, link, monitor and exit to a node that hangs go on once it is given up",
@@ -87,7 +87,7 @@ seen(Node, Watcher, Count) ->
     mesh:wait_until(fun() -> length(mesh:on(Node, Ask)) >= Count end),
     mesh:on(Node, Ask).
 
-monitor_node(A, #{name := NameB} = B) ->
+each_monitor(A, #{name := NameB} = B) ->
     connect(A, B),
     Watcher = mesh:on(A, fun() -> spawn(fun() ->
                                                 [erlang:monitor_node(NameB, true) || _ <- [1, 2, 3]],

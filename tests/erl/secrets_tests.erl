@@ -167,7 +167,7 @@ crash(#{node := Node, secrets := Secrets, dump := Dump} = World) ->
                                     [fun(_) -> erlang:send({somebody, ?NODE}, <<0:8000>>) end,
                                      lists:seq(1, 1000000)]]),
     Traffic = lists:foldl(fun(_, C) -> talk(World, C) end, Up, lists:seq(1, 3)),
-    catch mesh:call(Node, erlang, halt, ["it crashes"]),
+    try mesh:call(Node, erlang, halt, ["it crashes"]) catch _:_ -> it_is_gone end,
     mesh:wait_until(fun() -> not mesh:runs(Node) end, ?DEADLINE),
     foreign:stop(Traffic),
     {ok, Text} = file:read_file(Dump),
