@@ -94,7 +94,9 @@ rotation() ->
 only_the_new(A, B, Old) ->
     true = mesh:call(A, erlang, disconnect_node, [?B]),
     mesh:wait_until(fun() -> mesh:call(A, net_adm, ping, [?B]) =:= pong end),
-    {ok, #{mesh_key := Used}} = mesh:call(B, tacit, info, [?A]),
+    Seen = fun() -> mesh:call(B, tacit, info, [?A]) end,
+    mesh:wait_until(fun() -> {ok, #{state := State}} = Seen(), State =:= up end),
+    {ok, #{mesh_key := Used}} = Seen(),
     ?assertNotEqual(list_to_binary(Old), Used).
 
 %% Numbered messages from a process on A to one on Other.
