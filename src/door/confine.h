@@ -12,6 +12,10 @@
  * seems not to have them. EPERM would be taken for an answer. What nothing in the daemon
  * or below it ever calls, and whoever has taken it over would (execve, ptrace...), ends
  * it at once: its links go on, and the service manager starts a fresh one.
+ *
+ * io_uring is refused from the beginning, before the lists are complete: what a ring
+ * does, no filter sees, so there must be none; and a library that had made one (libuv
+ * 1.50 does, for each loop) would not expect that it stops working.
  */
 #ifndef TACIT_DOOR_CONFINE_H
 #define TACIT_DOOR_CONFINE_H
@@ -22,6 +26,7 @@
 struct confine {
     int ruleset; /* Landlock's; -1: this kernel has none */
     int version; /* of its interface; 0: none */
+    bool calls;  /* there is no io_uring: the filter of system calls may follow */
 };
 
 /* How far it came. */
@@ -30,8 +35,11 @@ struct confined {
     int files;  /* the version of Landlock's interface that is; 0: none */
 };
 
-/* A confinement that lets nothing yet; the others add to it. */
-void confine_begin(struct confine *c);
+/*
+ * A confinement that lets nothing yet; the others add to it. Before any loop of libuv's.
+ * wanted: false: none is to come of it.
+ */
+void confine_begin(struct confine *c, bool wanted);
 
 /* Files beside path, and in folders there, may be read from now on; later ones, too. */
 void confine_may_read(struct confine *c, const char *path);
@@ -43,6 +51,7 @@ void confine_may_bind(struct confine *c, const char *path);
 struct confined confine_end(struct confine *c);
 
 /* seccomp.c: false where the kernel, or the build, has no such filters. */
+bool confine_rings(void);
 bool confine_calls(void);
 
 #endif

@@ -171,7 +171,7 @@ static int run(const struct options *o)
     door.started = wall_clock();
     if (helper_start(&fault) != TACIT_OK)
         return fail(&fault);
-    confine_begin(&door.confine);
+    confine_begin(&door.confine, !o->unconfined);
     if (uv_loop_init(&door.loop) != 0)
         return EXIT_FAILURE;
     reserve();

@@ -44,7 +44,7 @@ static int confined_to_folder(int (*attempt)(void), bool needs_files)
     if (pid == 0) {
         struct confine c;
         struct confined done;
-        confine_begin(&c);
+        confine_begin(&c, true);
         confine_may_read(&c, inside);
         confine_may_bind(&c, inside);
         done = confine_end(&c);
@@ -182,6 +182,23 @@ static int call_from_the_future(void)
     return verdict(syscall(100000) == -1 && errno == ENOSYS);
 }
 
+/* As libuv does it: what it gets is a descriptor, or an error. */
+static int refused_ring(void)
+{
+    struct {
+        uint32_t fields[30];
+    } params = {{0}};
+    return verdict(syscall(SYS_io_uring_setup, 4, &params) == -1 && errno == ENOSYS);
+}
+
+/* Before the confinement is complete, while the libraries are started. */
+static int refused_ring_at_the_start(void)
+{
+    struct confine c;
+    confine_begin(&c, true);
+    return refused_ring();
+}
+
 static int read_outside(void)
 {
     return verdict(open(outside, O_RDONLY) >= 0 || open("/etc/shadow", O_RDONLY) >= 0 ||
@@ -285,6 +302,17 @@ static void a_call_that_nobody_knows_is_told_not_to_exist(void **state)
     can(call_from_the_future);
 }
 
+static void a_library_is_told_from_the_start_that_there_is_no_io_uring(void **state)
+{
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(refused_ring_at_the_start());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_status(status, CAN);
+    can(refused_ring);
+}
+
 static void its_work_goes_on(void **state)
 {
     can(its_work);
@@ -331,7 +359,7 @@ static int probe(void)
     pid_t pid = fork();
     if (pid == 0) {
         struct confine c;
-        confine_begin(&c);
+        confine_begin(&c, true);
         struct confined done = confine_end(&c);
         _exit(!done.calls ? NO_CALLS : done.files == 0 ? NO_FILES : CAN);
     }
@@ -356,6 +384,7 @@ int main(void)
         cmocka_unit_test(it_reads_no_file_but_those_of_its_folders),
         cmocka_unit_test(it_makes_and_removes_sockets_in_its_folder_only),
         cmocka_unit_test(a_call_that_nobody_knows_is_told_not_to_exist),
+        cmocka_unit_test(a_library_is_told_from_the_start_that_there_is_no_io_uring),
         cmocka_unit_test(its_work_goes_on),
     };
     return cmocka_run_group_tests_name("confine", tests, make_folder, remove_folder);
