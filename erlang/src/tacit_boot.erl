@@ -7,7 +7,7 @@
 
 -include_lib("kernel/include/net_address.hrl").
 
--export([start/1, configuration/0, guard/1, end_net_kernel/0]).
+-export([start/1, listens/0, configuration/0, guard/1, end_net_kernel/0]).
 -export([family/0, plain_module/0, plain_allowed/1, cut_plain/0]).
 
 %% OTP's plain carriers that may stand beside Tacit, and their address family.
@@ -27,7 +27,13 @@ start(Listens) ->
         {ok, Fingerprints} -> tacit_drv:revoked(Fingerprints);
         {error, Text} -> throw({tacit, Text})
     end,
+    persistent_term:put({?MODULE, listens}, Listens),
     tacit_control:started().
+
+%% Whether this node can be reached.
+-spec listens() -> boolean().
+listens() ->
+    persistent_term:get({?MODULE, listens}, true).
 
 must(ok) -> ok;
 must({error, Text}) -> throw({tacit, Text}).
@@ -71,7 +77,7 @@ fail(Text) ->
 %% To whoever called net_kernel:start/2 every failure is `nodistribution'. With a plain
 %% carrier already up net_kernel would go on without us, in plain text.
 fail_later(Text) ->
-    logger:error("tacit: ~ts", [Text]),
+    tacit_logger:error("tacit: ~ts", [Text]),
     case carriers() of
         ["tacit"] -> {error, {tacit, Text}};
         _ -> end_net_kernel()
@@ -176,7 +182,8 @@ plain_entry(Name, Allowed) ->
 cut_plain() ->
     {ok, Nodes} = net_kernel:nodes_info(),
     [begin
-         logger:warning("tacit: plain link cut name=~ts: no [plain] line allows it", [Node]),
+         tacit_logger:warning("tacit: plain link cut name=~ts: no [plain] line allows it",
+                              [Node]),
          true = erlang:disconnect_node(Node),
          atom_to_binary(Node)
      end || {Node, Info} <- Nodes, carriers() =/= ["tacit"],

@@ -170,10 +170,12 @@ take_policy(Node, Text, #state{policies = Policies} = State) ->
 reload_policy(From, Text, #state{revoked = Revoked} = State) ->
     case reload(Revoked, Text, State) of
         {ok, Cut, Next} ->
-            logger:notice("tacit: policy from ~ts: reloaded, ~b links cut", [From, length(Cut)]),
+            tacit_logger:notice("tacit: policy from ~ts: reloaded, ~b links cut",
+                                [From, length(Cut)]),
             Next;
         {error, Why} ->
-            logger:error("tacit: policy from ~ts: nothing was changed: ~ts", [From, Why]),
+            tacit_logger:error("tacit: policy from ~ts: nothing was changed: ~ts",
+                               [From, Why]),
             tacit_policy:keep(),
             State
     end.
@@ -233,8 +235,8 @@ set_revoked(Revoked, #state{conf = Conf} = State) ->
     Lasts = case tacit_revoked:write(Conf, Revoked) of
                 ok -> true;
                 {error, Text} ->
-                    logger:error("tacit: ~ts: what is revoked is so until this node starts anew",
-                                 [Text]),
+                    tacit_logger:error("tacit: ~ts: what is revoked is so until this node "
+                                       "starts anew", [Text]),
                     false
             end,
     {Lasts, State#state{revoked = Revoked}}.

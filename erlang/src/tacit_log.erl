@@ -11,25 +11,28 @@
 -type who() :: #{direction := in | out, name := iodata(), fingerprint := iodata(),
                  address := iodata(), line := iodata()}.
 
-%% Where logger itself makes a message of it: many links at once do not wait for one another.
+%% Made a text of where it is written: the link does not wait for it.
 -define(FIELDS, "name=~ts fingerprint=~ts address=~ts line=~ts").
 
-%% The link is up: the channel and the distribution handshake are done.
+%% The link is up: the channel and the distribution handshake are done. To a node that does
+%% not listen, a command's, it is no news: what the command prints is for its caller.
 -spec accepted(who()) -> ok.
 accepted(#{direction := Direction} = Who) ->
-    logger:notice("tacit: link accepted direction=~s " ?FIELDS, [Direction | fields(Who)]).
+    Level = case tacit_boot:listens() of true -> notice; false -> info end,
+    tacit_logger:say(Level, "tacit: link accepted direction=~s " ?FIELDS,
+                     [Direction | fields(Who)]).
 
 %% A peer that we refused (in), or that we did not reach or that refused us (out).
 -spec refused(who(), atom(), iodata()) -> ok.
 refused(#{direction := Direction} = Who, Reason, Text) ->
-    logger:warning("tacit: link refused direction=~s reason=~s " ?FIELDS ": ~ts",
-                   [Direction, Reason | fields(Who)] ++ [Text]).
+    tacit_logger:warning("tacit: link refused direction=~s reason=~s " ?FIELDS ": ~ts",
+                         [Direction, Reason | fields(Who)] ++ [Text]).
 
 %% A live link that the rules do not allow any more.
 -spec cut(who(), iodata()) -> ok.
 cut(#{direction := Direction} = Who, Text) ->
-    logger:warning("tacit: link cut direction=~s " ?FIELDS ": ~ts",
-                   [Direction | fields(Who)] ++ [Text]).
+    tacit_logger:warning("tacit: link cut direction=~s " ?FIELDS ": ~ts",
+                         [Direction | fields(Who)] ++ [Text]).
 
 fields(#{name := Name, fingerprint := Fingerprint, address := Address, line := Line}) ->
     [dash(Text) || Text <- [Name, Fingerprint, Address, Line]].
@@ -60,6 +63,6 @@ lost_handshake(Who, Reason, Text) ->
 %% The door has taken the node's name again, or is not there: new links wait for it.
 -spec door(registered | lost | refused, binary()) -> ok.
 door(registered, Text) ->
-    logger:notice("tacit: registered with the door at ~ts", [Text]);
+    tacit_logger:notice("tacit: registered with the door at ~ts", [Text]);
 door(What, Text) ->
-    logger:warning("tacit: door ~s: ~ts", [What, Text]).
+    tacit_logger:warning("tacit: door ~s: ~ts", [What, Text]).

@@ -97,8 +97,8 @@ keep(#{kept := Kept, text := Text}) ->
             case write(Kept, Text) of
                 ok -> ok;
                 {error, Reason} ->
-                    logger:error("tacit: ~ts: ~ts: the policy is in force until this node "
-                                 "starts anew", [Kept, file:format_error(Reason)])
+                    tacit_logger:error("tacit: ~ts: ~ts: the policy is in force until this "
+                                       "node starts anew", [Kept, file:format_error(Reason)])
             end
     end.
 
@@ -135,7 +135,8 @@ log(#policies{told = Told} = State) ->
                 #{file := File, serial := Serial, fresh_until := Until} <- Policies,
                 is_integer(Until), Until =< Now],
     All = Notices ++ [iolist_to_binary(S) || S <- Stale],
-    lists:foreach(fun(Text) -> logger:warning("tacit: policy: ~ts", [Text]) end, All -- Told),
+    lists:foreach(fun(Text) -> tacit_logger:warning("tacit: policy: ~ts", [Text]) end,
+                  All -- Told),
     State#policies{told = All}.
 
 %% --- other nodes -----------------------------------------------------------------------------
@@ -220,7 +221,7 @@ again(#policies{asked = Asked} = State) ->
 alarm(Node, Serial, #policies{told = Told} = State) ->
     Text = iolist_to_binary(io_lib:format("~ts has other rules under serial ~b than this node",
                                           [Node, Serial])),
-    lists:member(Text, Told) orelse logger:error("tacit: policy: ~ts", [Text]),
+    lists:member(Text, Told) orelse tacit_logger:error("tacit: policy: ~ts", [Text]),
     State#policies{told = [Text | Told -- [Text]]}.
 
 %% Whether a text that a peer sent is to be tried.

@@ -20,8 +20,8 @@ start_link(Conf) ->
             ok = gen_tcp:controlling_process(Socket, Pid),
             {ok, Pid};
         {error, Reason} ->
-            logger:warning("tacit: ~ts: no control socket, 'tacit reload' does not reach "
-                           "this node: ~ts", [Dir, reason(Reason)]),
+            tacit_logger:warning("tacit: ~ts: no control socket, 'tacit reload' does not "
+                                 "reach this node: ~ts", [Dir, reason(Reason)]),
             ignore
     end.
 

@@ -17,4 +17,5 @@ start_link() ->
 -spec init([]) -> {ok, {supervisor:sup_flags(), [supervisor:child_spec()]}}.
 init([]) ->
     {ok, {#{strategy => one_for_one, intensity => 5, period => 60},
-          [#{id => tacit_control, start => {tacit_control, start_link, []}}]}}.
+          [#{id => tacit_logger, start => {tacit_logger, start_link, []}, shutdown => 1000},
+           #{id => tacit_control, start => {tacit_control, start_link, []}}]}}.
