@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "policy/signed.h"
+#include "socket/socket.h"
 
 /* Those that the door listens on. */
 static size_t print_interfaces(const struct tacit_policy *policy)
@@ -12,8 +13,11 @@ static size_t print_interfaces(const struct tacit_policy *policy)
     const struct tacit_interface *interfaces;
     size_t count = tacit_policy_interfaces(policy, &interfaces);
     for (size_t i = 0; i < count; i++)
-        printf("listen       %s:%u  (interface)\n", interfaces[i].name,
-               interfaces[i].port);
+        printf("listen       %s:%u  (%s)\n", interfaces[i].name, interfaces[i].port,
+               socket_interface_is_up(interfaces[i].name)
+                   ? "interface"
+                   : "no such interface, or without an address: nothing listens there "
+                     "until it has one");
     return count;
 }
 

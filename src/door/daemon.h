@@ -53,15 +53,31 @@ enum {
 
 /* --- listen.c, interfaces.c ------------------------------------------------------- */
 
-/* Listens where the policy says, and nowhere else. first: a failure is one for good. */
-int listen_apply(bool first, struct tacit_fault *fault);
+/*
+ * Listens where the policy says, and nowhere else. At the start a failure is one for
+ * good. At a reload one of the file's own addresses is an error, and the caller goes back
+ * to the policy before. An interface's, and all later on, are tried again: no error.
+ */
+enum listen_when {
+    LISTEN_START,
+    LISTEN_RELOAD,
+    LISTEN_LATER,
+};
+int listen_apply(enum listen_when when, struct tacit_fault *fault);
 /* The addresses listened on, as text; how many. */
 size_t listen_addresses(char (*ret_texts)[TACIT_ADDRESS_TEXT], size_t max);
 void listen_stop(void);
 void listen_close(void);
 
-/* The addresses of the policy and of its interfaces, with their ports. */
-size_t interfaces_addresses(struct tacit_address *ret, size_t max);
+/*
+ * The addresses of the policy and of its interfaces, with their ports: at most *count, as
+ * many as it then says; the first *ret_own are the policy's. TACIT_ESYSTEM: those of the
+ * interfaces cannot be had now, and are not among them.
+ */
+int interfaces_addresses(struct tacit_address *ret, size_t *count, size_t *ret_own,
+                         struct tacit_fault *fault);
+/* The interfaces that have no address now. */
+size_t interfaces_absent(const struct tacit_interface **ret_interfaces);
 /* Calls listen_apply whenever an interface's addresses change. */
 void interfaces_watch(void);
 void interfaces_stop(void);

@@ -1,7 +1,9 @@
 /* Which addresses to listen on: those of tacit.conf, and those that its interfaces have.
  */
+#include <errno.h>
 #include <ifaddrs.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #ifdef __linux__
@@ -40,30 +42,76 @@ static size_t add_interface(const struct tacit_interface *interface,
     return at;
 }
 
-size_t interfaces_addresses(struct tacit_address *ret, size_t max)
+/* --- those that are not there ------------------------------------------------------ */
+
+static struct tacit_interface absent[TACIT_LISTEN_MAX];
+static size_t absent_count;
+
+static bool is_among(const struct tacit_interface *interface,
+                     const struct tacit_interface *of, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (of[i].port == interface->port && strcmp(of[i].name, interface->name) == 0)
+            return true;
+    return false;
+}
+
+/* Each is told once: it may come yet, as a tunnel's does, or be a slip of the pen. */
+static void tell_absent(const struct tacit_interface *now, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!is_among(&now[i], absent, absent_count))
+            log_event(
+                "interface_absent",
+                "interface=%s:%u text=\"no such interface, or it is down, or has no "
+                "address: nothing listens there until it has one\"",
+                now[i].name, now[i].port);
+    memcpy(absent, now, count * sizeof *now);
+    absent_count = count;
+}
+
+size_t interfaces_absent(const struct tacit_interface **ret_interfaces)
+{
+    *ret_interfaces = absent;
+    return absent_count;
+}
+
+int interfaces_addresses(struct tacit_address *ret, size_t *count, size_t *ret_own,
+                         struct tacit_fault *fault)
 {
     const struct tacit_address *listen;
     const struct tacit_interface *interfaces;
+    struct tacit_interface missing[TACIT_LISTEN_MAX];
     struct ifaddrs *all = NULL;
-    size_t at = tacit_policy_listen(door.policy, &listen);
-    size_t count = tacit_policy_interfaces(door.policy, &interfaces);
+    size_t max = *count, at = tacit_policy_listen(door.policy, &listen), missed = 0;
+    size_t names = tacit_policy_interfaces(door.policy, &interfaces);
     memset(ret, 0, max * sizeof *ret);
     at = at > max ? max : at;
     memcpy(ret, listen, at * sizeof *ret);
-    if (count > 0 && getifaddrs(&all) != 0)
-        return at;
-    for (size_t i = 0; i < count; i++)
+    *ret_own = *count = at;
+    if (names > 0 && getifaddrs(&all) != 0) {
+        snprintf(fault->text, sizeof fault->text, "%s: the interfaces' addresses: %s",
+                 tacit_policy_path(door.policy), strerror(errno));
+        return TACIT_ESYSTEM;
+    }
+    for (size_t i = 0; i < names; i++) {
+        size_t before = at;
         at = add_interface(&interfaces[i], all, ret, at, max);
+        if (at == before && missed < TACIT_LISTEN_MAX)
+            missing[missed++] = interfaces[i];
+    }
     if (all != NULL)
         freeifaddrs(all);
-    return at;
+    tell_absent(missing, missed);
+    *count = at;
+    return TACIT_OK;
 }
 
 static void on_timer(uv_timer_t *t)
 {
     struct tacit_fault fault;
     (void)t;
-    listen_apply(false, &fault);
+    listen_apply(LISTEN_LATER, &fault);
     if (!has_events)
         uv_timer_start(&timer, on_timer, POLL_MS, 0);
 }

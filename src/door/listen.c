@@ -22,10 +22,12 @@ static int open_one(const struct tacit_address *address, struct tacit_fault *fau
     if (fd < 0)
         fd = socket_listen(address);
     struct listening *l = fd < 0 ? NULL : listening_new(fd, public_accept);
+    int error = errno;
     tacit_address_to_text(address, text);
     if (l == NULL) {
         snprintf(fault->text, sizeof fault->text, "%s: [host] listen = %s: %s",
-                 tacit_policy_path(door.policy), text, strerror(errno));
+                 tacit_policy_path(door.policy), text, strerror(error));
+        errno = error;
         return TACIT_ESYSTEM;
     }
     l->address = *address;
@@ -52,6 +54,14 @@ static void close_unwanted(void)
     }
 }
 
+static bool all_open(const struct tacit_address *addresses, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (find(&addresses[i]) == NULL)
+            return false;
+    return true;
+}
+
 /* Each address that could not be listened on is tried again, and told of once. */
 static uv_timer_t retry;
 static bool retry_made, retry_told;
@@ -60,7 +70,7 @@ static void on_retry(uv_timer_t *timer)
 {
     struct tacit_fault fault;
     (void)timer;
-    listen_apply(false, &fault);
+    listen_apply(LISTEN_LATER, &fault);
 }
 
 static void retry_later(const struct tacit_fault *fault)
@@ -75,26 +85,55 @@ static void retry_later(const struct tacit_fault *fault)
     uv_timer_start(&retry, on_retry, RETRY_MS, 0);
 }
 
-int listen_apply(bool first, struct tacit_fault *fault)
+/*
+ * Opens what is missing. An address that one which is no longer wanted stands in the way
+ * of, as 0.0.0.0 does of all others, is tried again without that. Of the first `strict`
+ * none may fail.
+ */
+static int open_missing(const struct tacit_address *addresses, size_t count,
+                        size_t strict, struct tacit_fault *fault)
+{
+    int error = TACIT_OK;
+    for (size_t i = 0; i < count; i++) {
+        if (find(&addresses[i]) != NULL)
+            continue;
+        int failed = open_one(&addresses[i], fault);
+        if (failed != TACIT_OK && errno == EADDRINUSE) {
+            close_unwanted();
+            failed = open_one(&addresses[i], fault);
+        }
+        if (failed != TACIT_OK && i < strict)
+            return failed;
+        error = failed != TACIT_OK ? failed : error;
+    }
+    return error;
+}
+
+int listen_apply(enum listen_when when, struct tacit_fault *fault)
 {
     struct tacit_address addresses[256];
-    size_t count = interfaces_addresses(addresses, 256);
-    int error = TACIT_OK;
+    size_t own, count = 256;
     for (struct listening *l = listeners; l != NULL; l = l->next)
         l->wanted = false;
+    int error = interfaces_addresses(addresses, &count, &own, fault);
     for (size_t i = 0; i < count; i++) {
         struct listening *l = find(&addresses[i]);
         if (l != NULL)
             l->wanted = true;
-        else if (open_one(&addresses[i], fault) != TACIT_OK)
-            error = TACIT_ESYSTEM;
     }
-    close_unwanted();
-    if (error && !first)
+    if (error == TACIT_OK) {
+        size_t strict = when == LISTEN_RELOAD ? own : 0;
+        error = open_missing(addresses, count, strict, fault);
+        /* What could not be opened then is not the file's, but an interface's. */
+        if (error != TACIT_OK && when == LISTEN_RELOAD && !all_open(addresses, own))
+            return error;
+        close_unwanted();
+    }
+    if (error != TACIT_OK && when != LISTEN_START)
         retry_later(fault);
     else
         retry_told = false;
-    return error;
+    return when == LISTEN_START ? error : TACIT_OK;
 }
 
 size_t listen_addresses(char (*ret_texts)[TACIT_ADDRESS_TEXT], size_t max)

@@ -36,6 +36,8 @@ void local_refuse(struct node *n, enum tacit_door_reason reason, const char *nam
     char quoted[TACIT_FAULT_MAX];
     snprintf(frame.refused.text, sizeof frame.refused.text, "%.*s", TACIT_DOOR_TEXT_MAX,
              text);
+    for (char *c = frame.refused.text; *c != '\0'; c++) /* a path may be of any bytes */
+        *c = *c < ' ' || *c > '~' ? '?' : *c;
     door.counters.refused[reason]++;
     log_stranger("refused", "reason=%s name=%s uid=%ju pid=%jd text=%s",
                  tacit_door_reason_name((uint8_t)reason), *name == '\0' ? "-" : name,

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "channel/suite.h"
+#include "door/ask.h"
 #include "door/daemon.h"
 #include "door/version.h"
 #include "files/files.h"
@@ -21,16 +22,15 @@ enum {
 struct options {
     const char *conf, *user, *metrics;
     uint16_t epmd_port;
-    bool check, relaxed, unconfined;
+    bool check, reload, relaxed, unconfined;
 };
 
 static void usage(FILE *to)
 {
-    fputs(
-        "usage: secure-epmd [--conf FILE] [--check] [--user USER] [--metrics ADDR:PORT]\n"
-        "                   [--epmd-port PORT] [--relaxed-command-check] [--unconfined]\n"
-        "                   [--version]\n",
-        to);
+    fputs("usage: secure-epmd [--conf FILE] [--check | --reload] [--user USER]\n"
+          "                   [--metrics ADDR:PORT] [--epmd-port PORT]\n"
+          "                   [--relaxed-command-check] [--unconfined] [--version]\n",
+          to);
 }
 
 static int bad_usage(const char *value, const char *what)
@@ -52,6 +52,7 @@ static int take_port(const char *text, uint16_t *ret_port)
 
 static const struct option options[] = {{"conf", required_argument, NULL, 'c'},
                                         {"check", no_argument, NULL, 'k'},
+                                        {"reload", no_argument, NULL, 'l'},
                                         {"user", required_argument, NULL, 'u'},
                                         {"metrics", required_argument, NULL, 'm'},
                                         {"epmd-port", required_argument, NULL, 'p'},
@@ -74,6 +75,9 @@ static int take_options(int argc, char **argv, struct options *o)
             break;
         case 'k':
             o->check = true;
+            break;
+        case 'l':
+            o->reload = true;
             break;
         case 'u':
             o->user = optarg;
@@ -103,6 +107,8 @@ static int take_options(int argc, char **argv, struct options *o)
     }
     if (optind < argc)
         return bad_usage(argv[optind], "expected options only");
+    if (o->check && o->reload)
+        return bad_usage("--reload", "expected without --check");
     if (port != NULL && *port != '\0' && take_port(port, &o->epmd_port) != 0)
         return EXIT_USAGE;
     return -1;
@@ -114,7 +120,8 @@ static int fail(const struct tacit_fault *fault)
     return EXIT_FAILURE;
 }
 
-static int check(const struct options *o)
+/* What is asked of a daemon that runs, or of none: --reload, --check. */
+static int command(const struct options *o)
 {
     struct tacit_fault fault;
     struct tacit_policy *policy;
@@ -122,9 +129,11 @@ static int check(const struct options *o)
     if (tacit_policy_load_door(o->conf, &files, tacit_suites_available(), &policy,
                                &fault) != TACIT_OK)
         return fail(&fault);
-    printf("%s: no fault\n", o->conf);
+    int error = o->reload ? tacit_door_reload(tacit_policy_door(policy), &fault) : 0;
+    if (error == TACIT_OK)
+        printf("%s: %s\n", o->conf, o->reload ? "reloaded" : "no fault");
     tacit_policy_free(policy);
-    return EXIT_SUCCESS;
+    return error == TACIT_OK ? EXIT_SUCCESS : fail(&fault);
 }
 
 static void closed(uv_handle_t *handle)
@@ -214,5 +223,5 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     system_harden();
-    return o.check ? check(&o) : run(&o);
+    return o.check || o.reload ? command(&o) : run(&o);
 }

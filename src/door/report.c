@@ -19,6 +19,7 @@ struct figure {
 static size_t figures(struct figure ret[32])
 {
     const struct counters *c = &door.counters;
+    const struct tacit_interface *absent;
     const struct figure all[] = {
         {"uptime", "Seconds since the start", true, wall_clock() - door.started},
         {"nodes", "Registered nodes", true, door.nodes.count},
@@ -51,6 +52,8 @@ static size_t figures(struct figure ret[32])
         {"reloads", "Configurations loaded after the first", false, c->reloads},
         {"reload_failures", "Configurations that did not load", false,
          c->reload_failures},
+        {"interfaces_absent", "Interfaces of listen that have no address", true,
+         interfaces_absent(&absent)},
     };
     size_t count = sizeof all / sizeof all[0];
     for (size_t i = 0; i < count; i++)
@@ -85,6 +88,7 @@ char *report_show(void)
     struct text t = {0};
     struct figure all[32];
     char listening[LISTENING_MAX][TACIT_ADDRESS_TEXT];
+    const struct tacit_interface *absent;
     if (!text_open(&t))
         return NULL;
     size_t count = figures(all);
@@ -96,6 +100,9 @@ char *report_show(void)
     count = listen_addresses(listening, LISTENING_MAX);
     for (size_t i = 0; i < count; i++)
         fprintf(t.file, "listen\t%s\n", listening[i]);
+    count = interfaces_absent(&absent);
+    for (size_t i = 0; i < count; i++)
+        fprintf(t.file, "absent\t%s:%u\n", absent[i].name, absent[i].port);
     for (struct tacit_registry_entry *e = door.nodes.oldest; e != NULL; e = e->newer) {
         const struct node *n = nodes_of(e);
         fprintf(t.file, "node\t%s\t%jd\t%ju\t%s\t%u\t%ju\t%ju\n", e->name,

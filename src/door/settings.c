@@ -62,16 +62,16 @@ bool settings_allow(uid_t uid, const char *name)
     return tacit_policy_door_allows(door.policy, "", uid, name);
 }
 
-static int apply(bool first, struct tacit_fault *fault)
+static int apply(enum listen_when when, struct tacit_fault *fault)
 {
-    int error = local_apply(fault);
+    /* At a reload what is most likely to fail comes first: nothing else was touched. */
+    int error = when == LISTEN_RELOAD ? listen_apply(when, fault) : TACIT_OK;
+    if (error == TACIT_OK)
+        error = local_apply(fault);
     if (error == TACIT_OK)
         error = epmd_apply(fault);
-    if (error == TACIT_OK) {
-        error = listen_apply(first, fault);
-        if (!first)
-            error = TACIT_OK; /* it is tried again */
-    }
+    if (error == TACIT_OK && when != LISTEN_RELOAD)
+        error = listen_apply(when, fault);
     return error;
 }
 
@@ -122,7 +122,7 @@ int settings_load(bool first, struct tacit_fault *fault)
             confine_may_bind(&door.confine, tacit_policy_door(policy));
             may_read_revoked();
         }
-        error = apply(first, fault);
+        error = apply(first ? LISTEN_START : LISTEN_RELOAD, fault);
     }
     if (error != TACIT_OK && !first) {
         char text[TACIT_FAULT_MAX];
@@ -130,7 +130,7 @@ int settings_load(bool first, struct tacit_fault *fault)
         if (door.policy != before) {
             door.policy = before;
             tacit_policy_free(policy);
-            apply(false, &again);
+            apply(LISTEN_LATER, &again);
         }
         door.counters.reload_failures++;
         log_event("reload_failed", "text=%s", log_quote(text, fault->text));

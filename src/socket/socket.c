@@ -1,5 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -180,4 +182,22 @@ void socket_peer(int fd, struct tacit_address *ret_peer)
     if (getpeername(fd, &sa.any, &len) < 0)
         memset(&sa, 0, sizeof sa);
     socket_address(&sa.any, ret_peer);
+}
+
+bool socket_interface_is_up(const char *name)
+{
+    struct ifaddrs *all = NULL;
+    bool found = false;
+    if (getifaddrs(&all) != 0)
+        return false;
+    for (const struct ifaddrs *i = all; i != NULL && !found; i = i->ifa_next) {
+        struct tacit_address address;
+        if (i->ifa_addr == NULL || (i->ifa_flags & IFF_UP) == 0 ||
+            strcmp(i->ifa_name, name) != 0)
+            continue;
+        socket_address(i->ifa_addr, &address);
+        found = address.family != 0;
+    }
+    freeifaddrs(all);
+    return found;
 }

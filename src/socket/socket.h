@@ -46,6 +46,9 @@ void socket_peer(int fd, struct tacit_address *ret_peer);
 /* The same address as the system has it; zeros where it is no IP address. */
 void socket_address(const struct sockaddr *from, struct tacit_address *ret_address);
 
+/* Whether the interface is there, up, and has an IP address now. */
+bool socket_interface_is_up(const char *name);
+
 /* --- unix.c: the socket of the host's door */
 
 /* Connects to the Unix stream socket at path without waiting; non-blocking. -1, errno. */
