@@ -96,7 +96,7 @@ int cli_add_peer(int argc, char **argv)
                          .name = argv[optind],
                          .key = argv[optind + 1],
                          .endpoint = values[1],
-                         .files = tacit_files_real()};
+                         .files = cli_files()};
     if (check_arguments(&a) != 0 || check_new(&a) != 0)
         return CLI_FAILED;
     char *text = malloc(TACIT_CONF_MAX + SECTION_MAX);

@@ -8,7 +8,7 @@
 
 int cli_read_authority(const char *path, struct tacit_secret *ret_seed)
 {
-    struct tacit_files files = tacit_files_real();
+    struct tacit_files files = cli_files();
     struct tacit_fault fault = {""};
     size_t count;
     int error = tacit_key_file_read(path, &files, 1, ret_seed, &count, &fault);

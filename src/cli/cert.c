@@ -112,7 +112,7 @@ static int sign(int argc, char **argv)
 int cli_read_certificate(const char *path, char text[TACIT_CERTIFICATE_MAX],
                          size_t *ret_len, struct tacit_certificate *ret_certificate)
 {
-    struct tacit_files files = tacit_files_real();
+    struct tacit_files files = cli_files();
     struct tacit_fault fault = {""};
     if (files.read(files.context, path, false, text, TACIT_CERTIFICATE_MAX, ret_len,
                    &fault) != 0)

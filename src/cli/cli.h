@@ -51,6 +51,9 @@ struct cli_verb {
 };
 int cli_run_verb(int argc, char **argv, const struct cli_verb *verbs);
 
+/* The files of the one configuration that the command is about, whoever's it is. */
+struct tacit_files cli_files(void);
+
 /* Loads the configuration that is meant; prints what is wrong with it. */
 int cli_load(const char *option, struct tacit_policy **ret_policy);
 

@@ -58,9 +58,15 @@ int cli_run_verb(int argc, char **argv, const struct cli_verb *verbs)
     return CLI_USAGE;
 }
 
+struct tacit_files cli_files(void)
+{
+    static struct tacit_files_user user;
+    return tacit_files_command(&user);
+}
+
 int cli_load(const char *option, struct tacit_policy **ret_policy)
 {
-    struct tacit_files files = tacit_files_real();
+    struct tacit_files files = cli_files();
     struct tacit_fault fault;
     if (tacit_policy_load(cli_conf_path(option), &files, tacit_suites_available(),
                           ret_policy, &fault) != 0)

@@ -105,7 +105,7 @@ static int check_paths(struct init *in)
 static int make_keys(struct init *in)
 {
     struct init_secrets *s = in->secrets;
-    struct tacit_files files = tacit_files_real();
+    struct tacit_files files = cli_files();
     struct tacit_fault fault = {""};
     size_t count = 1;
     noise_keypair_generate(&s->identity);
@@ -158,7 +158,7 @@ static int compose(struct init *in)
                   {in->paths[1], in->secrets->identity_text, TACIT_KEY_TEXT},
                   {in->paths[2], in->conf, (size_t)n}},
         .count = FILES,
-        .below = tacit_files_real()};
+        .below = cli_files()};
     struct tacit_files files = cli_overlay_files(&in->overlay);
     if (tacit_policy_load(in->paths[2], &files, tacit_suites_available(), &policy,
                           &fault) != 0)

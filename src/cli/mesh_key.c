@@ -154,7 +154,7 @@ static bool has(const struct ring *r, const struct tacit_secret *key)
 
 static int add(struct ring *r)
 {
-    struct tacit_files files = tacit_files_real();
+    struct tacit_files files = cli_files();
     struct tacit_fault fault;
     struct tacit_secret *key = &r->secrets->keys[r->count];
     size_t count = 1;
@@ -216,7 +216,7 @@ static const struct {
 
 static int run(struct ring *r, int (*action)(struct ring *r))
 {
-    struct tacit_files files = tacit_files_real();
+    struct tacit_files files = cli_files();
     struct tacit_fault fault;
     const struct tacit_secret *keys;
     if (tacit_policy_load(r->conf, &files, tacit_suites_available(), &r->policy,

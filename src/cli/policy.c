@@ -16,7 +16,7 @@ struct text {
 
 static int read_text(const char *path, struct text *ret_text)
 {
-    struct tacit_files files = tacit_files_real();
+    struct tacit_files files = cli_files();
     struct tacit_fault fault = {""};
     struct text text = {.bytes = malloc(TACIT_POLICY_MAX)};
     if (text.bytes == NULL)
@@ -181,7 +181,7 @@ static int try_policy(const struct tacit_policy *now, const char *conf, const ch
                       const uint8_t key[TACIT_KEY_BYTES])
 {
     const struct tacit_signed_policy *slot = find_authority(now, key);
-    struct cli_overlay overlay = {.count = 1, .below = tacit_files_real()};
+    struct cli_overlay overlay = {.count = 1, .below = cli_files()};
     struct tacit_policy *then;
     struct tacit_fault fault;
     if (slot == NULL)

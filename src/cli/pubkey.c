@@ -6,7 +6,7 @@
 int cli_pubkey(int argc, char **argv)
 {
     static const struct option none[] = {{NULL, 0, NULL, 0}};
-    struct tacit_files files = tacit_files_real();
+    struct tacit_files files = cli_files();
     struct noise_keypair pair;
     struct tacit_secret key;
     struct tacit_fault fault = {""};

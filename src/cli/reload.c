@@ -45,7 +45,7 @@ int cli_reload(int argc, char **argv)
     static const struct option options[] = {{"conf", required_argument, NULL, 0},
                                             {NULL, 0, NULL, 0}};
     const char *values[1] = {NULL};
-    struct tacit_files files = tacit_files_real();
+    struct tacit_files files = cli_files();
     struct tacit_policy *policy;
     struct tacit_fault fault;
     if (cli_options(argc, argv, options, values, 0) != 0)

@@ -125,7 +125,8 @@ static int command(const struct options *o)
 {
     struct tacit_fault fault;
     struct tacit_policy *policy;
-    struct tacit_files files = tacit_files_real();
+    struct tacit_files_user user = {0};
+    struct tacit_files files = tacit_files_command(&user);
     if (tacit_policy_load_door(o->conf, &files, tacit_suites_available(), &policy,
                                &fault) != TACIT_OK)
         return fail(&fault);

@@ -20,6 +20,18 @@
 struct tacit_files tacit_files_real(void);
 
 /*
+ * The same for a command, which root also gives about configurations of other users: he
+ * may look at all of them. Of one configuration, that is with one *user, which starts
+ * zeroed, files may belong to root and to one other user, the first that is met: whose
+ * it is, and who runs with it. Run by anybody else it is the same as the real one.
+ */
+struct tacit_files_user {
+    uid_t uid;
+    bool known;
+};
+struct tacit_files tacit_files_command(struct tacit_files_user *user);
+
+/*
  * Creates path with exactly this mode, whatever the umask, and writes bytes to the disk.
  * TACIT_ESYSTEM where anything is there already, a dangling link included. On a failure
  * half-way the file is removed.

@@ -20,9 +20,23 @@ refuse(struct tacit_fault *fault, const char *path, const char *format, ...)
     return TACIT_ESYSTEM;
 }
 
+/* Root's files are everybody's to trust; user is NULL where nobody else is asked about.
+ */
+static uid_t other_owner(const struct tacit_files_user *user)
+{
+    return user != NULL && user->known ? user->uid : geteuid();
+}
+
+static bool owner_ok(struct tacit_files_user *user, uid_t owner)
+{
+    if (user != NULL && !user->known && geteuid() == 0 && owner != 0)
+        *user = (struct tacit_files_user){owner, true};
+    return owner == 0 || owner == other_owner(user);
+}
+
 /* What fstat tells about an open file: no one can swap it in between. */
 static int check(int fd, const char *path, bool secret, size_t cap,
-                 struct tacit_fault *fault)
+                 struct tacit_files_user *user, struct tacit_fault *fault)
 {
     struct stat st;
     if (fstat(fd, &st) != 0)
@@ -43,9 +57,9 @@ static int check(int fd, const char *path, bool secret, size_t cap,
         return refuse(fault, path, "mode %04o lets others read it, expected 0600", mode);
     if ((mode & 077) != 0)
         return refuse(fault, path, "mode %04o lets others at it, expected 0600", mode);
-    if (st.st_uid != 0 && st.st_uid != geteuid())
+    if (!owner_ok(user, st.st_uid))
         return refuse(fault, path, "belongs to user %ju, expected root or user %ju",
-                      (uintmax_t)st.st_uid, (uintmax_t)geteuid());
+                      (uintmax_t)st.st_uid, (uintmax_t)other_owner(user));
     return 0;
 }
 
@@ -67,10 +81,11 @@ static ssize_t read_all(int fd, char *buf, size_t size)
 }
 
 static int read_checked(int fd, const char *path, bool secret, char *buf, size_t cap,
-                        size_t *ret_len, struct tacit_fault *fault)
+                        size_t *ret_len, struct tacit_files_user *user,
+                        struct tacit_fault *fault)
 {
     char more;
-    int error = check(fd, path, secret, cap, fault);
+    int error = check(fd, path, secret, cap, user, fault);
     if (error != 0)
         return error;
     ssize_t len = read_all(fd, buf, cap);
@@ -93,13 +108,12 @@ static int read_file(void *context, const char *path, bool secret, char *buf, si
 {
     /* Not blocking: a FIFO would wait for a writer before it can be refused. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    (void)context;
     if (fd < 0) {
         bool absent = errno == ENOENT;
         int error = refuse(fault, path, "%s, expected a readable file", strerror(errno));
         return absent ? TACIT_EABSENT : error;
     }
-    int error = read_checked(fd, path, secret, buf, cap, ret_len, fault);
+    int error = read_checked(fd, path, secret, buf, cap, ret_len, context, fault);
     close(fd);
     return error;
 }
@@ -107,4 +121,9 @@ static int read_file(void *context, const char *path, bool secret, char *buf, si
 struct tacit_files tacit_files_real(void)
 {
     return (struct tacit_files){.context = NULL, .read = read_file};
+}
+
+struct tacit_files tacit_files_command(struct tacit_files_user *user)
+{
+    return (struct tacit_files){.context = user, .read = read_file};
 }

@@ -162,6 +162,46 @@ static void a_key_file_of_another_user_is_refused(void **state)
                    "belongs to user 12345, expected root or user 0");
 }
 
+/* As 'get', by a command. */
+static int look(struct tacit_files_user *user, const char *path)
+{
+    struct tacit_files files = tacit_files_command(user);
+    return files.read(files.context, path, true, buf, sizeof buf, &buf_len, &fault);
+}
+
+static void a_command_of_root_looks_at_files_of_root_and_of_one_user(void **state)
+{
+    struct tacit_files_user user = {0}, other = {0};
+    const char *conf = put("c", "conf", 0600), *key = put("k", "key", 0600);
+    const char *third = put("k3", "key", 0600);
+    if (geteuid() != 0)
+        skip(); /* only root can give a file away */
+    assert_int_equal(chown(key, 12345, 0), 0);
+    assert_int_equal(chown(third, 54321, 0), 0);
+    assert_int_equal(look(&user, conf), 0); /* root's: whose the others are is open */
+    assert_int_equal(look(&user, key), 0);
+    assert_int_equal(look(&user, key), 0);
+    assert_int_equal(look(&user, third), TACIT_ESYSTEM);
+    assert_non_null(
+        strstr(fault.text, "belongs to user 54321, expected root or user 12345"));
+    assert_int_equal(look(&other, third), 0);
+}
+
+static void a_command_of_another_user_looks_at_his_own_and_roots(void **state)
+{
+    struct tacit_files_user user = {0};
+    const char *key = put("k", "key", 0600);
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(chown(key, 12345, 0), 0);
+    assert_int_equal(chmod(dir, 0755), 0);
+    assert_int_equal(seteuid(12345), 0);
+    int own = look(&user, key);
+    assert_int_equal(seteuid(0), 0);
+    assert_int_equal(own, 0);
+    assert_false(user.known);
+}
+
 static void a_symbolic_link_is_followed_and_its_target_is_judged(void **state)
 {
     const char *target = put("t", "key", 0600), *link = in_dir("l");
@@ -299,6 +339,8 @@ int main(void)
         cmocka_unit_test(a_configuration_that_others_can_write_is_refused),
         cmocka_unit_test(a_key_file_for_the_owner_alone_is_read),
         cmocka_unit_test(a_key_file_of_another_user_is_refused),
+        cmocka_unit_test(a_command_of_root_looks_at_files_of_root_and_of_one_user),
+        cmocka_unit_test(a_command_of_another_user_looks_at_his_own_and_roots),
         cmocka_unit_test(a_symbolic_link_is_followed_and_its_target_is_judged),
         cmocka_unit_test(what_is_no_regular_file_is_refused_at_once),
         cmocka_unit_test(a_missing_file_is_named),
