@@ -21,12 +21,9 @@ start(Listens) ->
     check_carriers(carriers(), Listens),
     warn_of_epmd(),
     must(tacit_drv:load()),
-    Conf = configuration(),
-    must(tacit_drv:configure(Conf)),
-    case tacit_revoked:load(Conf) of
-        {ok, Fingerprints} -> tacit_drv:revoked(Fingerprints);
-        {error, Text} -> throw({tacit, Text})
-    end,
+    must(tacit_drv:configure(configuration())),
+    {Revoked, _} = tacit_drv:revoked(),
+    tacit_drv:revoked(Revoked),
     persistent_term:put({?MODULE, listens}, Listens),
     tacit_control:started().
 

@@ -14,6 +14,7 @@
 
 -record(state, {conf :: file:filename() | undefined,
                 revoked = [] :: [binary()], % fingerprints
+                unwritten = [] :: [binary()], % of them, those that their file lacks
                 policies = tacit_policy:new() :: tacit_policy:policies()}).
 -type state() :: #state{}.
 
@@ -61,18 +62,18 @@ init([]) ->
 -spec handle_call(term(), gen_server:from(), state()) -> {reply, term(), state()}.
 handle_call(_Request, _From, #state{conf = undefined} = State) ->
     {reply, {error, "Tacit does not run on this node"}, State};
-handle_call(reload, _From, #state{conf = Conf} = State) ->
-    case tacit_revoked:load(Conf) of
-        {ok, Revoked} -> reload(Revoked, State);
-        {error, Text} -> {reply, {error, lists:flatten(Text)}, State}
+handle_call(reload, _From, State) ->
+    case reload(<<>>, State) of
+        {ok, Cut, Next} -> {reply, {ok, #{cut => Cut}}, Next};
+        {error, _} = Error -> {reply, Error, State}
     end;
-handle_call({revoke, Who}, _From, #state{revoked = Revoked} = State) ->
+handle_call({revoke, Who}, _From, State) ->
     case fingerprints(Who) of
         [] ->
             {reply, {error, "no link and no [peer] line has a key for it: name a fingerprint"},
              State};
         Fingerprints ->
-            {Lasts, Next} = set_revoked(lists:usort(Revoked ++ Fingerprints), State),
+            {Lasts, Next} = set_revoked(Fingerprints, [], State),
             Said = #{fingerprints => Fingerprints, cut => review(), lasts => Lasts},
             {reply, {ok, Said}, Next}
     end;
@@ -81,7 +82,7 @@ handle_call({unrevoke, Who}, _From, #state{revoked = Revoked} = State) ->
         [] ->
             {reply, {error, "tacit:revoke/1 has revoked no key of its"}, State};
         Fingerprints ->
-            {Lasts, Next} = set_revoked(Revoked -- Fingerprints, State),
+            {Lasts, Next} = set_revoked([], Fingerprints, State),
             {reply, {ok, #{fingerprints => Fingerprints, lasts => Lasts}}, Next}
     end;
 handle_call(mesh_keys, _From, State) ->
@@ -95,7 +96,7 @@ handle_cast(started, #state{conf = undefined} = State) ->
     _ = tacit_socket:start_link(Conf),
     self() ! watch_signal,
     _ = erlang:send_after(?REVIEW_EVERY, self(), review),
-    {ok, Revoked} = tacit_revoked:load(Conf), % tacit_boot has put them in force
+    {_, Revoked} = tacit_drv:revoked(), % tacit_boot has put them in force
     ok = net_kernel:monitor_nodes(true, [{node_type, all}]),
     Policies = tacit_policy:loaded(State#state.policies),
     {noreply, State#state{conf = Conf, revoked = Revoked, policies = Policies}};
@@ -132,16 +133,12 @@ handle_info(_Other, State) ->
 terminate(_Reason, #state{conf = undefined}) -> ok;
 terminate(_Reason, #state{conf = Conf}) -> tacit_socket:remove(Conf).
 
-reload(Revoked, State) ->
-    case reload(Revoked, <<>>, State) of
-        {ok, Cut, Next} -> {reply, {ok, #{cut => Cut}}, Next};
-        {error, _} = Error -> {reply, Error, State}
-    end.
-
-%% The same, with a policy that a peer sent.
-reload(Revoked, Policy, #state{conf = Conf, policies = Policies} = State) ->
+%% With a policy that a peer sent, or <<>>.
+reload(Policy, #state{conf = Conf, unwritten = Unwritten, policies = Policies} = State) ->
     case tacit_drv:reload(Conf, Policy) of
         ok ->
+            {Read, _} = tacit_drv:revoked(),
+            Revoked = lists:usort(Read ++ Unwritten),
             tacit_drv:revoked(Revoked),
             Cut = review() ++ tacit_boot:cut_plain(),
             tell_mesh_keys(),
@@ -167,8 +164,8 @@ take_policy(Node, Text, #state{policies = Policies} = State) ->
         {known, Next} -> State#state{policies = Next}
     end.
 
-reload_policy(From, Text, #state{revoked = Revoked} = State) ->
-    case reload(Revoked, Text, State) of
+reload_policy(From, Text, State) ->
+    case reload(Text, State) of
         {ok, Cut, Next} ->
             tacit_logger:notice("tacit: policy from ~ts: reloaded, ~b links cut",
                                 [From, length(Cut)]),
@@ -230,16 +227,19 @@ fingerprints(_) ->
     [].
 
 %% In force first: that the file cannot be written must not keep anyone connected.
-set_revoked(Revoked, #state{conf = Conf} = State) ->
+set_revoked(Add, Remove, #state{conf = Conf, revoked = Before, unwritten = Lacks} = State) ->
+    Revoked = lists:usort(Before ++ Add) -- Remove,
     tacit_drv:revoked(Revoked),
-    Lasts = case tacit_revoked:write(Conf, Revoked) of
-                ok -> true;
-                {error, Text} ->
-                    tacit_logger:error("tacit: ~ts: what is revoked is so until this node "
-                                       "starts anew", [Text]),
-                    false
-            end,
-    {Lasts, State#state{revoked = Revoked}}.
+    Unwritten = lists:usort(Lacks ++ Add) -- Remove,
+    Next = State#state{revoked = Revoked, unwritten = []},
+    case tacit_revoked:write(Conf, Unwritten, Remove) of
+        ok ->
+            {true, Next};
+        {error, Text} ->
+            tacit_logger:error("tacit: ~ts: what is revoked is so until this node starts anew",
+                               [Text]),
+            {false, Next#state{unwritten = Unwritten}}
+    end.
 
 %% Ends the links that the rules do not allow now: their peers' names.
 review() ->

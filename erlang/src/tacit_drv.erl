@@ -14,7 +14,7 @@
 -module(tacit_drv).
 
 -export([load/0, configure/1, running/0, open/0, close/1]).
--export([reload/2, policies/0, review/0, revoked/1, key_of/1, peer_mesh_keys/2]).
+-export([reload/2, policies/0, review/0, revoked/0, revoked/1, key_of/1, peer_mesh_keys/2]).
 -export([listen/2, accept/1, connect/2]).
 -export([send/2, recv/1, active/1, tick/1, seen/2, refuse/3]).
 -export([endpoint/1, is_plain/1, plain/0, last/1]).
@@ -107,6 +107,21 @@ try_listeners([Listener | Listeners]) ->
 review() ->
     [cut(list_to_binary(Cut)) || Port <- ports(),
                                  {ok, [_ | _] = Cut} <- [control(Port, ?REVIEW, [])]].
+
+%% The keys that this host revoked by itself: as they were read with the configuration in
+%% force, and those that are refused now. Fingerprints.
+-spec revoked() -> {Read :: [binary()], InForce :: [binary()]}.
+revoked() ->
+    {ok, {Read, InForce}} = with_port(fun(Port) -> call(Port, ?CALL_REVOKED) end),
+    {fingerprints(Read), fingerprints(InForce)}.
+
+fingerprints(Hashes) ->
+    [base64url(Hash) || <<Hash:32/binary>> <= Hashes].
+
+%% OTP 25 has no such mode of base64:encode/2.
+base64url(Hash) ->
+    << <<(case C of $+ -> $-; $/ -> $_; _ -> C end)>> ||
+        <<C>> <= base64:encode(Hash), C =/= $= >>.
 
 %% Refuses the holders of these keys from now on, and of no others: fingerprints.
 -spec revoked([binary()]) -> ok.

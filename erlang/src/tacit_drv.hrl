@@ -26,3 +26,4 @@
 -define(CALL_LINK, 2).
 -define(CALL_LISTENER, 3).
 -define(CALL_POLICIES, 4).
+-define(CALL_REVOKED, 5).

@@ -1,30 +1,11 @@
 %% The keys that this host revoked by itself, by tacit:revoke/1: a file beside tacit.conf, a
-%% fingerprint a line, so that they stay revoked when a node starts anew. Read in early boot:
-%% prim_file.
+%% fingerprint a line, so that they stay revoked when a node starts anew. The driver reads it,
+%% as the door and C nodes do (src/files).
 -module(tacit_revoked).
 
--export([load/1, write/2, is_fingerprint/1]).
+-export([write/3, is_fingerprint/1]).
 
-%% Reads the file that belongs to the configuration Conf; where there is none, none is
-%% revoked.
--spec load(file:filename()) -> {ok, [binary()]} | {error, iodata()}.
-load(Conf) ->
-    File = file_of(Conf),
-    case prim_file:read_file(File) of
-        {ok, Bytes} -> parse(File, binary:split(Bytes, <<"\n">>, [global]), 1, []);
-        {error, enoent} -> {ok, []};
-        {error, Reason} -> {error, [File, ": ", file:format_error(Reason)]}
-    end.
-
-parse(_File, [], _Line, Fingerprints) ->
-    {ok, lists:usort(Fingerprints)};
-parse(File, [Text | Lines], Line, Fingerprints) ->
-    case {Text, is_fingerprint(Text)} of
-        {_, true} -> parse(File, Lines, Line + 1, [Text | Fingerprints]);
-        {<<>>, _} -> parse(File, Lines, Line + 1, Fingerprints);
-        _ -> {error, io_lib:format("~ts:~b: got '~ts', expected a fingerprint",
-                                   [File, Line, string:slice(Text, 0, 60)])}
-    end.
+-define(TRIES, 10).
 
 %% 43 characters of base64url, that of 32 bytes.
 -spec is_fingerprint(binary()) -> boolean().
@@ -32,27 +13,64 @@ is_fingerprint(Text) ->
     re:run(Text, "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$", [{capture, none}, dollar_endonly])
         =:= match.
 
-%% At one stroke: a node that starts meanwhile reads the old file or the new one.
--spec write(file:filename(), [binary()]) -> ok | {error, iodata()}.
-write(Conf, Fingerprints) ->
+%% Adds and removes lines, whatever else the file has: other nodes of the host write there,
+%% too. At one stroke: who reads meanwhile sees the old file or the new one.
+-spec write(file:filename(), Add :: [binary()], Remove :: [binary()]) -> ok | {error, iodata()}.
+write(Conf, Add, Remove) ->
     File = file_of(Conf),
-    New = File ++ ".new",
-    case write_new(New, [[F, $\n] || F <- Fingerprints]) of
-        ok -> named(File, file:rename(New, File));
-        Error -> named(File, Error)
+    named(File, change(File, Add, Remove, ?TRIES)).
+
+%% Two that write at once: what the other's file lacks is written again.
+change(_File, _Add, _Remove, 0) ->
+    {error, eagain};
+change(File, Add, Remove, Tries) ->
+    case read_lines(File) of
+        {ok, Lines} ->
+            case [Line || Line <- Lines, not lists:member(Line, Remove)] ++ (Add -- Lines) of
+                Lines -> ok;
+                Changed -> replace(File, Changed, Add, Remove, Tries)
+            end;
+        Error -> Error
     end.
 
+replace(File, Lines, Add, Remove, Tries) ->
+    New = lists:concat([File, ".", rand:uniform(1 bsl 48), ".new"]),
+    case write_new(New, [[Line, $\n] || Line <- Lines]) of
+        ok ->
+            case file:rename(New, File) of
+                ok -> change(File, Add, Remove, Tries - 1);
+                Error -> Error
+            end;
+        Error ->
+            _ = file:delete(New),
+            Error
+    end.
+
+read_lines(File) ->
+    case file:read_file(File) of
+        {ok, Bytes} -> {ok, binary:split(Bytes, <<"\n">>, [global, trim])};
+        {error, enoent} -> {ok, []};
+        Error -> Error
+    end.
+
+%% For nobody else to write, whatever the umask: such a one would not be read.
 write_new(New, Text) ->
-    case file:open(New, [write, raw]) of
+    case file:open(New, [write, raw, exclusive]) of
         {ok, Fd} ->
-            Written = case file:write(Fd, Text) of
-                          ok -> file:sync(Fd);
-                          Error -> Error
-                      end,
+            Written = first_error([fun() -> file:change_mode(New, 8#644) end,
+                                   fun() -> file:write(Fd, Text) end,
+                                   fun() -> file:sync(Fd) end]),
             _ = file:close(Fd),
             Written;
         Error ->
             Error
+    end.
+
+first_error([]) -> ok;
+first_error([Step | Steps]) ->
+    case Step() of
+        ok -> first_error(Steps);
+        Error -> Error
     end.
 
 named(_File, ok) -> ok;

@@ -48,20 +48,13 @@ static ErlDrvSSizeT do_reload(struct carrier_port *p, struct tacit_reader *r, ch
 /* Fingerprints, a line each. */
 static ErlDrvSSizeT do_revoked(struct tacit_reader *r, char **rbuf, size_t rlen)
 {
-    size_t count = tacit_left(r) / TACIT_FINGERPRINT_TEXT;
-    uint8_t *hashes = driver_alloc(count * TACIT_FINGERPRINT_BYTES + 1);
-    if (hashes == NULL)
-        return control_failed(rbuf, rlen, "memory ran out");
-    for (size_t i = 0; i < count; i++) {
-        char text[TACIT_FINGERPRINT_TEXT];
-        memcpy(text, tacit_get_bytes(r, sizeof text), sizeof text);
-        text[sizeof text - 1] = '\0'; /* in place of the line's end */
-        if (tacit_fingerprint_from_text(text, hashes + i * TACIT_FINGERPRINT_BYTES)) {
-            driver_free(hashes);
-            return control_failed(rbuf, rlen, "einval");
-        }
-    }
-    shared_revoke(hashes, count);
+    size_t len = tacit_left(r);
+    struct tacit_revoked list = {0};
+    struct tacit_fault fault;
+    if (tacit_revoked_parse(&list, "revoked", (const char *)tacit_get_bytes(r, len), len,
+                            &fault) != TACIT_OK)
+        return control_failed(rbuf, rlen, fault.text);
+    shared_revoke(&list);
     return control_ok(rbuf, rlen);
 }
 

@@ -20,6 +20,7 @@ enum call {
     CALL_LINK = 2,
     CALL_LISTENER = 3,
     CALL_POLICIES = 4,
+    CALL_REVOKED = 5,
 };
 
 static void put_binary(ei_x_buff *x, const char *key, const char *text)
@@ -215,13 +216,25 @@ static void put_host(ei_x_buff *x, const struct tacit_policy *policy)
     put_counter(x, "told", &carrier_counters.told);
 }
 
+/* {Read, InForce}: fingerprints, one behind the other. */
+static void put_revoked(ei_x_buff *x, const struct tacit_revoked *read,
+                        const struct tacit_revoked *in_force)
+{
+    ei_x_encode_tuple_header(x, 2);
+    ei_x_encode_binary(x, read->at, (int)(read->count * sizeof *read->at));
+    ei_x_encode_binary(x, in_force->at, (int)(in_force->count * sizeof *in_force->at));
+}
+
 /* The most that an answer can need: signed policies are what may be long. */
-static size_t room_for_answer(const struct policy_ref *policy, unsigned command)
+static size_t room_for_answer(const struct policy_ref *policy,
+                              const struct tacit_revoked *in_force, unsigned command)
 {
     const struct tacit_signed_policy *s;
     size_t room = ANSWER_MAX;
     if (policy == NULL)
         return room;
+    if (command == CALL_REVOKED)
+        room += (policy->revoked.count + in_force->count) * TACIT_FINGERPRINT_BYTES;
     for (size_t i = 0; (s = tacit_policy_signed(policy->policy, i)) != NULL; i++) {
         room += POLICY_SPACE + 3 * strlen(s->kept);
         room += command == CALL_POLICIES ? s->len : 0;
@@ -232,7 +245,8 @@ static size_t room_for_answer(const struct policy_ref *policy, unsigned command)
 }
 
 static bool put_answer(ei_x_buff *x, const struct carrier_port *p,
-                       const struct policy_ref *policy, unsigned command)
+                       const struct policy_ref *policy,
+                       const struct tacit_revoked *in_force, unsigned command)
 {
     bool answered = true;
     if (command == CALL_LINK && p->link != NULL)
@@ -241,6 +255,8 @@ static bool put_answer(ei_x_buff *x, const struct carrier_port *p,
         put_host(x, policy->policy);
     else if (command == CALL_POLICIES && policy != NULL)
         put_policies(x, policy->policy, true);
+    else if (command == CALL_REVOKED && policy != NULL)
+        put_revoked(x, &policy->revoked, in_force);
     else if (command == CALL_LISTENER && p->listener != NULL)
         ei_x_encode_atom(x, "listener");
     else
@@ -255,18 +271,22 @@ static bool put_answer(ei_x_buff *x, const struct carrier_port *p,
 ErlDrvSSizeT carrier_call(struct carrier_port *p, unsigned command, char *buf, size_t len,
                           char **rbuf, size_t rlen)
 {
+    struct tacit_revoked in_force = {0};
+    if (command == CALL_REVOKED && shared_revoked(&in_force) != TACIT_OK)
+        return -1;
     struct policy_ref *policy = shared_policy();
-    size_t room = room_for_answer(policy, command);
+    size_t room = room_for_answer(policy, &in_force, command);
     ei_x_buff x = {.buff = malloc(room), .buffsz = (int)room};
     ErlDrvSSizeT size = -1;
     if (x.buff != NULL)
         ei_encode_version(x.buff, &x.index);
-    if (x.buff != NULL && put_answer(&x, p, policy, command) &&
+    if (x.buff != NULL && put_answer(&x, p, policy, &in_force, command) &&
         ((size_t)x.index <= rlen || (*rbuf = driver_alloc((size_t)x.index)) != NULL)) {
         memcpy(*rbuf, x.buff, (size_t)x.index);
         size = x.index;
     }
     free(x.buff);
+    tacit_revoked_free(&in_force);
     policy_release(policy);
     return size;
 }

@@ -16,8 +16,7 @@ static struct {
     struct policy_ref *policy, *candidate;
     struct tacit_guard guard;
     struct refusal refusals[REFUSALS_MAX];
-    uint8_t *revoked; /* fingerprints, one behind the other */
-    size_t revoked_count;
+    struct tacit_revoked revoked;
     struct door_status door;
 } shared;
 
@@ -34,8 +33,7 @@ void shared_finish(void)
     policy_release(shared.candidate);
     shared.policy = shared.candidate = NULL;
     tacit_guard_free(&shared.guard);
-    driver_free(shared.revoked);
-    shared.revoked = NULL;
+    tacit_revoked_free(&shared.revoked);
     erl_drv_mutex_destroy(shared.lock);
 }
 
@@ -95,13 +93,15 @@ int shared_read(const char *path, const char *newest, size_t len,
         snprintf(fault->text, sizeof fault->text, "%s: memory ran out", path);
         return TACIT_ENOMEM;
     }
+    memset(ref, 0, sizeof *ref);
     atomic_init(&ref->count, 1);
-    int error = read_next(path, newest, len, &ref->policy, fault);
+    int error = tacit_file_revoked(path, &ref->revoked, fault);
+    if (error == TACIT_OK)
+        error = read_next(path, newest, len, &ref->policy, fault);
     if (error) {
-        driver_free(ref);
+        policy_release(ref);
         return error;
     }
-    ref->identity = NULL;
     if (tacit_policy_identity(ref->policy) != NULL &&
         (ref->identity = identity_of(ref->policy)) == NULL) {
         snprintf(fault->text, sizeof fault->text, "%s: lockable memory ran out", path);
@@ -173,6 +173,7 @@ void policy_release(struct policy_ref *ref)
     if (ref == NULL || atomic_fetch_sub(&ref->count, 1) > 1)
         return;
     tacit_policy_free(ref->policy);
+    tacit_revoked_free(&ref->revoked);
     identity_release(ref->identity);
     driver_free(ref);
 }
@@ -242,24 +243,28 @@ bool shared_last_refusal(const char *name, struct refusal *ret_refusal)
     return found;
 }
 
-void shared_revoke(uint8_t *hashes, size_t count)
+void shared_revoke(struct tacit_revoked *list)
 {
     erl_drv_mutex_lock(shared.lock);
-    uint8_t *old = shared.revoked;
-    shared.revoked = hashes;
-    shared.revoked_count = count;
+    struct tacit_revoked old = shared.revoked;
+    shared.revoked = *list;
     erl_drv_mutex_unlock(shared.lock);
-    driver_free(old);
+    *list = (struct tacit_revoked){0};
+    tacit_revoked_free(&old);
+}
+
+int shared_revoked(struct tacit_revoked *ret_list)
+{
+    erl_drv_mutex_lock(shared.lock);
+    int error = tacit_revoked_copy(&shared.revoked, ret_list);
+    erl_drv_mutex_unlock(shared.lock);
+    return error;
 }
 
 bool shared_is_revoked(const uint8_t key[NOISE_DHLEN])
 {
-    uint8_t hash[TACIT_FINGERPRINT_BYTES];
-    bool found = false;
-    tacit_fingerprint_bytes(key, hash);
     erl_drv_mutex_lock(shared.lock);
-    for (size_t i = 0; i < shared.revoked_count && !found; i++)
-        found = memcmp(shared.revoked + i * sizeof hash, hash, sizeof hash) == 0;
+    bool found = tacit_revoked_has(&shared.revoked, key);
     erl_drv_mutex_unlock(shared.lock);
     return found;
 }

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "channel/handshake.h"
-#include "policy/policy.h"
+#include "policy/revoked.h"
 #include "ruling/ruling.h"
 
 enum {
@@ -30,6 +30,7 @@ struct policy_ref {
     struct identity
         *identity; /* the policy's own: shared with others that have the same */
     struct tacit_policy *policy;
+    struct tacit_revoked revoked; /* as its file had them when it was read */
 };
 
 /* Why a link to or from a name did not come up, or ended. */
@@ -94,8 +95,10 @@ void shared_note_refusal(const char *name, bool inbound, const char *reason,
                          const char *text);
 bool shared_last_refusal(const char *name, struct refusal *ret_refusal);
 
-/* The keys that this host revoked by itself: count fingerprints; takes hashes over. */
-void shared_revoke(uint8_t *hashes, size_t count);
+/* The keys that this host revoked by itself: those in force, which *list replaces. */
+void shared_revoke(struct tacit_revoked *list);
+/* A copy of them; TACIT_ENOMEM. */
+int shared_revoked(struct tacit_revoked *ret_list);
 bool shared_is_revoked(const uint8_t key[NOISE_DHLEN]);
 
 /* This node's place at the host's door, for tacit:info/0. */

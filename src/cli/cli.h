@@ -54,8 +54,13 @@ int cli_run_verb(int argc, char **argv, const struct cli_verb *verbs);
 /* The files of the one configuration that the command is about, whoever's it is. */
 struct tacit_files cli_files(void);
 
-/* Loads the configuration that is meant; prints what is wrong with it. */
+/* Loads the configuration that is meant, and looks at what this host has revoked; prints
+ * what is wrong with either. */
 int cli_load(const char *option, struct tacit_policy **ret_policy);
+
+/* Whether this host has revoked the key by itself (or cannot say). */
+bool cli_is_revoked(const struct tacit_policy *policy,
+                    const uint8_t public_key[TACIT_KEY_BYTES]);
 
 /* An authority's secret; wipe it. A certificate whose signature holds. */
 int cli_read_authority(const char *path, struct tacit_secret *ret_seed);

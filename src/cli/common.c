@@ -67,11 +67,30 @@ struct tacit_files cli_files(void)
 int cli_load(const char *option, struct tacit_policy **ret_policy)
 {
     struct tacit_files files = cli_files();
+    struct tacit_revoked revoked = {0};
+    struct tacit_policy *policy;
     struct tacit_fault fault;
     if (tacit_policy_load(cli_conf_path(option), &files, tacit_suites_available(),
-                          ret_policy, &fault) != 0)
+                          &policy, &fault) != 0)
         return cli_fail("%s", fault.text);
+    if (tacit_file_revoked(tacit_policy_path(policy), &revoked, &fault) != 0) {
+        tacit_policy_free(policy);
+        return cli_fail("%s", fault.text);
+    }
+    tacit_revoked_free(&revoked);
+    *ret_policy = policy;
     return CLI_OK;
+}
+
+bool cli_is_revoked(const struct tacit_policy *policy,
+                    const uint8_t public_key[TACIT_KEY_BYTES])
+{
+    struct tacit_revoked list = {0};
+    struct tacit_fault fault;
+    bool revoked = tacit_file_revoked(tacit_policy_path(policy), &list, &fault) != 0 ||
+                   tacit_revoked_has(&list, public_key);
+    tacit_revoked_free(&list);
+    return revoked;
 }
 
 int cli_take_end(const char *option, const char *text, uint64_t from, uint64_t *ret_time)

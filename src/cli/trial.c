@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "files/files.h"
+#include "cli/cli.h"
 #include "policy/signed.h"
 
 enum {
@@ -109,7 +109,7 @@ static int rule_decide(void *context, const struct tacit_claim *claim,
             q.certificate = &certificate;
     }
     int error = tacit_policy_decide(t->policy, &q, &t->decision);
-    if (!error && tacit_file_revoked(tacit_policy_path(t->policy), public_key)) {
+    if (!error && cli_is_revoked(t->policy, public_key)) {
         t->decision.reason = TACIT_REVOKED;
         error = TACIT_EREFUSED;
     }

@@ -225,6 +225,9 @@ int settings_load(bool first, struct tacit_fault *fault);
 void settings_look(void);
 /* Whether this user may register that name. */
 bool settings_allow(uid_t uid, const char *name);
+/* Whether nodes of this host have revoked the key; where their list cannot be read now,
+ * that is logged, and what was read last holds. */
+bool settings_revoked(const uint8_t public_key[TACIT_KEY_BYTES]);
 
 struct counters {
     uint64_t accepted, strangers, evicted, garbage, replays, clocks, unknown, passed,

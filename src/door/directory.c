@@ -8,7 +8,6 @@
 #include "channel/directory.h"
 #include "channel/handshake.h"
 #include "door/daemon.h"
-#include "files/files.h"
 
 /* One who asks, in memory for secrets. */
 struct asker {
@@ -68,7 +67,7 @@ static int rule_decide(void *context, const struct tacit_claim *claim,
                                       .now = wall_clock()};
     (void)claim;
     int error = tacit_policy_may_ask(door.policy, &question, &a->decision);
-    if (error == TACIT_OK && tacit_file_revoked(door.conf, public_key)) {
+    if (error == TACIT_OK && settings_revoked(public_key)) {
         a->decision.reason = TACIT_REVOKED; /* by a node of this host */
         error = TACIT_EREFUSED;
     }

@@ -100,6 +100,17 @@ static void may_read_revoked(void)
         confine_may_read(&door.confine, path);
 }
 
+static struct tacit_revoked revoked; /* as last read */
+
+bool settings_revoked(const uint8_t public_key[TACIT_KEY_BYTES])
+{
+    char text[TACIT_FAULT_MAX];
+    struct tacit_fault fault;
+    if (tacit_file_revoked(door.conf, &revoked, &fault) != TACIT_OK)
+        log_stranger("revoked_failed", "text=%s", log_quote(text, fault.text));
+    return tacit_revoked_has(&revoked, public_key);
+}
+
 /* The new one is in force only when all of it could be applied. */
 int settings_load(bool first, struct tacit_fault *fault)
 {
@@ -122,8 +133,10 @@ int settings_load(bool first, struct tacit_fault *fault)
             confine_may_bind(&door.confine, tacit_policy_door(policy));
             may_read_revoked();
         }
-        error = apply(first ? LISTEN_START : LISTEN_RELOAD, fault);
+        error = tacit_file_revoked(door.conf, &revoked, fault);
     }
+    if (error == TACIT_OK)
+        error = apply(first ? LISTEN_START : LISTEN_RELOAD, fault);
     if (error != TACIT_OK && !first) {
         char text[TACIT_FAULT_MAX];
         struct tacit_fault again;

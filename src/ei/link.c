@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "ei/fault.h"
-#include "files/files.h"
 #include "socket/socket.h"
 
 enum {
@@ -48,7 +47,7 @@ static int rule_decide(void *context, const struct tacit_claim *claim,
     const struct tacit_policy *policy = l->rules->policy;
     int error =
         ruling_on_peer(policy, claim, key, &l->address, l->inbound, (uint64_t)time(NULL),
-                       tacit_file_revoked(tacit_policy_path(policy), key), &l->ruling);
+                       cnode_is_revoked(l->node, policy, key), &l->ruling);
     if (error)
         return error;
     l->ruling.reason = TACIT_CLOSE_NAME;

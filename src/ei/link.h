@@ -15,6 +15,7 @@
 #include "ei/rules.h"
 #include "ei/wire.h"
 #include "gate/guard.h"
+#include "policy/revoked.h"
 #include "ruling/ruling.h"
 
 enum {
@@ -29,8 +30,9 @@ struct cnode {
     atomic_uint users; /* the user's cnode, and each of its links and listeners */
     char name[TACIT_NAME_MAX + 1];
     uint32_t creation;
-    pthread_mutex_t lock;      /* guards what follows */
-    struct cnode_rules *rules; /* in force */
+    pthread_mutex_t lock;         /* guards what follows */
+    struct cnode_rules *rules;    /* in force */
+    struct tacit_revoked revoked; /* what the host's nodes revoked, as last read */
     struct tacit_guard guard;
 
     atomic_uint generation;     /* of the rules in force; read without the lock */
@@ -48,6 +50,15 @@ int cnode_guard_first(struct cnode *node, const struct tacit_address *source,
                       const uint8_t ephemeral[NOISE_DHLEN], uint64_t time);
 /* A peer that the rules allow came from there. */
 void cnode_guard_known(struct cnode *node, const struct tacit_address *source);
+
+/* Puts *list in force, and gives back the one before. */
+void cnode_set_revoked(struct cnode *node, struct tacit_revoked *list);
+/*
+ * Whether this host has revoked the key by itself. Where its list cannot be read now,
+ * what was read last holds, and this thread's fault text says why.
+ */
+bool cnode_is_revoked(struct cnode *node, const struct tacit_policy *policy,
+                      const uint8_t key[NOISE_DHLEN]);
 
 /* What only the link's reader touches. */
 struct cnode_input {

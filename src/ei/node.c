@@ -8,6 +8,7 @@
 
 #include "ei/callbacks.h"
 #include "ei/fault.h"
+#include "files/files.h"
 #include "tacit/ei.h"
 
 #define BEFORE_INIT "expected tacit_ei_init to be called first"
@@ -20,7 +21,7 @@ int cnode_new(const char *conf, const char *name, struct cnode **ret_node)
     struct cnode *node = calloc(1, sizeof *node);
     if (node == NULL)
         return cnode_fault(TACIT_ENOMEM, "memory ran out");
-    int error = cnode_rules_read(conf, &node->rules);
+    int error = cnode_rules_read(conf, &node->rules, &node->revoked);
     if (error) {
         free(node);
         return error;
@@ -47,6 +48,7 @@ void cnode_release(struct cnode *node)
     if (node == NULL || atomic_fetch_sub(&node->users, 1) > 1)
         return;
     cnode_rules_release(node->rules);
+    tacit_revoked_free(&node->revoked);
     tacit_guard_free(&node->guard);
     pthread_mutex_destroy(&node->lock);
     pthread_mutex_destroy(&node->links_lock);
@@ -72,6 +74,33 @@ void cnode_guard_known(struct cnode *node, const struct tacit_address *source)
     pthread_mutex_lock(&node->lock);
     tacit_guard_known(&node->guard, source);
     pthread_mutex_unlock(&node->lock);
+}
+
+void cnode_set_revoked(struct cnode *node, struct tacit_revoked *list)
+{
+    pthread_mutex_lock(&node->lock);
+    struct tacit_revoked before = node->revoked;
+    node->revoked = *list;
+    pthread_mutex_unlock(&node->lock);
+    *list = before;
+}
+
+bool cnode_is_revoked(struct cnode *node, const struct tacit_policy *policy,
+                      const uint8_t key[NOISE_DHLEN])
+{
+    struct tacit_revoked now = {0};
+    struct tacit_fault fault;
+    int error = tacit_file_revoked(tacit_policy_path(policy), &now, &fault);
+    if (error)
+        (void)cnode_fault(error, "%s: those that were read before are revoked",
+                          fault.text);
+    else
+        cnode_set_revoked(node, &now);
+    tacit_revoked_free(&now);
+    pthread_mutex_lock(&node->lock);
+    bool revoked = tacit_revoked_has(&node->revoked, key);
+    pthread_mutex_unlock(&node->lock);
+    return revoked;
 }
 
 /* --- what users call -----------------------------------------------------------------

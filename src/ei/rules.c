@@ -16,7 +16,8 @@
 /* --- reading -------------------------------------------------------------------------
  */
 
-int cnode_rules_read(const char *conf, struct cnode_rules **ret_rules)
+int cnode_rules_read(const char *conf, struct cnode_rules **ret_rules,
+                     struct tacit_revoked *revoked)
 {
     struct tacit_files files = tacit_files_real();
     struct tacit_fault fault;
@@ -29,6 +30,8 @@ int cnode_rules_read(const char *conf, struct cnode_rules **ret_rules)
         tacit_policy_load(conf, &files, tacit_suites_available(), &rules->policy, &fault);
     if (!error)
         error = tacit_policy_test(rules->policy, &fault);
+    if (!error)
+        error = tacit_file_revoked(conf, revoked, &fault);
     if (error) {
         cnode_rules_release(rules);
         return cnode_fault(error, "%s", fault.text);
@@ -83,7 +86,7 @@ static int still_allowed(const struct cnode_link *l, const struct tacit_policy *
 {
     int error = ruling_on_peer(
         policy, &l->peer, l->peer_key, &l->address, l->inbound, (uint64_t)time(NULL),
-        tacit_file_revoked(tacit_policy_path(policy), l->peer_key), ret_ruling);
+        cnode_is_revoked(l->node, policy, l->peer_key), ret_ruling);
     if (error)
         return error;
     if (!(tacit_policy_suites(policy) & 1u << l->channel->suite))
@@ -185,15 +188,19 @@ static int put_in_force(struct cnode *node, struct cnode_rules *rules,
 int cnode_reload(struct cnode *node, unsigned *ret_cut)
 {
     struct cnode_rules *now = cnode_rules_of(node), *rules;
-    int error = cnode_rules_read(tacit_policy_path(now->policy), &rules);
+    struct tacit_revoked revoked = {0};
+    int error = cnode_rules_read(tacit_policy_path(now->policy), &rules, &revoked);
     cnode_rules_release(now);
     if (error)
         return error;
     unsigned generation = 0;
     error = put_in_force(node, rules, &generation);
-    if (error)
+    if (error) {
         cnode_rules_release(rules);
-    else
+    } else {
+        cnode_set_revoked(node, &revoked);
         *ret_cut = review_links(node, generation);
+    }
+    tacit_revoked_free(&revoked);
     return error;
 }

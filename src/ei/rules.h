@@ -7,7 +7,7 @@
 
 #include <stdatomic.h>
 
-#include "policy/policy.h"
+#include "policy/revoked.h"
 
 struct cnode;
 struct cnode_link;
@@ -19,8 +19,12 @@ struct cnode_rules {
     struct tacit_policy *policy;
 };
 
-/* Reads the configuration at conf, and runs its own tests. */
-int cnode_rules_read(const char *conf, struct cnode_rules **ret_rules);
+/*
+ * Reads the configuration at conf, and runs its own tests; and what the host's nodes
+ * revoked into *revoked. Where anything is wrong nothing changes.
+ */
+int cnode_rules_read(const char *conf, struct cnode_rules **ret_rules,
+                     struct tacit_revoked *revoked);
 
 /* Those in force. The caller releases them. */
 struct cnode_rules *cnode_rules_of(struct cnode *node);

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "policy/policy.h"
+#include "policy/revoked.h"
 
 /*
  * The reader of the real file system. Regular files only, through symbolic links too. A
@@ -47,11 +47,13 @@ int tacit_file_replace(const char *path, const void *bytes, size_t size,
                        struct tacit_fault *fault);
 
 /*
- * Whether tacit:revoke/1 has written the key's fingerprint into the file that belongs to
- * the configuration at conf: `revoked`, beside it, a fingerprint a line. Where that file
- * is there and cannot be read, every key is taken for revoked.
+ * Reads the file that belongs to the configuration at conf: `revoked`, beside it. Where
+ * there is none no key is revoked. Where there is anything wrong with it, its owner and
+ * mode included, *list stays as it was: what held before holds on, and the fault says
+ * why.
  */
-bool tacit_file_revoked(const char *conf, const uint8_t key[TACIT_KEY_BYTES]);
+int tacit_file_revoked(const char *conf, struct tacit_revoked *list,
+                       struct tacit_fault *fault);
 
 /* That file's path; false: it is too long. */
 bool tacit_file_revoked_path(const char *conf, char path[PATH_MAX]);

@@ -1,21 +1,14 @@
 /* The keys that this host has revoked by itself. */
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "files/files.h"
 
-static bool lists(FILE *file, const char *fingerprint)
-{
-    char line[128];
-    bool found = false;
-    while (!found && fgets(line, sizeof line, file) != NULL) {
-        line[strcspn(line, "\n")] = '\0';
-        found = strcmp(line, fingerprint) == 0;
-    }
-    return found || ferror(file) != 0;
-}
+enum {
+    REVOKED_MAX = 1 << 20, /* bytes: some 23,000 keys */
+};
 
 bool tacit_file_revoked_path(const char *conf, char path[PATH_MAX])
 {
@@ -25,14 +18,30 @@ bool tacit_file_revoked_path(const char *conf, char path[PATH_MAX])
     return len > 0 && len < PATH_MAX;
 }
 
-bool tacit_file_revoked(const char *conf, const uint8_t key[TACIT_KEY_BYTES])
+static int fail(struct tacit_fault *fault, const char *conf, int error)
 {
-    char path[PATH_MAX], fingerprint[TACIT_FINGERPRINT_TEXT];
-    FILE *file = tacit_file_revoked_path(conf, path) ? fopen(path, "re") : NULL;
-    if (file == NULL)
-        return errno != ENOENT;
-    tacit_fingerprint(key, fingerprint);
-    bool found = lists(file, fingerprint);
-    fclose(file);
-    return found;
+    snprintf(fault->text, sizeof fault->text, "%.*s: 'revoked' beside it: %s",
+             TACIT_FAULT_MAX / 2, conf, tacit_error_text(error));
+    return error;
+}
+
+int tacit_file_revoked(const char *conf, struct tacit_revoked *list,
+                       struct tacit_fault *fault)
+{
+    struct tacit_files files = tacit_files_real();
+    char path[PATH_MAX], *text;
+    size_t len = 0;
+    if (!tacit_file_revoked_path(conf, path))
+        return fail(fault, conf, TACIT_ELIMIT);
+    text = malloc(REVOKED_MAX);
+    if (text == NULL)
+        return fail(fault, conf, TACIT_ENOMEM);
+    int error = files.read(files.context, path, false, text, REVOKED_MAX, &len, fault);
+    if (error == TACIT_OK)
+        error = tacit_revoked_parse(list, path, text, len, fault);
+    free(text);
+    if (error != TACIT_EABSENT)
+        return error;
+    tacit_revoked_free(list);
+    return TACIT_OK;
 }

@@ -17,6 +17,8 @@ tests() ->
      {"a key that a node behind the door revoked, or a signed policy, is refused at the door, too; "
       "an older policy does not give it back",
       fun revoked_elsewhere/0},
+     {"a door whose file of revoked keys is not understood wholly does not start; one that runs "
+      "says so, and what it read before holds", fun bad_revoked/0},
      {"a node that is its own door tells itself, and nobody else", fun own_door/0},
      {"without door-identity whoever asks meets silence", fun no_identity/0},
      {"tacit show tells of the door and its nodes: for people, as JSON, and as lines with tabs",
@@ -173,6 +175,31 @@ revoked_elsewhere() ->
     {refused, ?BAD_CONF, Text} = door:command(Door, 6),
     ?assertMatch({match, _}, re:run(Text, "serial 1 of .authority main., expected [0-9]+ or above")),
     refused(B, "the key is revoked"),
+    0 = door:stop(Door).
+
+bad_revoked() ->
+    {#{dir := Dir} = A, B} = hosts(),
+    File = filename:join(Dir, "revoked"),
+    {0, Check} = mesh:tacit(["check", "--conf", maps:get(conf, B)]),
+    {match, [Fingerprint]} = re:run(Check, "^fingerprint +(.*)$",
+                                    [multiline, {capture, all_but_first, list}]),
+    ok = file:write_file(File, [Fingerprint, "\r\n"]),
+    {exit, 1, Lines} = door:start(A, #{ready => false}),
+    Why = "revoked:1: got .*expected a fingerprint and nothing beside it",
+    ?assertMatch({match, _}, re:run(Lines, Why)),
+    ok = file:write_file(File, [Fingerprint, "\n"]),
+    Door = door:start(A),
+    refused(B, "the key is revoked"),
+    [begin
+         ok = file:write_file(File, [Text, "\n"]),
+         refused(B, "the key is revoked"),
+         {refused, ?BAD_CONF, Said} = door:command(Door, 6),
+         ?assertMatch({match, _}, re:run(Said, Why))
+     end || Text <- [Fingerprint ++ "\r", Fingerprint ++ " ", "# b\n" ++ Fingerprint]],
+    ?assertMatch([_ | _], door:events(Door, "revoked_failed")),
+    ok = file:write_file(File, ""),
+    {ok, _} = door:command(Door, 6),
+    ?assertMatch({0, _}, names(B, "127.0.0.1")),
     0 = door:stop(Door).
 
 own_door() ->

@@ -22,6 +22,8 @@ tests() ->
       "of its own", fun threads/1},
      {"tacit:revoke's file, a 'revoked' line, another pair key, a visibility, a suite that is "
       "ruled out: each cuts the link", fun causes/1},
+     {"tacit:revoke's file is refused where it is not understood wholly: by tacit_ei_init, and by "
+      "tacit_ei_reload; meanwhile what was read before holds", fun bad_revoked/1},
      {"a link goes on under the identity and the mesh key that it was made with, fresh keys "
       "included; the next has the new ones", fun new_identity/1},
      {"a signed policy's next serial revokes, and one that goes back is refused",
@@ -219,6 +221,23 @@ causes(#{node := Node} = World) ->
                   "the rule for it wants a hidden node, it is visible"},
                  {fun() -> ok = mesh:in_mesh(Host, ["suites = ", Others, "\n"]) end,
                   "suites no longer has the link's"}]],
+    cnode:stop(C).
+
+bad_revoked(#{node := Node} = World) ->
+    {#{dir := Dir, conf := Conf}, C, Fd} = server("127.0.0.29", World),
+    {ok, #{fingerprint := Fingerprint}} = mesh:call(Node, tacit, info, []),
+    File = filename:join(Dir, "revoked"),
+    ok = file:write_file(File, [Fingerprint, "\n"]),
+    ok = cnode:called_in_vain(C, Fd, Node), % before it is told to reload
+    [begin
+         ok = file:write_file(File, Bad),
+         says("^failed .*" ++ File ++ ":1: got .*expected a fingerprint", reload(C)),
+         says(File ++ ":1: got ", cnode:fails("d@127.0.0.29", Conf)),
+         ok = cnode:called_in_vain(C, Fd, Node)
+     end || Bad <- [[Fingerprint, "\r\n"], [Fingerprint, " \n"], ["# a\n", Fingerprint, "\n"]]],
+    ok = file:write_file(File, ""),
+    ?assertEqual("reloaded 0", reload(C)),
+    used(C, cnode:connect(C, Node)),
     cnode:stop(C).
 
 new_identity(#{node := Node, host := A} = World) ->

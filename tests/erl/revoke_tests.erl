@@ -3,6 +3,7 @@
 -module(revoke_tests).
 
 -include_lib("eunit/include/eunit.hrl").
+-include_lib("kernel/include/file.hrl").
 
 -define(A, 'a@127.0.0.1').
 -define(B, 'b@127.0.0.2').
@@ -18,8 +19,12 @@ tests() ->
      {"a node that has no link and never had one is revoked by its line; a key by its "
       "fingerprint", fun without_link/0},
      {"who is not known cannot be revoked, and nothing changes", fun unknown/0},
-     {"a file of revoked keys that says nothing sensible keeps the node from starting",
+     {"a file of revoked keys that is not understood wholly keeps the node from starting, and a "
+      "running one as it was: a line's end of another system, a blank, a comment, a mark before",
       fun bad_file/0},
+     {"two nodes of one host that revoke lose nothing of each other's", fun two_nodes/0},
+     {"what could not be written is revoked after a reload, too; what is written can be read, "
+      "whatever the umask", fun unwritten/0},
      {"a node that is on a 'revoked' line of five hosts is gone from each after its reload",
       fun five_hosts/0}].
 
@@ -100,13 +105,76 @@ unknown() ->
 revoked_file(#{host := #{dir := Dir}}) -> filename:join(Dir, "revoked").
 
 bad_file() ->
-    [#{dir := Dir} = Host] = hosts(1),
+    [#{dir := Dir} = HostA, HostB] = hosts(2),
     File = filename:join(Dir, "revoked"),
-    ok = file:write_file(File, "\nsomebody\n"),
-    Args = mesh:start_link_args("a@127.0.0.1", #{host => Host}),
-    #{status := Status, err := Err} = mesh:erl(Args, []),
-    ?assertEqual({1, "tacit: " ++ File ++ ":2: got 'somebody', expected a fingerprint\n"},
-                 {Status, Err}).
+    B = mesh:start("b", HostB),
+    Fingerprint = fingerprint(B),
+    Args = mesh:start_link_args("a@127.0.0.1", #{host => HostA}),
+    [begin
+         ok = file:write_file(File, ["\n", Text]),
+         #{status := Status, err := Err} = mesh:erl(Args, []),
+         ?assertEqual({Text, {1, "tacit: " ++ File ++ ":2: got '" ++ Shown ++
+                                  "', expected a fingerprint and nothing beside it\n"}},
+                      {Text, {Status, Err}})
+     end || {Text, Shown} <- [{"somebody\n", "somebody"}, {"# db2\n", "# db2"}]],
+    Bad = [[Fingerprint, "\r\n"], [Fingerprint, " \n"], [Fingerprint, " ; db2\n"],
+           ["# db2, stolen\n", Fingerprint, "\n"], [<<16#ef, 16#bb, 16#bf>>, Fingerprint, "\n"]],
+    [begin
+         ok = file:write_file(File, Text),
+         ?assertMatch(#{status := 1}, mesh:erl(Args, []))
+     end || Text <- Bad],
+    ok = file:write_file(File, [Fingerprint, "\n"]),
+    A = mesh:start("a", HostA),
+    [begin
+         ok = file:write_file(File, Text),
+         {error, Why} = mesh:call(A, tacit, reload, []),
+         ?assertMatch({match, _}, re:run(Why, "^" ++ File ++ ":1: got '.*expected a fingerprint")),
+         ?assertEqual(pang, ping(B, ?A))
+     end || Text <- Bad],
+    ok = file:write_file(File, ""),
+    ?assertMatch({ok, _}, mesh:call(A, tacit, reload, [])),
+    ?assertEqual(pong, ping(B, ?A)),
+    mesh:stop_pair({A, B}).
+
+%% Behind one door, with one tacit.conf.
+two_nodes() ->
+    Host = door:host("127.0.0.1"),
+    Door = door:start(Host),
+    [A1, A2] = [mesh:start(Name, Host) || Name <- ["a1", "a2"]],
+    [One, Two] = [binary:copy(<<Letter>>, 43) || Letter <- "AE"],
+    ?assertMatch({ok, #{lasts := true}}, mesh:call(A1, tacit, revoke, [One])),
+    ?assertMatch({ok, #{lasts := true}}, mesh:call(A2, tacit, revoke, [Two])),
+    ?assertEqual(lists:sort([One, Two]), lists:sort(revoked_lines(A1))),
+    ?assertMatch({ok, #{lasts := true}}, mesh:call(A1, tacit, unrevoke, [One])),
+    ?assertEqual([Two], revoked_lines(A1)),
+    lists:foreach(fun mesh:stop/1, [A1, A2]),
+    0 = door:stop(Door).
+
+revoked_lines(Node) ->
+    {ok, Bytes} = file:read_file(revoked_file(Node)),
+    binary:split(Bytes, <<"\n">>, [global, trim]).
+
+unwritten() ->
+    [A, B] = start_all(hosts(2)),
+    Fingerprint = fingerprint(B),
+    File = revoked_file(A),
+    %% No line of it is taken away while it is no file.
+    ok = file:make_dir(File),
+    ?assertMatch({ok, #{lasts := false}}, mesh:call(A, tacit, revoke, [?B])),
+    ok = file:del_dir(File),
+    ?assertMatch({ok, _}, mesh:call(A, tacit, reload, [])),
+    ?assertEqual(pang, ping(B, ?A)),
+    %% The next that is written has it, too.
+    ok = file:write_file(File, ""),
+    ok = file:change_mode(File, 8#600),
+    Other = binary:copy(<<"A">>, 43),
+    ?assertMatch({ok, #{lasts := true}}, mesh:call(A, tacit, revoke, [Other])),
+    ?assertEqual(lists:sort([Other, Fingerprint]), lists:sort(revoked_lines(A))),
+    {ok, #file_info{mode = Mode}} = file:read_file_info(File),
+    ?assertEqual(8#644, Mode band 8#777),
+    ?assertMatch({ok, _}, mesh:call(A, tacit, reload, [])),
+    ?assertEqual(pang, ping(B, ?A)),
+    mesh:stop_pair({A, B}).
 
 five_hosts() ->
     [Bad | Nodes] = All = start_all(hosts(6)),

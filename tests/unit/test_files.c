@@ -229,6 +229,32 @@ static void a_missing_file_is_named(void **state)
                  "No such file or directory, expected a readable file");
 }
 
+static void a_revoked_list_that_cannot_be_read_leaves_the_one_before(void **state)
+{
+    struct tacit_revoked list = {0};
+    uint8_t key[TACIT_KEY_BYTES] = {7};
+    char text[TACIT_FINGERPRINT_TEXT + 2], other[TACIT_FINGERPRINT_TEXT + 2];
+    const char *conf = in_dir("tacit.conf");
+    tacit_fingerprint(key, text);
+    memcpy(text + TACIT_FINGERPRINT_TEXT - 1, "\n", 2);
+    snprintf(other, sizeof other, "%.43s\r\n", text);
+    assert_int_equal(tacit_file_revoked(conf, &list, &fault), 0);
+    assert_false(tacit_revoked_has(&list, key));
+    const char *path = put("revoked", text, 0644);
+    assert_int_equal(tacit_file_revoked(conf, &list, &fault), 0);
+    assert_true(tacit_revoked_has(&list, key));
+    put("revoked", other, 0644);
+    assert_int_equal(tacit_file_revoked(conf, &list, &fault), TACIT_ECONFIG);
+    assert_true(tacit_revoked_has(&list, key));
+    put("revoked", "", 0666); /* anybody may have emptied it */
+    assert_int_equal(tacit_file_revoked(conf, &list, &fault), TACIT_ESYSTEM);
+    assert_true(tacit_revoked_has(&list, key));
+    unlink(path);
+    assert_int_equal(tacit_file_revoked(conf, &list, &fault), 0);
+    assert_false(tacit_revoked_has(&list, key));
+    tacit_revoked_free(&list);
+}
+
 /* ---- Writing ----------------------------------------------------------------------- */
 
 static void a_new_file_has_exactly_its_mode_whatever_the_umask(void **state)
@@ -344,6 +370,7 @@ int main(void)
         cmocka_unit_test(a_symbolic_link_is_followed_and_its_target_is_judged),
         cmocka_unit_test(what_is_no_regular_file_is_refused_at_once),
         cmocka_unit_test(a_missing_file_is_named),
+        cmocka_unit_test(a_revoked_list_that_cannot_be_read_leaves_the_one_before),
         cmocka_unit_test(a_new_file_has_exactly_its_mode_whatever_the_umask),
         cmocka_unit_test(an_existing_file_is_never_created_over),
         cmocka_unit_test(a_replaced_file_keeps_its_mode_and_owner),
