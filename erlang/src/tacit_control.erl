@@ -167,15 +167,24 @@ take_policy(Node, Text, #state{policies = Policies} = State) ->
 reload_policy(From, Text, State) ->
     case reload(Text, State) of
         {ok, Cut, Next} ->
-            tacit_logger:notice("tacit: policy from ~ts: reloaded, ~b links cut",
-                                [From, length(Cut)]),
-            Next;
+            {Taken, Policies} = case Text of
+                                    <<>> -> {taken, Next#state.policies};
+                                    _ -> tacit_policy:tried(Text, Next#state.policies)
+                                end,
+            log_policy(Taken, From, length(Cut)),
+            Next#state{policies = Policies};
         {error, Why} ->
             tacit_logger:error("tacit: policy from ~ts: nothing was changed: ~ts",
                                [From, Why]),
             tacit_policy:keep(),
             State
     end.
+
+log_policy(taken, From, Cut) ->
+    tacit_logger:notice("tacit: policy from ~ts: reloaded, ~b links cut", [From, Cut]);
+log_policy(revokes, From, Cut) ->
+    tacit_logger:warning("tacit: policy from ~ts: not taken but for what it revokes, ~b links "
+                         "cut", [From, Cut]).
 
 %% A handshake shows which mesh keys a side can open; links that are up hear of a change from
 %% here, so that `tacit mesh-key use' knows when each peer has the new one.

@@ -8,7 +8,7 @@
 %% tacit_control keeps the state, and does what changes the rules.
 -module(tacit_policy).
 
--export([new/0, loaded/1, look/1, up/2, tell/1, compare/3, accept/3, keep/0]).
+-export([new/0, loaded/1, look/1, up/2, tell/1, compare/3, accept/3, tried/2, keep/0]).
 
 -export_type([policies/0]).
 
@@ -26,6 +26,7 @@
                    told = [] :: [iodata()],       % what the log has already
                    up = [] :: [node()] | all,           % that are to be told
                    sent = [] :: [{node(), have()}], % lately
+                   tried = none :: binary() | none, % not taken, under these rules: its MD5
                    asked = [] :: [{binary(), non_neg_integer(), integer()}],
                    linked = [] :: [binary()]}).     % names of nodes, as of lately
 -opaque policies() :: #policies{}.
@@ -40,7 +41,7 @@ loaded(State) ->
     keep(),
     erlang:send(self(), tell_policies),
     {_, Next} = look(State),
-    Next#policies{up = all, asked = []}.
+    Next#policies{up = all, asked = [], tried = none}.
 
 %% --- files -----------------------------------------------------------------------------------
 
@@ -229,12 +230,22 @@ alarm(Node, Serial, #policies{told = Told} = State) ->
 accept(Node, Text, State) when is_atom(Node), is_binary(Text), byte_size(Text) =< ?MAX ->
     {Linked, Next} = linked(Node, State#policies{asked = []}),
     Known = [P || #{text := T} = P <- policies(), T =:= Text],
-    case Linked andalso Text =/= <<>> andalso Known =:= [] of
+    New = Text =/= <<>> andalso Known =:= [] andalso erlang:md5(Text) =/= State#policies.tried,
+    case Linked andalso New of
         true -> {ok, Next};
         false -> {known, Next}
     end;
 accept(_Node, _Text, State) ->
     {known, State}.
+
+%% A text that was tried: taken, or in force only in what it revokes. Then it is not tried
+%% again, or two nodes would tell each other of it for ever.
+-spec tried(binary(), policies()) -> {taken | revokes, policies()}.
+tried(Text, State) ->
+    case [T || #{text := T} <- policies(), T =:= Text] of
+        [] -> {revokes, State#policies{tried = erlang:md5(Text)}};
+        _ -> {taken, State}
+    end.
 
 %% Whether there is a link of Tacit's with the node: nothing goes out in plain text.
 linked(Node, #policies{linked = Links} = State) ->

@@ -1,6 +1,7 @@
 /*
  * A configuration with a signed policy that a peer has sent: it stands in place of the
- * one that this host keeps, in a load like any other. Runs on a thread of the emulator's.
+ * file where people put one, in a load like any other. Runs on a thread of the
+ * emulator's.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -96,17 +97,17 @@ int newest_read(const struct tacit_policy *before, const char *text, size_t len,
     int error = judge(before, text, len, &slot, fault);
     if (error != 0)
         return error;
-    struct overlay overlay = {tacit_files_real(), slot->kept, text, len};
+    struct overlay overlay = {tacit_files_real(), slot->path, text, len};
     const struct tacit_files files = {.context = &overlay, .read = read_overlay};
     error = tacit_policy_load(tacit_policy_path(before), &files, tacit_suites_available(),
                               &policy, fault);
     if (error != 0)
         return error;
     error = check_taken(policy, slot->public_key, text, len, fault);
-    if (error != 0) {
+    if (error != 0 && !tacit_policy_heeds(policy)) {
         tacit_policy_free(policy);
         return error;
     }
-    *ret_policy = policy;
+    *ret_policy = policy; /* or what was before, and the keys that it revokes */
     return 0;
 }

@@ -175,7 +175,18 @@ find_authority(const struct tacit_policy *policy, const uint8_t key[TACIT_KEY_BY
     return NULL;
 }
 
-/* Loads the configuration as it would be with this policy in place of the kept one. */
+static int not_taken(const struct tacit_policy *policy,
+                     const struct tacit_signed_policy *slot, const char *path,
+                     uint64_t serial)
+{
+    const char *notice = tacit_policy_notice(policy, 0);
+    if (serial > slot->serial && notice != NULL)
+        return cli_fail("as %s", notice);
+    return cli_fail("%s: serial %ju, expected one above %ju, which is in force", path,
+                    (uintmax_t)serial, (uintmax_t)slot->serial);
+}
+
+/* Loads the configuration as it would be with this policy in its file. */
 static int try_policy(const struct tacit_policy *now, const char *conf, const char *path,
                       const struct text *text, const struct tacit_signed_rules *rules,
                       const uint8_t key[TACIT_KEY_BYTES])
@@ -187,7 +198,7 @@ static int try_policy(const struct tacit_policy *now, const char *conf, const ch
     if (slot == NULL)
         return cli_fail("%s: no [authority] with a 'policy' line signed it", path);
     overlay.texts[0] =
-        (struct cli_text){.path = slot->kept, .bytes = text->bytes, .size = text->len};
+        (struct cli_text){.path = slot->path, .bytes = text->bytes, .size = text->len};
     struct tacit_files files = cli_overlay_files(&overlay);
     if (tacit_policy_load(conf, &files, tacit_suites_available(), &then, &fault) != 0)
         return cli_fail("%s", fault.text);
@@ -197,8 +208,7 @@ static int try_policy(const struct tacit_policy *now, const char *conf, const ch
         tacit_policy_test(then, &fault) != 0)
         status = cli_fail("%s", fault.text);
     else if (taken == NULL || memcmp(taken->hash, rules->hash, sizeof taken->hash) != 0)
-        status = cli_fail("%s: serial %ju, expected one above %ju, which is in force",
-                          path, (uintmax_t)rules->header.serial, (uintmax_t)slot->serial);
+        status = not_taken(then, slot, path, rules->header.serial);
     else
         printf("%s: good, serial %ju, signed by [authority %s]\n", path,
                (uintmax_t)taken->serial, taken->authority);

@@ -31,6 +31,8 @@ int policy_add_group(struct policy_conf *c, const char *name)
                    c, name,
                    "a group's name (letters, digits, '-', '_', '.'), or * for the holder "
                    "of any certificate");
+    if (policy_check_count(c, &c->signed_groups, "[group] sections") != 0)
+        return c->error;
     for (size_t i = 0; i < c->policy->groups.count; i++) {
         const struct tacit_group *other = &c->policy->groups.at[i];
         if (other->rule.source == c->source && strcmp(other->name, name) == 0)

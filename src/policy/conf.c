@@ -9,6 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* One of its lines is wrong: where only revocations count the next ones still do. */
+static int pass_fault(struct policy_conf *c)
+{
+    if (c->revoked_only && c->error == TACIT_ECONFIG) {
+        c->error = 0;
+        c->pending = NULL;
+    }
+    return c->error;
+}
+
 /* Text only: what a terminal would obey, or a NUL would hide, is a fault. */
 static int check_bytes(struct policy_conf *c, const char *text, size_t len)
 {
@@ -51,7 +61,7 @@ static char *next_line(char *str, int num, void *stream)
     if (c->error == 0 && c->pending != NULL)
         CONF_FAULT(c, c->line, "got '%s', expected 'key = value'",
                    QUOTE(c->pending, c->pending_len));
-    if (c->error != 0 || c->at == c->end)
+    if (pass_fault(c) != 0 || c->at == c->end)
         return NULL;
 
     const char *eol = memchr(c->at, '\n', (size_t)(c->end - c->at));
@@ -60,7 +70,7 @@ static char *next_line(char *str, int num, void *stream)
     const char *text = c->at;
     c->at = eol != NULL ? eol + 1 : c->end;
     c->line++;
-    if (take_line(c, text, len, max) != 0)
+    if (take_line(c, text, len, max) != 0 && pass_fault(c) != 0)
         return NULL;
     if (c->pending != NULL)
         memcpy(str, c->pending, c->pending_len);
@@ -75,7 +85,7 @@ static int take_pair(void *user, const char *section, const char *name, const ch
     (void)section;
     c->pending = NULL;
     c->error = policy_take_pair(c, name, value);
-    return c->error == 0;
+    return pass_fault(c) == 0;
 }
 
 int policy_conf_read(struct policy_conf *c)
@@ -93,8 +103,50 @@ int policy_rules_read(struct policy_conf *c, const char *path,
     c->end = rules->text + rules->len;
     c->line = rules->line;
     c->section = NULL;
-    c->sections_seen = 0;
+    c->sections_seen = c->signed_groups = c->signed_patterns = c->signed_tests = 0;
     return policy_conf_read(c);
+}
+
+int policy_heed_revoked(struct policy_conf *c, const char *path,
+                        const struct tacit_signed_rules *rules)
+{
+    struct tacit_fault unsaid, *fault = c->fault;
+    size_t before = c->policy->revoked.count;
+    c->fault = &unsaid;
+    c->revoked_only = true;
+    int error = policy_rules_read(c, path, rules);
+    c->revoked_only = false;
+    c->fault = fault;
+    c->policy->heeded = c->policy->heeded || c->policy->revoked.count > before;
+    return error;
+}
+
+int policy_outside(struct policy_conf *c, const char *shown, const char *glob,
+                   bool *ret_pass)
+{
+    struct tacit_fault fault;
+    *ret_pass = false;
+    if (c->authority == NULL ||
+        policy_authority_for(c->policy, c->authority, glob, false))
+        return 0;
+    policy_fault(&fault, c->path, c->line,
+                 "%.300s is for nodes that [authority %s] may not sign for, "
+                 "expected one within its names",
+                 shown, c->authority->name);
+    *ret_pass = !policy_is_new(c->policy, c->source);
+    if (*ret_pass)
+        return policy_note(c->policy, &fault);
+    *c->fault = fault;
+    return c->error = TACIT_ECONFIG;
+}
+
+int policy_check_count(struct policy_conf *c, unsigned *count, const char *what)
+{
+    if (c->authority == NULL || ++*count <= POLICY_SIGNED_MAX ||
+        !policy_is_new(c->policy, c->source))
+        return 0;
+    return CONF_FAULT(c, c->line, "more than %d %s, expected fewer in a signed policy",
+                      POLICY_SIGNED_MAX, what);
 }
 
 void policy_conf_free(struct policy_conf *c)

@@ -20,6 +20,8 @@ struct policy_conf {
     const struct policy_authority *authority; /* who signed the file; NULL: tacit.conf */
     bool kept_only;       /* no policies but those that were in force before */
     bool took_new;        /* one that was not */
+    bool revoked_only;    /* nothing counts but what is revoked, and no fault */
+    bool passes_over;     /* the section: it is not for the authority any more */
     unsigned suites;      /* those that this machine can run */
     const char *at, *end; /* the text that is left */
     unsigned line;        /* of the text handed out last */
@@ -27,8 +29,9 @@ struct policy_conf {
 
     const struct policy_section *section; /* NULL before the first */
     unsigned section_line;
-    unsigned sections_seen;         /* bit i: the i-th section of the table */
-    unsigned keys_seen;             /* bit i: the i-th key of the section */
+    unsigned sections_seen; /* bit i: the i-th section of the table */
+    unsigned keys_seen;     /* bit i: the i-th key of the section */
+    unsigned signed_groups, signed_patterns, signed_tests; /* of signed rules, so far */
     struct tacit_rule *rule;        /* of the section, where it has one */
     char argument[POLICY_LINE_MAX]; /* NAME of [peer NAME] */
     const char *key;                /* the key whose value is being set */
@@ -55,6 +58,22 @@ int policy_conf_read(struct policy_conf *c);
 /* The same for rules that are signed: c->source and c->authority say by whom. */
 int policy_rules_read(struct policy_conf *c, const char *path,
                       const struct tacit_signed_rules *rules);
+
+/*
+ * Of rules that are not taken the keys that they revoke: whatever else is wrong with
+ * them, those come in force.
+ */
+int policy_heed_revoked(struct policy_conf *c, const char *path,
+                        const struct tacit_signed_rules *rules);
+
+/*
+ * A line of signed rules is for nodes that their authority may not sign for: a fault, or
+ * where they are in force already a notice, and *ret_pass: the line counts for nothing.
+ */
+int policy_outside(struct policy_conf *c, const char *shown, const char *glob,
+                   bool *ret_pass);
+/* One more in signed rules of what is held against all others: how many there may be. */
+int policy_check_count(struct policy_conf *c, unsigned *count, const char *what);
 
 /* A line that starts with '[': leaves the section before it and enters this one. */
 int policy_enter_section(struct policy_conf *c, const char *text, size_t len);

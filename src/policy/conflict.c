@@ -55,16 +55,18 @@ static int clash(struct tacit_fault *fault, const struct tacit_peer *a,
         second->glob, first->glob, first->rule.line, of);
 }
 
-bool policy_gives_way(const struct tacit_peer *a, const struct tacit_peer *b)
+bool policy_gives_way(const struct tacit_policy *policy, const struct tacit_peer *a,
+                      const struct tacit_peer *b)
 {
-    return a->rule.source != b->rule.source &&
-           (a->rule.source == 0 || b->rule.source == 0);
+    unsigned x = a->rule.source, y = b->rule.source;
+    return x != y &&
+           (x == 0 || y == 0 || (!policy_is_new(policy, x) && !policy_is_new(policy, y)));
 }
 
 static bool contradict(const struct tacit_policy *policy, const struct tacit_peer *a,
                        const struct tacit_peer *b)
 {
-    if (policy_gives_way(a, b))
+    if (policy_gives_way(policy, a, b))
         return false;
     if (strcmp(a->glob, b->glob) == 0)
         return true;

@@ -93,12 +93,14 @@ static int compare_hosts(const void *a, const void *b)
 }
 
 /* Of those sorted by host: neighbours of one host have one door. */
-static int check_sorted(const struct tacit_peer **peers, size_t count,
+static int check_sorted(const struct tacit_policy *policy,
+                        const struct tacit_peer **peers, size_t count,
                         struct tacit_fault *fault)
 {
     for (size_t i = 1; i < count; i++) {
         const struct tacit_peer *a = peers[i - 1], *b = peers[i];
-        if (strcmp(host_of(a->glob), host_of(b->glob)) == 0 && !policy_gives_way(a, b) &&
+        if (strcmp(host_of(a->glob), host_of(b->glob)) == 0 &&
+            !policy_gives_way(policy, a, b) &&
             memcmp(a->door_key, b->door_key, TACIT_KEY_BYTES) != 0)
             return policy_fault(fault, b->rule.path, b->rule.line,
                                 "[peer %.160s] and [peer %.160s] at line %u have one "
@@ -121,7 +123,7 @@ int policy_check_doors(const struct tacit_policy *policy, struct tacit_fault *fa
         if (peer->has_door_key)
             peers[count++] = peer;
     qsort(peers, count, sizeof *peers, compare_hosts);
-    int error = check_sorted(peers, count, fault);
+    int error = check_sorted(policy, peers, count, fault);
     free(peers);
     return error;
 }

@@ -85,6 +85,11 @@ size_t policy_glob_literals(const char *glob)
     return count;
 }
 
+bool policy_is_pattern(const char *glob)
+{
+    return strchr(strncmp(glob, "*@", 2) == 0 ? glob + 2 : glob, '*') != NULL;
+}
+
 /* Whether what stands before the first '*', or behind the last, already differs. */
 static bool ends_differ(const char *a, size_t a_len, const char *b, size_t b_len)
 {

@@ -80,19 +80,24 @@ static int compare(struct tacit_policy *policy, const struct candidate *put,
     return policy_note(policy, &fault);
 }
 
+/* Whether a file that people put there has what was not in force before. */
+static bool is_new(const struct candidate *put, const struct candidate *kept)
+{
+    return put->text != NULL &&
+           (kept->text == NULL || kept->rules.header.serial < put->rules.header.serial);
+}
+
 /* Which of the two counts: NULL where neither is there. */
 static int choose(struct policy_conf *c, const struct candidate *put,
                   const struct candidate *kept, const struct candidate **ret_best)
 {
     bool first = put->text != NULL;
     int error = 0;
-    if (put->text != NULL && kept->text != NULL) {
-        if (c->kept_only)
-            first = false;
-        else
-            error = compare(c->policy, put, kept, &first);
-        c->took_new = c->took_new ||
-                      (first && kept->rules.header.serial < put->rules.header.serial);
+    if (c->kept_only && is_new(put, kept)) {
+        first = false;
+        error = policy_heed_revoked(c, put->path, &put->rules);
+    } else if (put->text != NULL && kept->text != NULL) {
+        error = compare(c->policy, put, kept, &first);
     }
     *ret_best = first ? put : kept->text != NULL ? kept : NULL;
     for (int i = 0; i < 2 && error == 0; i++) {
@@ -133,8 +138,11 @@ static int read_newest(struct policy_conf *c, const struct tacit_files *files,
         error = read_candidate(files, c->authority, p->kept, &kept);
     if (error == 0)
         error = choose(c, &put, &kept, &best);
-    if (error == 0 && best != NULL)
+    if (error == 0 && best != NULL) {
+        p->is_new = best == &put && is_new(&put, &kept);
+        c->took_new = c->took_new || p->is_new;
         error = read_rules(c, best == &put ? &put : &kept, p);
+    }
     free(put.text);
     free(kept.text);
     return error;

@@ -1,6 +1,7 @@
 /* [peer GLOB] and its values. */
 #include "policy/conf.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static struct tacit_peer *last_peer(struct policy_conf *c)
@@ -15,12 +16,13 @@ int policy_add_peer(struct policy_conf *c, const char *glob)
         return c->error = policy_value_fault(
                    c, glob,
                    "a node name such as app@db1.example.net or *@db1.example.net");
-    if (c->authority != NULL &&
-        !policy_authority_for(c->policy, c->authority, glob, false))
-        return CONF_FAULT(c, c->line,
-                          "[peer %s] is for nodes that [authority %s] may not sign for, "
-                          "expected one within its names",
-                          glob, c->authority->name);
+    char shown[sizeof c->argument + sizeof "[peer ]"];
+    snprintf(shown, sizeof shown, "[peer %s]", glob);
+    if (policy_outside(c, shown, glob, &c->passes_over) != 0 || c->passes_over)
+        return c->error;
+    if (policy_is_pattern(glob) &&
+        policy_check_count(c, &c->signed_patterns, "[peer] sections with patterns") != 0)
+        return c->error;
     struct tacit_peer *peer = POLICY_ADD(&c->policy->peers);
     if (peer == NULL || POLICY_ADD(&c->pair_paths) == NULL)
         return c->error = TACIT_ENOMEM;

@@ -21,6 +21,7 @@
 enum {
     POLICY_KEY_FILE_MAX = 4 << 10, /* bytes of a key file */
     POLICY_LINE_MAX = 256,         /* more than inih's own INI_MAX_LINE */
+    POLICY_SIGNED_MAX = 1000,      /* groups, tests, patterns: each is held against all */
     POLICY_MESSAGE_DEFAULT = 256 << 20,
     POLICY_GRACE_DEFAULT = 300,
     POLICY_REKEY_SECONDS = 120,
@@ -63,7 +64,7 @@ struct policy_authority {
 /* One line of [test]. */
 struct policy_test {
     const char *path;
-    unsigned line;
+    unsigned source, line; /* as in struct tacit_rule */
     bool allow, outbound, has_address;
     struct tacit_address address;
     char glob[TACIT_NAME_MAX + 1];
@@ -119,6 +120,7 @@ struct tacit_policy {
     POLICY_LIST(struct policy_test) tests;
     POLICY_LIST(struct tacit_signed_policy) signed_policies; /* i-th: source i + 1 */
     POLICY_LIST(struct tacit_fault) notices;
+    bool heeded; /* revocations of a signed policy that is not taken */
 
     struct policy_index exact; /* names without '*', by name */
     struct policy_index hosts; /* '*' in the name part only: by host, likewise */
@@ -153,6 +155,9 @@ size_t policy_glob_literals(const char *glob);
 
 /* Whether glob is for the name, or for all dynamic names of a bare host. */
 bool policy_glob_is_for(const char *glob, const char *name, bool dynamic);
+
+/* Whether it is for more than one name, and for another set than all of one host's. */
+bool policy_is_pattern(const char *glob);
 
 /* Whether some name matches both globs. */
 bool policy_globs_meet(const char *a, const char *b);
@@ -190,6 +195,8 @@ int policy_envelope_read(enum tacit_signed_kind kind, const char *text, size_t l
 
 /* Adds a notice. */
 int policy_note(struct tacit_policy *policy, const struct tacit_fault *fault);
+/* Whether the signed policy of a source was not in force before. */
+bool policy_is_new(const struct tacit_policy *policy, unsigned source);
 /* Who signed the rules of a source; NULL: nobody, they are tacit.conf's. */
 const struct policy_authority *policy_source(const struct tacit_policy *policy,
                                              unsigned source);
@@ -228,6 +235,15 @@ enum tacit_reason policy_rule_allows(const struct tacit_policy *policy,
                                      const struct tacit_rule *rule,
                                      const struct tacit_question *q, uint64_t *until);
 
+/* --- tests (tests.c) -------------------------------------------------------------- */
+
+/*
+ * Runs the signed tests. One that fails is a fault of a policy that is new; it was good
+ * for this host when its policy came in force: then the host's own file comes first, and
+ * it is noted.
+ */
+int policy_test_signed(struct tacit_policy *policy, struct tacit_fault *fault);
+
 /* --- look-ups (lookup.c) ---------------------------------------------------------- */
 
 /*
@@ -258,8 +274,12 @@ void policy_index_free(struct tacit_policy *policy);
 /* Whether the lines of the file contradict one another. */
 int policy_check_conflicts(const struct tacit_policy *policy, struct tacit_fault *fault);
 
-/* Whether one of them was signed elsewhere and gives way to the other, of tacit.conf. */
-bool policy_gives_way(const struct tacit_peer *a, const struct tacit_peer *b);
+/*
+ * Whether one of them gives way: what was signed elsewhere to tacit.conf, and where both
+ * were, and are in force, to the [authority] that stands before its own.
+ */
+bool policy_gives_way(const struct tacit_policy *policy, const struct tacit_peer *a,
+                      const struct tacit_peer *b);
 
 /* Whether two lines of one host give its door two keys (directory.c). */
 int policy_check_doors(const struct tacit_policy *policy, struct tacit_fault *fault);

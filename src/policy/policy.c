@@ -127,7 +127,9 @@ static int load_once(struct load *load, struct tacit_policy **ret_policy,
     if (error == 0)
         error = finish_rules(policy, fault);
     load->took_new = c.took_new;
-    /* Its own tests come before it is anybody's. */
+    /* Tests come before it is anybody's. */
+    if (error == 0)
+        error = policy_test_signed(policy, fault);
     if (error == 0 && c.took_new)
         error = tacit_policy_test(policy, fault);
     policy_conf_free(&c);
@@ -139,7 +141,7 @@ static int load_once(struct load *load, struct tacit_policy **ret_policy,
     return 0;
 }
 
-/* A fault of a policy that is new costs that policy only. */
+/* A fault of a policy that is new costs that policy only; what it revokes is revoked. */
 static int load(struct load load, struct tacit_policy **ret_policy,
                 struct tacit_fault *fault)
 {
@@ -159,6 +161,12 @@ static int load(struct load load, struct tacit_policy **ret_policy,
         tacit_policy_free(policy);
         return error;
     }
+    /* Why is said first: whoever brought the new one asks for it. */
+    struct tacit_fault *notices = policy->notices.at, *last;
+    last = &notices[policy->notices.count - 1];
+    again = notices[0];
+    notices[0] = *last;
+    *last = again;
     *ret_policy = policy;
     return 0;
 }
@@ -197,13 +205,14 @@ int tacit_policy_try_rules(const char *path, const char *text, size_t len,
         *glob = any;
         authority->glob_count = 1;
         signed_policy->public_key = authority->public_key;
+        signed_policy->is_new = true;
         c.authority = authority;
         error = policy_rules_read(&c, policy->path, &rules);
     }
     if (error == 0)
         error = finish_rules(policy, fault);
     if (error == 0)
-        error = tacit_policy_test(policy, fault);
+        error = policy_test_signed(policy, fault);
     policy_conf_free(&c);
     tacit_policy_free(policy);
     return error != 0 ? fault_of(fault, path, error) : 0;

@@ -7,7 +7,7 @@
 /* What must be in the section that ends here. */
 static int leave_section(struct policy_conf *c)
 {
-    if (c->section == NULL)
+    if (c->section == NULL || c->passes_over)
         return 0;
     for (unsigned i = 0; c->section->keys[i].name != NULL; i++) {
         const struct policy_key *key = &c->section->keys[i];
@@ -66,6 +66,11 @@ int policy_enter_section(struct policy_conf *c, const char *text, size_t len)
     const char *rest = inner + name_len;
     size_t rest_len = inner_len - name_len;
     policy_trim(&rest, &rest_len);
+    c->passes_over = false;
+    if (c->revoked_only) {
+        c->section = rest_len == 0 ? section : NULL;
+        return 0;
+    }
     if (section == NULL || (section->open != NULL) != (rest_len > 0)) {
         char names[128];
         return CONF_FAULT(c, c->line, "got '%s', expected %s", QUOTE(text, len),
@@ -92,9 +97,13 @@ int policy_take_pair(struct policy_conf *c, const char *name, const char *value)
     const struct policy_key *keys = c->section->keys;
     char names[256];
     unsigned i = 0;
+    if (c->passes_over)
+        return 0;
     while (keys[i].name != NULL &&
            (strcmp(keys[i].name, name) != 0 || !policy_has_key(c, &keys[i])))
         i++;
+    if (c->revoked_only && keys[i].set != policy_set_revoked)
+        return 0;
     if (keys[i].name == NULL)
         return CONF_FAULT(c, c->line, "unknown key '%s' in %s, expected %s",
                           QUOTE(name, strlen(name)), c->section->shown,

@@ -134,14 +134,16 @@ const char *tacit_policy_open_text(const char *text, size_t len, int error);
 /*
  * An [authority NAME] with a policy = FILE: tacit_policy_load takes the newest of its
  * policies that is in FILE or in FILE.kept, with its rules behind those of tacit.conf. A
- * file that is no better than the other is passed over with a notice; a fault of the one
- * that is new likewise, where the other is good.
+ * file that is no better than the other is passed over with a notice. So is one that is
+ * new and has a fault, but for the keys that it revokes. What was in force keeps no
+ * tacit.conf from loading: lines that it no longer may have count for nothing.
  */
 struct tacit_signed_policy {
     const char *authority; /* the section's name */
     const uint8_t *public_key;
     const char *path, *kept;
     const char *source; /* the one of the two that was read; NULL: none */
+    bool is_new;        /* and it was not in force before */
     uint64_t serial;    /* 0: none */
     uint64_t fresh_until;
     uint8_t hash[TACIT_KEY_BYTES];
@@ -155,6 +157,9 @@ const struct tacit_signed_policy *tacit_policy_signed(const struct tacit_policy 
 
 /* What was passed over and why, for the log: the i-th, or NULL past the last. */
 const char *tacit_policy_notice(const struct tacit_policy *policy, size_t i);
+
+/* Whether keys are revoked by a newer signed policy that otherwise is passed over. */
+bool tacit_policy_heeds(const struct tacit_policy *policy);
 
 /*
  * Whether a policy may come after the one in force: no authority's policy goes back, or

@@ -138,6 +138,11 @@ const struct tacit_signed_policy *tacit_policy_signed(const struct tacit_policy 
     return i < policy->signed_policies.count ? &policy->signed_policies.at[i] : NULL;
 }
 
+bool policy_is_new(const struct tacit_policy *policy, unsigned source)
+{
+    return source > 0 && policy->signed_policies.at[source - 1].is_new;
+}
+
 int policy_note(struct tacit_policy *policy, const struct tacit_fault *fault)
 {
     struct tacit_fault *place = POLICY_ADD(&policy->notices);
@@ -150,6 +155,11 @@ int policy_note(struct tacit_policy *policy, const struct tacit_fault *fault)
 const char *tacit_policy_notice(const struct tacit_policy *policy, size_t i)
 {
     return i < policy->notices.count ? policy->notices.at[i].text : NULL;
+}
+
+bool tacit_policy_heeds(const struct tacit_policy *policy)
+{
+    return policy->heeded;
 }
 
 static int check_follows(const struct tacit_signed_policy *now,

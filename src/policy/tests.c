@@ -13,16 +13,13 @@ static void take_word(const char **at, char word[POLICY_LINE_MAX])
     *at += len;
 }
 
-static int add_test(struct policy_conf *c, const char *value, bool allow)
+static int read_test(struct policy_conf *c, const char *value, bool allow,
+                     struct policy_test *test)
 {
     char word[POLICY_LINE_MAX];
     const char *at = value;
-    struct policy_test *test = POLICY_ADD(&c->policy->tests);
-    if (test == NULL)
-        return TACIT_ENOMEM;
-    test->path = c->path;
-    test->line = c->line;
-    test->allow = allow;
+    *test = (struct policy_test){
+        .path = c->path, .source = c->source, .line = c->line, .allow = allow};
     take_word(&at, word);
     if (!(allow ? tacit_name_ok(word) : tacit_glob_ok(word)))
         return policy_value_fault(c, value,
@@ -45,6 +42,23 @@ static int add_test(struct policy_conf *c, const char *value, bool allow)
     }
     take_word(&at, word);
     return *word == '\0' ? 0 : policy_value_fault(c, value, "nothing more behind it");
+}
+
+static int add_test(struct policy_conf *c, const char *value, bool allow)
+{
+    struct policy_test test, *place;
+    char shown[POLICY_LINE_MAX + sizeof "allow "];
+    bool passes_over;
+    snprintf(shown, sizeof shown, "%s %s", allow ? "allow" : "deny", value);
+    if (read_test(c, value, allow, &test) != 0 ||
+        policy_outside(c, shown, test.glob, &passes_over) != 0 ||
+        policy_check_count(c, &c->signed_tests, "tests") != 0 || passes_over)
+        return c->error;
+    place = POLICY_ADD(&c->policy->tests);
+    if (place == NULL)
+        return TACIT_ENOMEM;
+    *place = test;
+    return 0;
 }
 
 int policy_add_allow_test(struct policy_conf *c, const char *value)
@@ -98,12 +112,11 @@ static bool group_reaches(const struct tacit_policy *policy,
     return false;
 }
 
+/* What the line says; whether its key is revoked is another question. */
 static enum tacit_reason ask_peer(const struct tacit_policy *policy,
                                   const struct tacit_peer *peer,
                                   const struct tacit_question *q, const char *glob)
 {
-    if (peer->has_key && policy_is_revoked(policy, peer->public_key))
-        return TACIT_REVOKED;
     if (!peer->has_key && !authority_reaches(policy, glob))
         return TACIT_NO_AUTHORITY;
     return ask_rule(policy, &peer->rule, q);
@@ -125,7 +138,12 @@ static enum tacit_reason ask_groups(const struct tacit_policy *policy,
     return reason;
 }
 
-void tacit_policy_explain(const struct tacit_policy *policy,
+static bool revoked(const struct tacit_policy *policy, const struct tacit_peer *peer)
+{
+    return peer != NULL && peer->has_key && policy_is_revoked(policy, peer->public_key);
+}
+
+static void explain_rules(const struct tacit_policy *policy,
                           const struct tacit_question *question,
                           struct tacit_decision *ret_decision)
 {
@@ -138,6 +156,15 @@ void tacit_policy_explain(const struct tacit_policy *policy,
     d->peer = policy_deciding_peer(policy, question->name, false);
     d->reason = d->peer != NULL ? ask_peer(policy, d->peer, question, question->name)
                                 : ask_groups(policy, question, question->name, &d->group);
+}
+
+void tacit_policy_explain(const struct tacit_policy *policy,
+                          const struct tacit_question *question,
+                          struct tacit_decision *ret_decision)
+{
+    explain_rules(policy, question, ret_decision);
+    if (revoked(policy, ret_decision->peer))
+        ret_decision->reason = TACIT_REVOKED;
 }
 
 /* --- the tests ------------------------------------------------------------------------
@@ -153,11 +180,12 @@ static int test_fault(const struct policy_test *test, const struct tacit_rule *r
                         test->allow ? "allow" : "deny", test->glob, what, by);
 }
 
+/* A key that is revoked is not what the line says: a revocation never fails a test. */
 static int run_allow(const struct tacit_policy *policy, const struct policy_test *test,
                      const struct tacit_question *q, struct tacit_fault *fault)
 {
     struct tacit_decision d;
-    tacit_policy_explain(policy, q, &d);
+    explain_rules(policy, q, &d);
     return d.reason == TACIT_ALLOWED ? 0
                                      : test_fault(test, tacit_decision_rule(&d),
                                                   tacit_reason_text(d.reason), fault);
@@ -172,7 +200,7 @@ static int run_deny(const struct tacit_policy *policy, const struct policy_test 
     for (size_t i = 0; i < policy->peers.count; i++) {
         const struct tacit_peer *peer = &policy->peers.at[i];
         if (policy_globs_meet(peer->glob, test->glob) &&
-            policy_more_specific(best, peer) == peer &&
+            policy_more_specific(best, peer) == peer && !revoked(policy, peer) &&
             ask_peer(policy, peer, q, test->glob) == TACIT_ALLOWED)
             return test_fault(test, &peer->rule, "it is allowed", fault);
     }
@@ -181,17 +209,40 @@ static int run_deny(const struct tacit_policy *policy, const struct policy_test 
     return 0;
 }
 
+static int run_test(const struct tacit_policy *policy, const struct policy_test *test,
+                    struct tacit_fault *fault)
+{
+    struct tacit_question q = {.name = test->glob,
+                               .address = test->has_address ? &test->address : NULL,
+                               .inbound = !test->outbound,
+                               .now = 0};
+    return test->allow ? run_allow(policy, test, &q, fault)
+                       : run_deny(policy, test, &q, fault);
+}
+
 int tacit_policy_test(const struct tacit_policy *policy, struct tacit_fault *fault)
+{
+    int error = 0;
+    for (size_t i = 0; i < policy->tests.count && error == 0; i++)
+        if (policy->tests.at[i].source == 0)
+            error = run_test(policy, &policy->tests.at[i], fault);
+    return error;
+}
+
+int policy_test_signed(struct tacit_policy *policy, struct tacit_fault *fault)
 {
     int error = 0;
     for (size_t i = 0; i < policy->tests.count && error == 0; i++) {
         const struct policy_test *test = &policy->tests.at[i];
-        struct tacit_question q = {.name = test->glob,
-                                   .address = test->has_address ? &test->address : NULL,
-                                   .inbound = !test->outbound,
-                                   .now = 0};
-        error = test->allow ? run_allow(policy, test, &q, fault)
-                            : run_deny(policy, test, &q, fault);
+        struct tacit_fault found;
+        if (test->source == 0 || run_test(policy, test, &found) == 0)
+            continue;
+        if (!policy_is_new(policy, test->source)) {
+            error = policy_note(policy, &found);
+        } else {
+            *fault = found;
+            error = TACIT_ECONFIG;
+        }
     }
     return error;
 }

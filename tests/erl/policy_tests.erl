@@ -21,6 +21,10 @@ tests() ->
       "refused with file and line, and nothing changes", fun bad_rules/0},
      {"what a peer sends that is no newer policy is refused, and nothing changes",
       fun from_peer/0},
+     {"a test that an authority signed keeps no revoked line of the host's own from loading, nor "
+      "the node from starting with it", fun own_revocation/0},
+     {"what a policy revokes is revoked on a host that for another reason does not take it",
+      fun revoked_apart/0},
      {"a line of tacit.conf decides before one that is signed, and tacit explain says which",
       fun local_first/0}].
 
@@ -256,7 +260,7 @@ from_peer() ->
                   "serial 5 again, with other rules"},
                  {contents(sign(Key, 6, "[peer x@a.b]\npublic-key = " ++
                                     foreign:key_text(foreign:identity()) ++ "\n")),
-                  "main.policy.kept:7: [peer x@a.b] is for nodes that"}]],
+                  "main.policy:7: [peer x@a.b] is for nodes that"}]],
     [Send(Message) || Message <- [{tacit_policy, ?A, 7}, {tacit_policy, "a", Good},
                                   {tacit_policy, nobody@nowhere, Good}, {tacit_policy, ?A, <<>>},
                                   {tacit_policy, ?A, Good},
@@ -267,6 +271,39 @@ from_peer() ->
     ?assertEqual(Control, mesh:call(B, erlang, whereis, [tacit_control])),
     ?assertEqual(5, serial(B)),
     ?assertEqual([?A], mesh:nodes_of(B)),
+    mesh:stop_pair({A, B}).
+
+own_revocation() ->
+    {Key, Conf} = authority(),
+    {A, B} = pair(Conf),
+    ?assert(connect(A, ?B)),
+    #{host := #{conf := ConfA}} = A,
+    {ok, #{fingerprint := Fingerprint}} = mesh:call(B, tacit, info, []),
+    put_file(A, sign(Key, 1, [peer(maps:get(host, B)), "[test]\nallow = b@127.0.0.2\n"])),
+    has(A, 1),
+    {ok, Text} = file:read_file(ConfA),
+    ok = file:write_file(ConfA, string:replace(Text, "[mesh]\n",
+                                               ["[mesh]\nrevoked = ", Fingerprint, "\n"])),
+    ?assertEqual({ok, #{cut => [<<"b@127.0.0.2">>]}}, mesh:call(A, tacit, reload, [])),
+    ?assertEqual(1, serial(A)),
+    mesh:stop(A),
+    Again = start("a", maps:get(host, A)),
+    ?assertEqual(1, serial(Again)),
+    ?assertNot(connect(B, ?A)),
+    mesh:stop_pair({Again, B}).
+
+revoked_apart() ->
+    {Key, Conf} = authority(),
+    {A, B, _} = linked_with_five(Key, Conf),
+    {ok, #{fingerprint := Fingerprint}} = mesh:call(A, tacit, info, []),
+    Text = contents(sign(Key, 6, ["[mesh]\nrevoked = ", Fingerprint, "\n[peer x@a.b]\n"
+                                  "public-key = ", foreign:key_text(foreign:identity()), "\n"])),
+    mesh:call(A, erlang, send, [{tacit_control, ?B}, {tacit_policy, ?A, Text}]),
+    mesh:logged(B, ["policy from a@127.0.0.1: not taken but for what it revokes, 1 links cut"]),
+    mesh:logged(B, ["main.policy:9: [peer x@a.b] is for nodes that"]),
+    ?assertEqual([], mesh:nodes_of(B)),
+    ?assertEqual(5, serial(B)),
+    ?assertNot(connect(A, ?B)),
     mesh:stop_pair({A, B}).
 
 local_first() ->

@@ -16,12 +16,13 @@
 
 enum {
     FILES = 4,
+    TEXT_MAX = 65536,
     SUITES = 1 << TACIT_SUITE_CHACHA20_POLY1305,
 };
 
 static struct memory_file {
     const char *path;
-    char text[8192];
+    char text[TEXT_MAX];
     size_t len;
 } disk[FILES];
 
@@ -100,7 +101,7 @@ static size_t sign(uint8_t who, uint64_t serial, const char *rules, char *out, s
 
 static void put_policy(const char *path, uint8_t who, uint64_t serial, const char *rules)
 {
-    char text[8192];
+    char text[TEXT_MAX];
     put(path, text, sign(who, serial, rules, text, sizeof text));
 }
 
@@ -411,7 +412,13 @@ static void new_rules_with_a_fault_leave_the_old_ones_in_force(void **state)
         {"[test]\nallow = x@a.net\n[group w]\nfrom = x\n",
          "p:10: from: got 'x', expected a network such as 198.51.100.0/24 or "
          "2001:db8::/32, or an address"},
-        {"[test]\nallow = x@c.net\n", "p:8: allow x@c.net: no [peer] line allows it"},
+        {"[test]\nallow = x@a.net\n", "p:8: allow x@a.net: no [peer] line allows it"},
+        {"[test]\nallow = x@b.net\n",
+         "p:8: allow x@b.net is for nodes that [authority one] may not sign for, "
+         "expected one within its names"},
+        {"[test]\ndeny = *@*.net out\n",
+         "p:8: deny *@*.net out is for nodes that [authority one] may not sign for, "
+         "expected one within its names"},
     };
     for (size_t i = 0; i < COUNT(bad); i++) {
         put_conf("");
@@ -444,7 +451,7 @@ static void the_most_specific_line_decides_and_of_equals_that_of_tacit_conf(void
     tacit_policy_free(policy);
 }
 
-/* What two authorities say of one node is nobody's to choose from. */
+/* What two authorities say of one node is nobody's to choose from: neither is taken. */
 static void two_authorities_that_contradict_one_another_are_both_named(void **state)
 {
     put_conf("");
@@ -454,7 +461,175 @@ static void two_authorities_that_contradict_one_another_are_both_named(void **st
     put_conf_for("*@a.net", "");
     put_policy("p", 1, 1, "[peer x*@a.net]\npublic-key = " PUBLIC_A "\n");
     put_policy("q", 2, 1, "[peer x*@a.net]\npublic-key = " PUBLIC_B "\n");
-    assert_load_fault("q:7: [peer x*@a.net] is also at line 7 of p, expected once");
+    struct tacit_policy *policy = load();
+    assert_notice(policy, "q:7: [peer x*@a.net] is also at line 7 of p, expected once");
+    assert_string_equal(decides(policy, "x@a.net"), "no_line");
+    tacit_policy_free(policy);
+}
+
+/* ---- What no authority can do to a host ---------------------------------------------
+ */
+
+/* A line of tacit.conf more, behind key-file. */
+static void put_mesh_line(const char *line)
+{
+    char *at = strstr(disk[0].text, "[host]");
+    size_t len = strlen(line);
+    memmove(at + len, at, disk[0].len - (size_t)(at - disk[0].text));
+    memcpy(at, line, len);
+    disk[0].len += len;
+}
+
+static enum tacit_reason decide_key(const struct tacit_policy *policy, const char *name,
+                                    const char *key_text)
+{
+    uint8_t key[TACIT_KEY_BYTES];
+    struct tacit_decision d;
+    assert_int_equal(tacit_key_from_text(key_text, key), 0);
+    struct tacit_question q = {.name = name, .public_key = key, .inbound = true};
+    tacit_policy_decide(policy, &q, &d);
+    return d.reason;
+}
+
+static void no_signed_test_keeps_what_tacit_conf_revokes_allowed(void **state)
+{
+    static const char rules[] =
+        "[peer x@a.net]\npublic-key = " PUBLIC_B "\n[test]\nallow = x@a.net\n";
+    struct tacit_fault fault;
+    for (int kept = 0; kept < 2; kept++) {
+        put_conf("");
+        put_mesh_line("revoked = " PRINT_B "\n");
+        put_policy(kept ? "p.kept" : "p", 1, 1, rules);
+        struct tacit_policy *policy = load();
+        assert_int_equal(tacit_policy_test(policy, &fault), 0);
+        assert_int_equal(decide_key(policy, "x@a.net", PUBLIC_B), TACIT_REVOKED);
+        assert_null(tacit_policy_notice(policy, 0));
+        assert_string_equal(decides(policy, "x@a.net"), "revoked");
+        tacit_policy_free(policy);
+    }
+}
+
+/* It held when it came in force: then the host's own lines changed. */
+static void a_signed_test_gives_way_to_tacit_conf_once_it_is_in_force(void **state)
+{
+    static const char rules[] =
+        "[peer *@a.net]\npublic-key = " PUBLIC_A "\n[test]\nallow = x@a.net\n";
+    static const char own[] =
+        "[peer *@a.net]\npublic-key = " PUBLIC_A "\ndirection = out\n";
+    struct tacit_fault fault;
+    put_conf(own);
+    put_policy("p", 1, 1, rules);
+    struct tacit_policy *policy = load();
+    assert_notice(policy, "p:10: allow x@a.net: the line that decides is for the other "
+                          "direction (conf:13)");
+    assert_int_equal(tacit_policy_signed(policy, 0)->serial, 0);
+    tacit_policy_free(policy);
+    put_conf(own);
+    put_policy("p.kept", 1, 1, rules);
+    policy = load();
+    assert_notice(policy, "p.kept:10: allow x@a.net: the line that decides is for the "
+                          "other direction (conf:13)");
+    assert_int_equal(tacit_policy_signed(policy, 0)->serial, 1);
+    assert_int_equal(tacit_policy_test(policy, &fault), 0);
+    tacit_policy_free(policy);
+}
+
+/* The operator allows the authority less than before: nothing of it is in the way. */
+static void names_that_are_narrowed_take_their_lines_out_of_force(void **state)
+{
+    put_conf_for("*@b.net", "");
+    put_policy("q.kept", 2, 1,
+               "[peer *@c.net]\npublic-key = " PUBLIC_A "\ndirection = in\n"
+               "[peer x@b.net]\npublic-key = " PUBLIC_A "\n"
+               "[test]\nallow = x@c.net\nallow = x@b.net\n");
+    struct tacit_policy *policy = load();
+    assert_string_equal(tacit_policy_notice(policy, 0),
+                        "q.kept:7: [peer *@c.net] is for nodes that [authority two] may "
+                        "not sign for, expected one within its names");
+    assert_string_equal(tacit_policy_notice(policy, 1),
+                        "q.kept:13: allow x@c.net is for nodes that [authority two] may "
+                        "not sign for, expected one within its names");
+    assert_null(tacit_policy_notice(policy, 2));
+    assert_string_equal(decides(policy, "x@c.net"), "no_line");
+    assert_string_equal(decides(policy, "x@b.net"), "q.kept:10");
+    tacit_policy_free(policy);
+    /* Likewise where two that were apart now meet. */
+    put_conf_for("*@*.net", "");
+    put_policy("p.kept", 1, 1,
+               "[peer x*@a.net]\npublic-key = " PUBLIC_A "\ndoor-key = " PUBLIC_A "\n");
+    put_policy("q.kept", 2, 1,
+               "[peer x*@a.net]\npublic-key = " PUBLIC_B "\ndoor-key = " PUBLIC_B "\n");
+    policy = load();
+    assert_string_equal(decides(policy, "x@a.net"), "p.kept:7");
+    assert_int_equal(decide_key(policy, "x@a.net", PUBLIC_B), TACIT_OTHER_KEY);
+    tacit_policy_free(policy);
+}
+
+/* Whatever else is wrong with it, or stands against it. */
+static void what_a_policy_revokes_is_revoked_though_it_is_not_taken(void **state)
+{
+    static const char *const wrong[] = {
+        "[peer x@b.net]\npublic-key = " PUBLIC_A "\n",
+        "[test]\nallow = y@a.net out\n",
+        "[peer x@a.net\nrevoked\n[host]\ndoor = x\n\001\n",
+        "[peer x@a.net]\npublic-key = " PUBLIC_A
+        "\n[peer x@a.net]\npublic-key = " PUBLIC_B "\n",
+    };
+    static const char mesh[] = "[mesh]\nrevoked = " PRINT_B "\n";
+    for (size_t i = 0; i < 2 * COUNT(wrong); i++) {
+        char rules[1024];
+        bool before = i % 2 != 0;
+        snprintf(rules, sizeof rules, "%s%s", before ? wrong[i / 2] : mesh,
+                 before ? mesh : wrong[i / 2]);
+        put_conf("[peer *@a.net]\npublic-key = " PUBLIC_B "\ndirection = in\n");
+        put_policy("p.kept", 1, 1, "[group work]\n");
+        put_policy("p", 1, 2, rules);
+        struct tacit_policy *policy = load();
+        assert_int_equal(tacit_policy_signed(policy, 0)->serial, 1);
+        assert_non_null(tacit_policy_notice(policy, 0));
+        assert_int_equal(decide_key(policy, "x@a.net", PUBLIC_B), TACIT_REVOKED);
+        assert_true(tacit_policy_heeds(policy));
+        tacit_policy_free(policy);
+        /* One that has been replaced says nothing any more. */
+        put_policy("p.kept", 1, 3, "[group work]\n");
+        policy = load();
+        assert_int_equal(decide_key(policy, "x@a.net", PUBLIC_B), TACIT_ALLOWED);
+        assert_false(tacit_policy_heeds(policy));
+        tacit_policy_free(policy);
+    }
+}
+
+/* Loading must not take the node's time: each of these is held against all others. */
+static void a_policy_has_so_many_groups_patterns_and_tests_at_most(void **state)
+{
+    static const struct {
+        const char *first, *before, *behind, *fault;
+    } cases[] = {
+        {"", "[group g", "]\n",
+         "p:1007: more than 1000 [group] sections, expected fewer in a signed policy"},
+        {"[test]\n", "deny=", "@a.net\n",
+         "p:1008: more than 1000 tests, expected fewer in a signed policy"},
+        {"", "[peer ", "*@a.net]\n",
+         "p:1007: more than 1000 [peer] sections with patterns, expected fewer in a "
+         "signed policy"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        static char rules[32768];
+        for (unsigned n = 1000; n <= 1001; n++) {
+            size_t len = (size_t)snprintf(rules, sizeof rules, "%s", cases[i].first);
+            for (unsigned j = 0; j < n; j++)
+                len += (size_t)snprintf(rules + len, sizeof rules - len, "%s%u%s",
+                                        cases[i].before, 1000 + j, cases[i].behind);
+            put_conf("");
+            put_policy("p", 1, 1, rules);
+            struct tacit_policy *policy = load();
+            if (n == 1000)
+                assert_null(tacit_policy_notice(policy, 0));
+            else
+                assert_notice(policy, cases[i].fault);
+            tacit_policy_free(policy);
+        }
+    }
 }
 
 static void how_long_a_policy_is_fresh_is_told(void **state)
@@ -548,6 +723,11 @@ int main(void)
         cmocka_unit_test(a_policy_opens_as_it_was_signed),
         cmocka_unit_test(the_signature_is_the_one_that_the_protocol_says),
         cmocka_unit_test(a_policy_is_of_4_mib_at_most),
+        cmocka_unit_test(no_signed_test_keeps_what_tacit_conf_revokes_allowed),
+        cmocka_unit_test(a_signed_test_gives_way_to_tacit_conf_once_it_is_in_force),
+        cmocka_unit_test(names_that_are_narrowed_take_their_lines_out_of_force),
+        cmocka_unit_test(what_a_policy_revokes_is_revoked_though_it_is_not_taken),
+        cmocka_unit_test(a_policy_has_so_many_groups_patterns_and_tests_at_most),
         cmocka_unit_test(how_long_a_policy_is_fresh_is_told),
         cmocka_unit_test(two_authorities_that_contradict_one_another_are_both_named),
         cmocka_unit_test(no_bit_of_it_may_flip_and_no_byte_be_missing),
