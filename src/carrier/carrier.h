@@ -109,6 +109,8 @@ int listener_try(struct listener *l, char text[TACIT_FAULT_MAX]);
 /* Listens on what the configuration in force names, and on nothing else. */
 void listener_settle(struct listener *l);
 void listener_stop(struct listener *l);
+/* Gives up the addresses, or the name at the door: see on_emergency_close (driver.c). */
+void listener_emergency_close(const struct listener *l);
 /* What the door knows the node's life by; 0: it has no door. */
 uint32_t listener_creation(const struct listener *l);
 /* The host's first address, for #net_address{}; NULL: it has interfaces only. */

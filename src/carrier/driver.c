@@ -81,9 +81,16 @@ static void on_flush(ErlDrvData data)
         link_flush(p->link);
 }
 
+/*
+ * The emulator is about to write a crash dump, which may take minutes: peers should not
+ * wait, nor should the next node of that name. Other threads may still be in any
+ * callback: nothing is followed or changed here, and no descriptor's number becomes free.
+ */
 static void on_emergency_close(ErlDrvData data)
 {
-    struct carrier_port *p = (struct carrier_port *)data;
+    const struct carrier_port *p = (const struct carrier_port *)data;
+    if (p->listener != NULL)
+        listener_emergency_close(p->listener);
     if (p->link != NULL)
         link_emergency_close(p->link);
 }

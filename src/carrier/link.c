@@ -207,10 +207,8 @@ void link_stop(struct link *l)
     free(l);
 }
 
-/* The emulator is about to write a crash dump, which may take minutes: peers should not
- * wait. */
-void link_emergency_close(struct link *l)
+void link_emergency_close(const struct link *l)
 {
     if (l->fd >= 0)
-        close(l->fd);
+        shutdown(l->fd, SHUT_RDWR);
 }

@@ -113,7 +113,7 @@ void link_ready_write(struct link *l);
 void link_timeout(struct link *l);
 void link_flush(struct link *l);
 void link_stop(struct link *l);
-void link_emergency_close(struct link *l);
+void link_emergency_close(const struct link *l);
 
 /* Marks the link to be ended from its next timeout. */
 void link_doom(struct link *l, int error, const char *reason, const char *text);

@@ -176,3 +176,11 @@ void listener_stop(struct listener *l)
     policy_release(l->policy);
     free(l);
 }
+
+void listener_emergency_close(const struct listener *l)
+{
+    for (size_t i = 0; i < l->sockets.count; i++)
+        shutdown(l->sockets.at[i].fd, SHUT_RDWR);
+    if (l->registration.fd >= 0)
+        shutdown(l->registration.fd, SHUT_RDWR);
+}
