@@ -1,17 +1,33 @@
 /* One line an event: "event=registered name=app@db1 uid=1000 pid=7", on standard error.
  */
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "door/daemon.h"
 
 static struct tacit_lines strangers;
+static uint64_t not_taken; /* lines for which there was no room */
+
+/* Whether a line can be written without waiting: whoever reads may not, for a while. */
+static bool takes_a_line(void)
+{
+    struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
+    return poll(&fd, 1, 0) != 0;
+}
 
 /* One write a line, so that lines of several processes do not mix. */
 __attribute__((format(printf, 2, 0))) static void
 line(const char *event, const char *format, va_list args, uint64_t left_out)
 {
     char text[1200];
+    if (!takes_a_line()) {
+        not_taken += 1 + left_out;
+        return;
+    }
+    left_out += not_taken;
+    not_taken = 0;
     int at = snprintf(text, sizeof text, "event=%s ", event);
     at += vsnprintf(text + at, sizeof text - (size_t)at, format, args);
     if (left_out > 0 && (size_t)at < sizeof text)

@@ -21,7 +21,9 @@ tests() ->
      {"lines that the log does not take are kept, up to a number, and those beyond counted",
       fun counted/0},
      {"tacit_logger that was killed is there again, and writes", fun killed/0},
-     {"on a node that does not listen an accepted link is no notice", fun quiet/0}].
+     {"on a node that does not listen an accepted link is no notice", fun quiet/0},
+     {"a door whose log nobody reads goes on, and counts the lines that it could not write",
+      fun unread_door/0}].
 
 %% --- a handler that waits ---------------------------------------------------------------------
 
@@ -124,3 +126,26 @@ quiet() ->
     _ = mesh:call(Quiet, sys, get_state, [tacit_logger]), % what was to be written is
     ?assertEqual(nomatch, string:find(mesh:log(Quiet), "link accepted")),
     [mesh:stop(N) || N <- [A, Quiet, Told]].
+
+%% Two lines a registration: more than a pipe takes.
+unread_door() ->
+    Host = door:host("127.0.0.1"),
+    Pipe = filename:join(mesh:dir(), "pipe"),
+    Script = "mkfifo $0; cat $0 & echo $! > $0.reader; exec \"$@\" 2> $0",
+    Door = door:start(Host, #{exec => ["/bin/sh", "-c", Script, Pipe]}),
+    {ok, Reader} = file:read_file(Pipe ++ ".reader"),
+    Signal = fun(S) -> [] = os:cmd("kill -" ++ S ++ " " ++ binary_to_list(Reader)) end,
+    Signal("STOP"),
+    [begin
+         {ok, Socket, _} = door:register(Door, "n" ++ integer_to_list(N) ++ "@127.0.0.1"),
+         ok = socket:close(Socket)
+     end || N <- lists:seq(1, ?LINES)],
+    Signal("CONT"),
+    mesh:wait_until(fun() ->
+                            {ok, Socket, _} = door:register(Door, "last@127.0.0.1"),
+                            ok = socket:close(Socket),
+                            Lines = door:log(Door),
+                            lists:any(fun(L) -> string:find(L, " left_out=") =/= nomatch end,
+                                      Lines)
+                    end),
+    door:stop(Door).
