@@ -4,14 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "door/daemon.h"
 
 static struct listening *listener;
-static char listener_path[TACIT_DOOR_PATH_MAX + 1];
 static struct stream_group newcomers = {.max = LOCAL_NEW_MAX, .time_ms = LOCAL_NEW_MS};
 
 /* --- answers ---------------------------------------------------------------------- */
@@ -187,53 +184,24 @@ static void accept_local(struct listening *l)
 
 /* --- the socket ------------------------------------------------------------------- */
 
-static int bind_path(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct stat st;
-    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-    if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) {
-        if (helper_somebody_at(path)) {
-            errno = EADDRINUSE;
-            return -1;
-        }
-        unlink(path); /* a dead daemon's */
-    }
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -1;
-    mode_t mask = umask(0); /* who may come in is asked of the kernel, not of the mode */
-    int error = bind(fd, (struct sockaddr *)&address, sizeof address);
-    int saved = errno;
-    umask(mask);
-    if (error == 0 && listen(fd, 512) == 0)
-        return fd;
-    errno = error != 0 ? saved : errno;
-    close(fd);
-    return -1;
-}
-
 int local_apply(struct tacit_fault *fault)
 {
     const char *path = tacit_policy_door(door.policy);
-    if (listener != NULL && strcmp(path, listener_path) == 0)
+    if (listener != NULL && place_stands(path))
         return TACIT_OK;
-    int fd = system_socket(NULL, path);
+    int fd = place_open(path, fault);
     if (fd < 0)
-        fd = bind_path(path);
-    struct listening *l = fd < 0 ? NULL : listening_new(fd, accept_local);
-    if (l == NULL) {
-        snprintf(fault->text, sizeof fault->text, "%s: [host] door = %s: %s",
-                 tacit_policy_path(door.policy), path,
-                 errno == EADDRINUSE ? "another secure-epmd is there" : strerror(errno));
         return TACIT_ESYSTEM;
+    struct listening *l = listening_new(fd, accept_local);
+    if (l == NULL) {
+        place_remove();
+        snprintf(fault->text, sizeof fault->text, "%s: no memory for [host] door",
+                 tacit_policy_path(door.policy));
+        return TACIT_ENOMEM;
     }
-    if (listener != NULL) {
-        unlink(listener_path);
+    if (listener != NULL)
         listening_free(listener);
-    }
     listener = l;
-    snprintf(listener_path, sizeof listener_path, "%s", path);
     log_event("door", "path=%s", path);
     return TACIT_OK;
 }
@@ -246,7 +214,7 @@ void local_tick(void)
 void local_close(void)
 {
     if (listener != NULL) {
-        unlink(listener_path);
+        place_remove();
         listening_free(listener);
         listener = NULL;
     }

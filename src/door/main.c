@@ -186,10 +186,13 @@ static int run(const struct options *o)
         return EXIT_FAILURE;
     reserve();
     door_live();
-    if (settings_load(true, &fault) != TACIT_OK)
+    int error = settings_load(true, &fault);
+    if (error == TACIT_OK && o->metrics != NULL)
+        error = metrics_start(o->metrics, &fault);
+    if (error != TACIT_OK) {
+        place_remove();
         return fail(&fault);
-    if (o->metrics != NULL && metrics_start(o->metrics, &fault) != TACIT_OK)
-        return fail(&fault);
+    }
     system_close_sockets();
     confine(o);
     log_event("ready", "release=%s conf=%s", DOOR_RELEASE, o->conf);

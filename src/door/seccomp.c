@@ -38,6 +38,7 @@ static const char *const allowed[] = {
     "fstat",
     "fstat64",
     "fstatfs",
+    "flock",
     "lseek",
     "_llseek",
     /* what is there, and the door's socket; Landlock has its say on which */

@@ -130,10 +130,12 @@ int settings_load(bool first, struct tacit_fault *fault)
     if (error == TACIT_OK) {
         door.policy = policy;
         if (first) {
+            error = place_make_folder(tacit_policy_door(policy), fault);
             confine_may_bind(&door.confine, tacit_policy_door(policy));
             may_read_revoked();
         }
-        error = tacit_file_revoked(door.conf, &revoked, fault);
+        if (error == TACIT_OK)
+            error = tacit_file_revoked(door.conf, &revoked, fault);
     }
     if (error == TACIT_OK)
         error = apply(first ? LISTEN_START : LISTEN_RELOAD, fault);

@@ -21,7 +21,6 @@ life_test_() ->
              {"a reload applies the difference; one that is wrong changes nothing",
               fun reloads/0},
              {"a service manager is told what goes on", fun notifies/0},
-             {"sockets that a service manager opened are used", fun activated/0},
              {"a user may take the names that door-users gives him, and no others",
               fun users/0},
              {"with --user it is that user from the start, and root no more", fun user/0},
@@ -146,32 +145,6 @@ notifies() ->
     0 = door:stop(Door),
     ?assertEqual("STOPPING=1", Told()),
     ok = gen_udp:close(Manager).
-
-%% Sockets of the manager's: one public, and the door's own.
-activated() ->
-    #{dir := Dir, port := Port} = Host = door:host("127.0.0.1"),
-    Path = filename:join(Dir, "door.sock"),
-    Script = "import os, socket, sys\n"
-        "a = socket.socket()\n"
-        "a.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)\n"
-        "a.bind(('127.0.0.1', int(sys.argv[2])))\n"
-        "b = socket.socket(socket.AF_UNIX)\n"
-        "b.bind(sys.argv[1])\n"
-        "a.listen(5), b.listen(5)\n"
-        "os.dup2(a.fileno(), 13), os.dup2(b.fileno(), 14)\n"
-        "os.dup2(13, 3), os.dup2(14, 4)\n"
-        "os.closerange(5, 20)\n"
-        "os.environ['LISTEN_FDS'] = '2'\n"
-        "os.environ['LISTEN_PID'] = str(os.getpid())\n"
-        "os.execv(sys.argv[3], sys.argv[3:])\n",
-    Door = door:start(Host, #{exec => ["python3", "-c", Script, Path, integer_to_list(Port)]}),
-    ?assertEqual([], door:events(Door, "unused_socket")),
-    {ok, Socket, _} = door:register(Door, "a@127.0.0.1"),
-    {ok, Client} = gen_tcp:connect({127, 0, 0, 1}, Port, []),
-    mesh:wait_until(fun() -> door:counter(Door, "accepted") =:= 1 end),
-    ok = gen_tcp:close(Client),
-    ok = socket:close(Socket),
-    0 = door:stop(Door).
 
 %% --- users ---------------------------------------------------------------------------------
 
