@@ -49,6 +49,8 @@ static void print_pretty(const char *path, char *text)
         else if (is_line(&l, "absent", 2))
             printf("%-20s %s: the interface has no address\n", "does not listen",
                    l.field[1]);
+        else if (is_line(&l, "trouble", 2))
+            printf("%-20s %s\n", "trouble", l.field[1]);
         else if (is_line(&l, "counter", 3))
             printf("%-20s %s\n", l.field[1], l.field[2]);
     }
@@ -120,6 +122,8 @@ static void print_json(const char *path, const char *text)
     print_kind(text, "listen", 2);
     fputs("],\"absent\":[", stdout);
     print_kind(text, "absent", 2);
+    fputs("],\"troubles\":[", stdout);
+    print_kind(text, "trouble", 2);
     fputs("],\"counters\":{", stdout);
     print_kind(text, "counter", 3);
     fputs("},\"nodes\":[", stdout);

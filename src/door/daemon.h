@@ -47,7 +47,7 @@ enum {
     PASS_QUEUE_MAX = 128, /* connections that wait for one slow node */
     LISTS_MAX = 32 << 20, /* bytes of legacy answers that wait for their readers */
     DRAIN_MS = 3000,      /* what the end waits for handshakes that have begun */
-    RETRY_MS = 1000,      /* an address that could not be listened on */
+    RETRY_MS = 1000,      /* an address that could not be listened on, or 4369 */
     LOOK_MS = 5000,       /* how often the files of signed policies are looked at */
 };
 
@@ -139,8 +139,8 @@ void local_tick(void);
 void local_close(void);
 /* --- place.c */
 
-/* Makes the folder of the socket at path where it is missing: before the confinement. */
-int place_make_folder(const char *path, struct tacit_fault *fault);
+/* Makes the folder of the socket at path where it is missing, and the folder's lock. */
+int place_prepare(const char *path, struct tacit_fault *fault);
 /* A socket that listens at path: the service manager's, or a new one. -1: *fault why. */
 int place_open(const char *path, struct tacit_fault *fault);
 /* Whether the one that was opened last is there, at path. */
@@ -166,8 +166,11 @@ bool nodes_busy(void);
 
 /* --- epmd.c, metrics.c, report.c -------------------------------------------------- */
 
-/* Listens, or no more, as the policy says. */
-int epmd_apply(struct tacit_fault *fault);
+/*
+ * Listens, or no more, as the policy says. Where another program has the port: an error
+ * at the reload that asks for it; else it is told of, and tried again.
+ */
+int epmd_apply(enum listen_when when, struct tacit_fault *fault);
 /* Connections that are no node's. */
 size_t epmd_pending(void);
 /* Ends the oldest connection that is no node's; false: there is none. */
@@ -240,6 +243,14 @@ bool settings_allow(uid_t uid, const char *name);
  * that is logged, and what was read last holds. */
 bool settings_revoked(const uint8_t public_key[TACIT_KEY_BYTES]);
 
+/* What is not as the configuration says, though the door goes on. */
+enum trouble {
+    TROUBLE_RELOAD,
+    TROUBLE_LISTEN,
+    TROUBLE_EPMD,
+    TROUBLES,
+};
+
 struct counters {
     uint64_t accepted, strangers, evicted, garbage, replays, clocks, unknown, passed,
         exchanges, limited, late, slow, starved, no_memory, registrations,
@@ -257,7 +268,8 @@ struct door {
     struct tacit_pending pending;
     struct tacit_registry nodes;
     struct tacit_legacy legacy;
-    struct confine confine; /* being made, until the start is over */
+    struct tacit_fault troubles[TROUBLES]; /* "": none */
+    struct confine confine;                /* being made, until the start is over */
     uint16_t epmd_port;
     bool epmd_relaxed; /* KILL and STOP are obeyed */
     uint64_t started;  /* seconds since 1970 */
@@ -269,6 +281,8 @@ extern struct door door;
 void door_live(void);
 int64_t now_ms(void); /* CLOCK_MONOTONIC, as in the frames */
 uint64_t wall_clock(void);
+/* From now on text is so; NULL: no more. The manager, and `tacit show`, are told. */
+void door_trouble(enum trouble which, const char *text);
 /* The end: stops listening, lets what has begun come to its end, then leaves. */
 void door_end(const char *why);
 /* Descriptors or memory ran out: strangers go, and accepting rests for a moment. */

@@ -206,11 +206,30 @@ static void accept_client(struct listening *l)
 }
 
 /* Loopback is not the configuration's to choose. */
+static const char *const loopback[] = {"127.0.0.1", "[::1]"};
+
+static enum {
+    OFF,
+    TRYING, /* not everywhere, since something else is there: again and again */
+    ON,
+} state;
+static int64_t tried;
+
+static bool listens(const struct tacit_address *address)
+{
+    struct listening *l = listeners;
+    while (l != NULL && !tacit_address_equal(&l->address, address))
+        l = l->next;
+    return l != NULL;
+}
+
 static int open_one(const char *text, struct tacit_fault *fault)
 {
     struct tacit_address address;
     tacit_address_from_text(text, &address);
     address.port = door.epmd_port;
+    if (listens(&address))
+        return TACIT_OK;
     int fd = system_socket(&address, NULL);
     if (fd < 0)
         fd = socket_listen(&address);
@@ -222,8 +241,8 @@ static int open_one(const char *text, struct tacit_fault *fault)
         snprintf(fault->text, sizeof fault->text, "legacy epmd on %s port %u: %s%s", text,
                  door.epmd_port, strerror(errno),
                  errno == EADDRINUSE
-                     ? "; if it is OTP's epmd, stop it (epmd -kill), or set "
-                       "'legacy-epmd = no'"
+                     ? "; if it is OTP's epmd, stop it (epmd -kill; systemctl disable "
+                       "--now epmd.socket epmd.service), or set 'legacy-epmd = no'"
                      : "");
         return TACIT_ESYSTEM;
     }
@@ -233,31 +252,52 @@ static int open_one(const char *text, struct tacit_fault *fault)
     return TACIT_OK;
 }
 
-static void stop_listening(void)
+/* The fault is the last one's. */
+static int open_all(struct tacit_fault *fault)
 {
-    while (listeners != NULL) {
-        struct listening *l = listeners;
-        listeners = l->next;
-        listening_free(l);
-    }
+    int error = TACIT_OK;
+    for (size_t i = 0; i < sizeof loopback / sizeof loopback[0]; i++)
+        if (open_one(loopback[i], fault) != TACIT_OK)
+            error = TACIT_ESYSTEM;
+    tried = now_ms();
+    return error;
 }
 
-int epmd_apply(struct tacit_fault *fault)
+static void come_on(void)
+{
+    state = ON;
+    door_trouble(TROUBLE_EPMD, NULL);
+    log_event("epmd_on", "port=%u", door.epmd_port);
+}
+
+/* The public port is worth more than this one: the door goes on without. */
+static void go_on_trying(const struct tacit_fault *fault)
+{
+    char text[TACIT_FAULT_MAX];
+    if (state != TRYING)
+        log_event("epmd_failed", "text=%s", log_quote(text, fault->text));
+    state = TRYING;
+    door_trouble(TROUBLE_EPMD, fault->text);
+}
+
+int epmd_apply(enum listen_when when, struct tacit_fault *fault)
 {
     bool wanted = tacit_policy_legacy_epmd(door.policy);
-    if (!wanted && listeners != NULL) {
+    if (!wanted && state != OFF) {
         epmd_close();
         log_event("epmd_off", "port=%u", door.epmd_port);
     }
-    if (!wanted || listeners != NULL)
+    if (!wanted || state == ON)
         return TACIT_OK;
-    int error = open_one("127.0.0.1", fault);
+    int error = open_all(fault);
     if (error == TACIT_OK)
-        error = open_one("[::1]", fault);
-    if (error != TACIT_OK)
-        stop_listening();
-    else
-        log_event("epmd_on", "port=%u", door.epmd_port);
+        come_on();
+    else if (when == LISTEN_RELOAD && state == OFF)
+        epmd_close(); /* what a new line asks for is had, or refused */
+    else {
+        go_on_trying(fault);
+        error = TACIT_OK;
+    }
     return error;
 }
 
@@ -276,12 +316,21 @@ bool epmd_evict(void)
 
 void epmd_tick(void)
 {
+    struct tacit_fault fault;
     stream_group_tick(&clients);
+    if (state == TRYING && now_ms() >= tried + RETRY_MS && !door.ending)
+        epmd_apply(LISTEN_LATER, &fault);
 }
 
 void epmd_close(void)
 {
-    stop_listening();
+    state = OFF;
+    door_trouble(TROUBLE_EPMD, NULL);
+    while (listeners != NULL) {
+        struct listening *l = listeners;
+        listeners = l->next;
+        listening_free(l);
+    }
     while (clients.oldest != NULL)
         stream_close(clients.oldest);
     while (door.legacy.live.oldest != NULL)

@@ -82,6 +82,7 @@ static void retry_later(const struct tacit_fault *fault)
     if (!retry_told)
         log_event("listen_failed", "text=%s", log_quote(text, fault->text));
     retry_told = true;
+    door_trouble(TROUBLE_LISTEN, fault->text);
     uv_timer_start(&retry, on_retry, RETRY_MS, 0);
 }
 
@@ -131,8 +132,10 @@ int listen_apply(enum listen_when when, struct tacit_fault *fault)
     }
     if (error != TACIT_OK && when != LISTEN_START)
         retry_later(fault);
-    else
+    else {
         retry_told = false;
+        door_trouble(TROUBLE_LISTEN, NULL);
+    }
     return when == LISTEN_START ? error : TACIT_OK;
 }
 

@@ -62,7 +62,7 @@ static int folder_length(const char *path)
     return slash == NULL ? 0 : (int)(slash - path) + 1;
 }
 
-int place_make_folder(const char *path, struct tacit_fault *fault)
+static int make_folder(const char *path, struct tacit_fault *fault)
 {
     char folder[TACIT_DOOR_PATH_MAX + 1];
     struct stat st;
@@ -141,6 +141,15 @@ static int take_lock(const char *path, struct tacit_fault *fault)
 static void leave_lock(void)
 {
     (void)flock(lock.fd, LOCK_UN);
+}
+
+int place_prepare(const char *path, struct tacit_fault *fault)
+{
+    struct tacit_fault later; /* whoever needs it says so */
+    int error = make_folder(path, fault);
+    if (error == TACIT_OK)
+        (void)find_lock(path, &later);
+    return error;
 }
 
 /* --- the socket ------------------------------------------------------------------- */

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "door/daemon.h"
 
@@ -18,10 +19,14 @@ struct figure {
 /* Everything that is one number. Returns how many. */
 static size_t figures(struct figure ret[32])
 {
+    uint64_t troubles = 0;
+    for (size_t i = 0; i < TROUBLES; i++)
+        troubles += *door.troubles[i].text != '\0';
     const struct counters *c = &door.counters;
     const struct tacit_interface *absent;
     const struct figure all[] = {
         {"uptime", "Seconds since the start", true, wall_clock() - door.started},
+        {"troubles", "What is not as the configuration says", true, troubles},
         {"nodes", "Registered nodes", true, door.nodes.count},
         {"pending", "Connections without a first message yet", true, door.pending.count},
         {"accepted", "Connections accepted", false, c->accepted},
@@ -87,7 +92,7 @@ char *report_show(void)
 {
     struct text t = {0};
     struct figure all[32];
-    char listening[LISTENING_MAX][TACIT_ADDRESS_TEXT];
+    char listening[LISTENING_MAX][TACIT_ADDRESS_TEXT], quoted[TACIT_FAULT_MAX];
     const struct tacit_interface *absent;
     if (!text_open(&t))
         return NULL;
@@ -103,6 +108,11 @@ char *report_show(void)
     count = interfaces_absent(&absent);
     for (size_t i = 0; i < count; i++)
         fprintf(t.file, "absent\t%s:%u\n", absent[i].name, absent[i].port);
+    for (size_t i = 0; i < TROUBLES; i++)
+        if (*door.troubles[i].text != '\0')
+            fprintf(t.file, "trouble\t%.*s\n",
+                    (int)strlen(log_quote(quoted, door.troubles[i].text)) - 2,
+                    quoted + 1);
     for (struct tacit_registry_entry *e = door.nodes.oldest; e != NULL; e = e->newer) {
         const struct node *n = nodes_of(e);
         fprintf(t.file, "node\t%s\t%jd\t%ju\t%s\t%u\t%ju\t%ju\n", e->name,

@@ -69,7 +69,7 @@ static int apply(enum listen_when when, struct tacit_fault *fault)
     if (error == TACIT_OK)
         error = local_apply(fault);
     if (error == TACIT_OK)
-        error = epmd_apply(fault);
+        error = epmd_apply(when, fault);
     if (error == TACIT_OK && when != LISTEN_RELOAD)
         error = listen_apply(when, fault);
     return error;
@@ -130,7 +130,7 @@ int settings_load(bool first, struct tacit_fault *fault)
     if (error == TACIT_OK) {
         door.policy = policy;
         if (first) {
-            error = place_make_folder(tacit_policy_door(policy), fault);
+            error = place_prepare(tacit_policy_door(policy), fault);
             confine_may_bind(&door.confine, tacit_policy_door(policy));
             may_read_revoked();
         }
@@ -149,6 +149,7 @@ int settings_load(bool first, struct tacit_fault *fault)
         }
         door.counters.reload_failures++;
         log_event("reload_failed", "text=%s", log_quote(text, fault->text));
+        door_trouble(TROUBLE_RELOAD, fault->text);
     }
     if (error != TACIT_OK)
         return error;
@@ -160,6 +161,7 @@ int settings_load(bool first, struct tacit_fault *fault)
         return TACIT_OK;
     nodes_recheck();
     door.counters.reloads++;
+    door_trouble(TROUBLE_RELOAD, NULL);
     log_event("reloaded", "conf=%s", door.conf);
     return TACIT_OK;
 }

@@ -272,7 +272,7 @@ show() ->
     {0, Json} = Show(["--json"]),
     ?assertMatch({match, _},
                  re:run(Json, "^\\{\"door\":\"" ++ Path ++ "\",\"listen\":\\[\"127[^]]*\\],"
-                        "\"absent\":\\[\\],\"counters\":\\{\"uptime\":[0-9]+,.*\\},\"nodes\":\\[\\{\"name\":"
+                        "\"absent\":\\[\\],\"troubles\":\\[\\],\"counters\":\\{\"uptime\":[0-9]+,.*\\},\"nodes\":\\[\\{\"name\":"
                         "\"a@127.0.0.1\",\"pid\":" ++ Pid ++ ",\"uid\":[0-9]+,\"release\":"
                         "\"[0-9.]+\",\"creation\":[0-9]+,\"since\":[0-9]+,\"passed\":0\\}\\]\\}$")),
     {0, Dump} = Show(["dump"]),

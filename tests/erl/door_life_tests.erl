@@ -21,6 +21,10 @@ life_test_() ->
              {"a reload applies the difference; one that is wrong changes nothing",
               fun reloads/0},
              {"a service manager is told what goes on", fun notifies/0},
+             {"another program on epmd's port keeps nobody out: it is told once, shown to the manager "
+              "and by show, and the port is taken when it is free", fun epmd_taken/0},
+             {"a reload that asks for the legacy protocol where its port is taken fails, and changes "
+              "nothing", fun epmd_asked/0},
              {"a user may take the names that door-users gives him, and no others",
               fun users/0},
              {"with --user it is that user from the start, and root no more", fun user/0},
@@ -130,21 +134,79 @@ reloads() ->
     0 = door:stop(Door).
 
 notifies() ->
-    #{dir := Dir} = Host = door:host("127.0.0.1"),
-    Path = filename:join(Dir, "notify"),
-    {ok, Manager} = gen_udp:open(0, [local, {ifaddr, {local, Path}}, {active, false}]),
-    Told = fun() ->
-                   {ok, {_, _, Text}} = gen_udp:recv(Manager, 0, 60000),
-                   lists:flatten(string:replace(Text, "\n", " ", all))
-           end,
-    Door = door:start(Host, #{env => [{"NOTIFY_SOCKET", Path}]}),
+    #{conf := Conf} = Host = door:host("127.0.0.1"),
+    {Manager, Env} = manager(Host),
+    Told = fun() -> told(Manager) end,
+    Door = door:start(Host, #{env => Env}),
     ?assertEqual("READY=1", Told()),
     door:signal(Door, "HUP"),
     ?assertMatch("RELOADING=1 MONOTONIC_USEC=" ++ _, Told()),
     ?assertEqual("READY=1", Told()),
+    {ok, Text} = file:read_file(Conf),
+    ok = file:write_file(Conf, [Text, "nonsense\n"]),
+    door:signal(Door, "HUP"),
+    ?assertMatch("RELOADING=1 MONOTONIC_USEC=" ++ _, Told()),
+    {match, _} = re:run(Told(), "^STATUS=.*tacit.conf:[0-9]+: "),
+    ?assertEqual("READY=1", Told()),
+    ok = file:write_file(Conf, Text),
+    ?assertMatch({ok, _}, door:command(Door, 6)),
+    ?assertEqual("STATUS=", Told()),
     0 = door:stop(Door),
     ?assertEqual("STOPPING=1", Told()),
     ok = gen_udp:close(Manager).
+
+%% What a service manager is told: its socket, and where the daemon finds it.
+manager(#{dir := Dir}) ->
+    Path = filename:join(Dir, "notify"),
+    {ok, Manager} = gen_udp:open(0, [local, {ifaddr, {local, Path}}, {active, false}]),
+    {Manager, [{"NOTIFY_SOCKET", Path}]}.
+
+told(Manager) ->
+    {ok, {_, _, Text}} = gen_udp:recv(Manager, 0, 60000),
+    lists:flatten(string:replace(Text, "\n", " ", all)).
+
+epmd_taken() ->
+    Host = door:host("127.0.0.1"),
+    {Manager, Env} = manager(Host),
+    {ok, Other} = gen_tcp:listen(0, [{ip, {127, 0, 0, 1}}]),
+    {ok, Epmd} = inet:port(Other),
+    Door = door:start(Host, #{epmd => Epmd, env => Env}),
+    Expected = "legacy epmd on 127.0.0.1 port .*: Address already in use; if it is OTP's epmd, stop it",
+    {match, _} = re:run(told(Manager), "^STATUS=" ++ Expected),
+    ?assertEqual("READY=1", told(Manager)),
+    {ok, Socket, _} = door:register(Door, "a@127.0.0.1"),
+    door:signal(Door, "HUP"), % another reason to reload is none to end
+    mesh:wait_until(fun() -> [] =/= door:events(Door, "reloaded") end),
+    [Line] = door:events(Door, "epmd_failed"),
+    {match, _} = re:run(Line, Expected),
+    [Shown] = [Text || ["trouble", Text] <- door:show(Door)],
+    {match, _} = re:run(Shown, "^" ++ Expected),
+    ?assertEqual(1, door:counter(Door, "troubles")),
+    ok = gen_tcp:close(Other),
+    mesh:wait_until(fun() -> [] =/= door:events(Door, "epmd_on") end),
+    {ok, Client} = gen_tcp:connect({127, 0, 0, 1}, Epmd, []),
+    ok = gen_tcp:close(Client),
+    ?assertEqual({0, []}, {door:counter(Door, "troubles"),
+                           [Text || ["trouble", Text] <- door:show(Door)]}),
+    ok = socket:close(Socket),
+    0 = door:stop(Door),
+    ok = gen_udp:close(Manager).
+
+epmd_asked() ->
+    #{conf := Conf} = Host = door:host("127.0.0.1", #{conf => "legacy-epmd = no\n"}),
+    {ok, Other} = gen_tcp:listen(0, [{ip, {127, 0, 0, 1}}]),
+    {ok, Epmd} = inet:port(Other),
+    Door = door:start(Host, #{epmd => Epmd}),
+    ?assertEqual({[], 0}, {door:events(Door, "epmd_failed"), door:counter(Door, "troubles")}),
+    {ok, Text} = file:read_file(Conf),
+    ok = file:write_file(Conf, re:replace(Text, "legacy-epmd = no", "legacy-epmd = yes")),
+    {refused, ?BAD_CONF, Why} = door:command(Door, 6),
+    {match, _} = re:run(Why, "Address already in use"),
+    ok = gen_tcp:close(Other),
+    {ok, _} = door:command(Door, 6),
+    {ok, Client} = gen_tcp:connect({127, 0, 0, 1}, Epmd, []),
+    ok = gen_tcp:close(Client),
+    0 = door:stop(Door).
 
 %% --- users ---------------------------------------------------------------------------------
 
