@@ -20,12 +20,12 @@ struct overlay {
     size_t len;
 };
 
-static int read_overlay(void *context, const char *path, bool secret, char *buf,
-                        size_t cap, size_t *ret_len, struct tacit_fault *fault)
+static int read_overlay(void *context, const char *path, enum tacit_file_kind kind,
+                        char *buf, size_t cap, size_t *ret_len, struct tacit_fault *fault)
 {
     const struct overlay *o = context;
     if (strcmp(path, o->path) != 0 || o->len > cap)
-        return o->real.read(o->real.context, path, secret, buf, cap, ret_len, fault);
+        return o->real.read(o->real.context, path, kind, buf, cap, ret_len, fault);
     memcpy(buf, o->text, o->len);
     *ret_len = o->len;
     return 0;

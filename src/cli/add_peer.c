@@ -62,8 +62,8 @@ static int change(struct add_peer *a, char *text, size_t room)
 {
     size_t len;
     struct tacit_policy *policy;
-    if (a->files.read(a->files.context, a->conf, false, text, TACIT_CONF_MAX, &len,
-                      &a->fault) != 0)
+    if (a->files.read(a->files.context, a->conf, TACIT_FILE_RULES, text, TACIT_CONF_MAX,
+                      &len, &a->fault) != 0)
         return cli_fail("%s", a->fault.text);
     len = append(a, text, len, room);
     struct cli_overlay overlay = {

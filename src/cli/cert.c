@@ -114,8 +114,8 @@ int cli_read_certificate(const char *path, char text[TACIT_CERTIFICATE_MAX],
 {
     struct tacit_files files = cli_files();
     struct tacit_fault fault = {""};
-    if (files.read(files.context, path, false, text, TACIT_CERTIFICATE_MAX, ret_len,
-                   &fault) != 0)
+    if (files.read(files.context, path, TACIT_FILE_SIGNED, text, TACIT_CERTIFICATE_MAX,
+                   ret_len, &fault) != 0)
         return cli_fail("%s", fault.text);
     int error = tacit_certificate_read(text, *ret_len, ret_certificate);
     if (error == TACIT_EAUTH)

@@ -119,8 +119,8 @@ int cli_write_key(const char *path, const struct tacit_secret *key)
     return error != 0 ? cli_fail("%s", fault.text) : CLI_OK;
 }
 
-static int read_overlay(void *context, const char *path, bool secret, char *buf,
-                        size_t cap, size_t *ret_len, struct tacit_fault *fault)
+static int read_overlay(void *context, const char *path, enum tacit_file_kind kind,
+                        char *buf, size_t cap, size_t *ret_len, struct tacit_fault *fault)
 {
     const struct cli_overlay *overlay = context;
     for (size_t i = 0; i < overlay->count; i++) {
@@ -136,7 +136,7 @@ static int read_overlay(void *context, const char *path, bool secret, char *buf,
         *ret_len = text->size;
         return 0;
     }
-    return overlay->below.read(overlay->below.context, path, secret, buf, cap, ret_len,
+    return overlay->below.read(overlay->below.context, path, kind, buf, cap, ret_len,
                                fault);
 }
 

@@ -181,6 +181,11 @@ static int write_files(struct init *in)
     in->made_dir = mkdir(in->dir, 0700) == 0;
     if (!in->made_dir && errno != EEXIST)
         return cli_fail("%s: cannot be made: %s", in->dir, strerror(errno));
+    /* Where it would not be read afterwards nothing is made. */
+    if (tacit_file_way(in->paths[0], &fault) != 0) {
+        undo(in, 0);
+        return cli_fail("%s", fault.text);
+    }
     for (unsigned i = 0; i < FILES; i++) {
         const struct cli_text *text = &in->overlay.texts[i];
         if (tacit_file_create(text->path, 0600, text->bytes, text->size, &fault) != 0) {

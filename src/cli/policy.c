@@ -21,8 +21,8 @@ static int read_text(const char *path, struct text *ret_text)
     struct text text = {.bytes = malloc(TACIT_POLICY_MAX)};
     if (text.bytes == NULL)
         return cli_fail("%s", tacit_error_text(TACIT_ENOMEM));
-    if (files.read(files.context, path, false, text.bytes, TACIT_POLICY_MAX, &text.len,
-                   &fault) != 0) {
+    if (files.read(files.context, path, TACIT_FILE_SIGNED, text.bytes, TACIT_POLICY_MAX,
+                   &text.len, &fault) != 0) {
         free(text.bytes);
         return cli_fail("%s", fault.text);
     }

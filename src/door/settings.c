@@ -76,12 +76,12 @@ static int apply(enum listen_when when, struct tacit_fault *fault)
 }
 
 /* What is read at the start may be read at every reload, and what is beside it. */
-static int read_file(void *context, const char *path, bool secret, char *buf, size_t cap,
-                     size_t *ret_len, struct tacit_fault *fault)
+static int read_file(void *context, const char *path, enum tacit_file_kind kind,
+                     char *buf, size_t cap, size_t *ret_len, struct tacit_fault *fault)
 {
     struct tacit_files real = tacit_files_real();
     const bool *first = context;
-    int error = real.read(real.context, path, secret, buf, cap, ret_len, fault);
+    int error = real.read(real.context, path, kind, buf, cap, ret_len, fault);
     if (*first)
         confine_may_read(&door.confine, path);
     else if (error != TACIT_OK && errno == EACCES && access(path, R_OK) == 0) {

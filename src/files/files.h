@@ -1,7 +1,9 @@
 /*
- * files: the file system, for those that do no I/O of their own. Reads whole files, and
- * refuses key files that others can read; creates and replaces files without ever leaving
- * half of one. POSIX only. Calls policy's types; carrier, door, ei and cli call it.
+ * files: the file system, for those that do no I/O of their own. Reads whole files
+ * (read.c, revoked.c), and refuses those that others can change or, if they are keys,
+ * read, by themselves or on the way to them (path.c); creates and replaces files without
+ * ever leaving half of one (write.c). POSIX only. Calls policy's types; carrier, door, ei
+ * and cli call it.
  */
 #ifndef TACIT_FILES_H
 #define TACIT_FILES_H
@@ -13,9 +15,11 @@
 #include "policy/revoked.h"
 
 /*
- * The reader of the real file system. Regular files only, through symbolic links too. A
- * secret file must belong to root or to the effective user, and give group and others no
- * permission at all.
+ * The reader of the real file system. Regular files only, through symbolic links too.
+ * What is not right by its kind is refused: rules and secrets belong to root or to the
+ * effective user, and so does each folder on the way to them (of what is shared, also to
+ * the file's own owner); none of it may be for others to write, but for sticky folders,
+ * such as /tmp. A secret gives group and others no permission at all.
  */
 struct tacit_files tacit_files_real(void);
 
@@ -30,6 +34,13 @@ struct tacit_files_user {
     bool known;
 };
 struct tacit_files tacit_files_command(struct tacit_files_user *user);
+
+/*
+ * Whether nobody but root and the effective user can put another file in the place of
+ * path, which need not be there: what the readers ask of the folders of rules and
+ * secrets.
+ */
+int tacit_file_way(const char *path, struct tacit_fault *fault);
 
 /*
  * Creates path with exactly this mode, whatever the umask, and writes bytes to the disk.

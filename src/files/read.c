@@ -1,4 +1,4 @@
-#include "files/files.h"
+#include "files/internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,8 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-__attribute__((format(printf, 3, 4))) static int
-refuse(struct tacit_fault *fault, const char *path, const char *format, ...)
+int file_refuse(struct tacit_fault *fault, const char *path, const char *format, ...)
 {
     size_t used = (size_t)snprintf(fault->text, sizeof fault->text,
                                    "%.*s: ", TACIT_FAULT_MAX / 2, path);
@@ -20,47 +19,55 @@ refuse(struct tacit_fault *fault, const char *path, const char *format, ...)
     return TACIT_ESYSTEM;
 }
 
-/* Root's files are everybody's to trust; user is NULL where nobody else is asked about.
- */
-static uid_t other_owner(const struct tacit_files_user *user)
+uid_t file_other_owner(const struct tacit_files_user *user)
 {
     return user != NULL && user->known ? user->uid : geteuid();
 }
 
-static bool owner_ok(struct tacit_files_user *user, uid_t owner)
+bool file_owner_ok(struct tacit_files_user *user, uid_t owner)
 {
     if (user != NULL && !user->known && geteuid() == 0 && owner != 0)
         *user = (struct tacit_files_user){owner, true};
-    return owner == 0 || owner == other_owner(user);
+    return owner == 0 || owner == file_other_owner(user);
+}
+
+/* Whoever can write the configuration can let himself in. */
+static int check_mode(const char *path, enum tacit_file_kind kind, unsigned mode,
+                      struct tacit_fault *fault)
+{
+    bool secret = kind == TACIT_FILE_SECRET;
+    if (!secret && (mode & 022) != 0)
+        return file_refuse(fault, path,
+                           "mode %04o lets others write it, expected 0644 or less", mode);
+    if (secret && (mode & 044) != 0)
+        return file_refuse(fault, path, "mode %04o lets others read it, expected 0600",
+                           mode);
+    if (secret && (mode & 077) != 0)
+        return file_refuse(fault, path, "mode %04o lets others at it, expected 0600",
+                           mode);
+    return TACIT_OK;
 }
 
 /* What fstat tells about an open file: no one can swap it in between. */
-static int check(int fd, const char *path, bool secret, size_t cap,
+static int check(int fd, const char *path, enum tacit_file_kind kind, size_t cap,
                  struct tacit_files_user *user, struct tacit_fault *fault)
 {
     struct stat st;
     if (fstat(fd, &st) != 0)
-        return refuse(fault, path, "%s, expected a readable file", strerror(errno));
+        return file_refuse(fault, path, "%s, expected a readable file", strerror(errno));
     if (!S_ISREG(st.st_mode))
-        return refuse(fault, path, "not a regular file, expected one");
+        return file_refuse(fault, path, "not a regular file, expected one");
     if (st.st_size > 0 && (uintmax_t)st.st_size > cap)
-        return refuse(fault, path, "%ju bytes, expected at most %zu",
-                      (uintmax_t)st.st_size, cap);
-    unsigned mode = st.st_mode & 07777;
-    /* Whoever can write the configuration can let himself in. */
-    if (!secret && (mode & 022) != 0)
-        return refuse(fault, path,
-                      "mode %04o lets others write it, expected 0644 or less", mode);
-    if (!secret)
-        return 0;
-    if ((mode & 044) != 0)
-        return refuse(fault, path, "mode %04o lets others read it, expected 0600", mode);
-    if ((mode & 077) != 0)
-        return refuse(fault, path, "mode %04o lets others at it, expected 0600", mode);
-    if (!owner_ok(user, st.st_uid))
-        return refuse(fault, path, "belongs to user %ju, expected root or user %ju",
-                      (uintmax_t)st.st_uid, (uintmax_t)other_owner(user));
-    return 0;
+        return file_refuse(fault, path, "%ju bytes, expected at most %zu",
+                           (uintmax_t)st.st_size, cap);
+    int error = check_mode(path, kind, st.st_mode & 07777, fault);
+    if (error || kind == TACIT_FILE_SIGNED)
+        return error;
+    bool shared = kind == TACIT_FILE_SHARED;
+    if (!shared && !file_owner_ok(user, st.st_uid))
+        return file_refuse(fault, path, "belongs to user %ju, expected root or user %ju",
+                           (uintmax_t)st.st_uid, (uintmax_t)file_other_owner(user));
+    return file_check_path(path, user, shared ? st.st_uid : 0, fault);
 }
 
 /* Up to size bytes; fewer only at the end. -1 with errno. */
@@ -80,12 +87,12 @@ static ssize_t read_all(int fd, char *buf, size_t size)
     return (ssize_t)done;
 }
 
-static int read_checked(int fd, const char *path, bool secret, char *buf, size_t cap,
-                        size_t *ret_len, struct tacit_files_user *user,
+static int read_checked(int fd, const char *path, enum tacit_file_kind kind, char *buf,
+                        size_t cap, size_t *ret_len, struct tacit_files_user *user,
                         struct tacit_fault *fault)
 {
     char more;
-    int error = check(fd, path, secret, cap, user, fault);
+    int error = check(fd, path, kind, cap, user, fault);
     if (error != 0)
         return error;
     ssize_t len = read_all(fd, buf, cap);
@@ -95,25 +102,27 @@ static int read_checked(int fd, const char *path, bool secret, char *buf, size_t
         *ret_len = (size_t)len;
         return 0;
     }
-    error = len < 0 || rest < 0
-                ? refuse(fault, path, "%s, expected a readable file", strerror(errno))
-                : refuse(fault, path, "too long, expected at most %zu bytes", cap);
+    error =
+        len < 0 || rest < 0
+            ? file_refuse(fault, path, "%s, expected a readable file", strerror(errno))
+            : file_refuse(fault, path, "too long, expected at most %zu bytes", cap);
     tacit_wipe(&more, 1);
     tacit_wipe(buf, cap);
     return error;
 }
 
-static int read_file(void *context, const char *path, bool secret, char *buf, size_t cap,
-                     size_t *ret_len, struct tacit_fault *fault)
+static int read_file(void *context, const char *path, enum tacit_file_kind kind,
+                     char *buf, size_t cap, size_t *ret_len, struct tacit_fault *fault)
 {
     /* Not blocking: a FIFO would wait for a writer before it can be refused. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0) {
         bool absent = errno == ENOENT;
-        int error = refuse(fault, path, "%s, expected a readable file", strerror(errno));
+        int error =
+            file_refuse(fault, path, "%s, expected a readable file", strerror(errno));
         return absent ? TACIT_EABSENT : error;
     }
-    int error = read_checked(fd, path, secret, buf, cap, ret_len, context, fault);
+    int error = read_checked(fd, path, kind, buf, cap, ret_len, context, fault);
     close(fd);
     return error;
 }

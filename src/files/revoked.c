@@ -36,7 +36,8 @@ int tacit_file_revoked(const char *conf, struct tacit_revoked *list,
     text = malloc(REVOKED_MAX);
     if (text == NULL)
         return fail(fault, conf, TACIT_ENOMEM);
-    int error = files.read(files.context, path, false, text, REVOKED_MAX, &len, fault);
+    int error = files.read(files.context, path, TACIT_FILE_SHARED, text, REVOKED_MAX,
+                           &len, fault);
     if (error == TACIT_OK)
         error = tacit_revoked_parse(list, path, text, len, fault);
     free(text);

@@ -77,8 +77,8 @@ int tacit_key_file_read(const char *path, const struct tacit_files *files, size_
 
     size_t len = 0;
     if (error == 0)
-        error = files->read(files->context, path, true, text, POLICY_KEY_FILE_MAX, &len,
-                            fault);
+        error = files->read(files->context, path, TACIT_FILE_SECRET, text,
+                            POLICY_KEY_FILE_MAX, &len, fault);
     if (error == 0)
         error = take_text(&f, text, len);
     if (error == 0) {

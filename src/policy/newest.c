@@ -43,8 +43,8 @@ static int read_candidate(const struct tacit_files *files,
     if (text == NULL)
         return TACIT_ENOMEM;
     c->text = text;
-    c->error = files->read(files->context, path, false, text, TACIT_POLICY_MAX, &c->len,
-                           &c->fault);
+    c->error = files->read(files->context, path, TACIT_FILE_SHARED, text,
+                           TACIT_POLICY_MAX, &c->len, &c->fault);
     if (c->error == 0) {
         char *fitting = realloc(text, c->len + 1);
         c->text = fitting != NULL ? fitting : text;

@@ -69,8 +69,8 @@ static int read_conf(struct policy_conf *c, const struct tacit_files *files)
     if (text == NULL)
         return TACIT_ENOMEM;
     size_t len = 0;
-    int error = files->read(files->context, c->policy->path, false, text, TACIT_CONF_MAX,
-                            &len, c->fault);
+    int error = files->read(files->context, c->policy->path, TACIT_FILE_RULES, text,
+                            TACIT_CONF_MAX, &len, c->fault);
     if (error == 0) {
         c->at = text;
         c->end = text + len;

@@ -32,16 +32,24 @@ struct tacit_fault {
     char text[TACIT_FAULT_MAX];
 };
 
+/* Who may own a file, write it, and change the folders on the way to it. */
+enum tacit_file_kind {
+    TACIT_FILE_SIGNED, /* it counts by its signature: not for others to write */
+    TACIT_FILE_SHARED, /* its owner may be another user; nobody else can put one there */
+    TACIT_FILE_RULES,  /* its owner is root or the user of the process */
+    TACIT_FILE_SECRET, /* the same, and nobody else can read it */
+};
+
 /*
  * Reads whole files for the policy. read() puts at most cap bytes of the file at path
- * into buf. secret is true for a file that group and others must not be able to read.
+ * into buf.
  * Returns 0, or an error with the reason in fault (with the path, without a line):
  * TACIT_EABSENT where nothing is there.
  */
 struct tacit_files {
     void *context;
-    int (*read)(void *context, const char *path, bool secret, char *buf, size_t cap,
-                size_t *ret_len, struct tacit_fault *fault);
+    int (*read)(void *context, const char *path, enum tacit_file_kind kind, char *buf,
+                size_t cap, size_t *ret_len, struct tacit_fault *fault);
 };
 
 /* An interface whose addresses are listened on, as they come and go. */

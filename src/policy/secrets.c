@@ -90,7 +90,7 @@ static int read_certificate(struct policy_conf *c, const struct tacit_files *fil
     char *path = policy_path(p->path, c->certificate);
     if (path == NULL)
         return TACIT_ENOMEM;
-    int error = files->read(files->context, path, false, p->certificate,
+    int error = files->read(files->context, path, TACIT_FILE_SIGNED, p->certificate,
                             sizeof p->certificate, &p->certificate_len, c->fault);
     if (error == 0 &&
         tacit_certificate_read(p->certificate, p->certificate_len, &certificate) != 0)

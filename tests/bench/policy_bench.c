@@ -28,8 +28,8 @@ static const struct {
 static char *conf;
 static size_t conf_len;
 
-static int read_memory(void *context, const char *path, bool secret, char *buf,
-                       size_t cap, size_t *ret_len, struct tacit_fault *fault)
+static int read_memory(void *context, const char *path, enum tacit_file_kind kind,
+                       char *buf, size_t cap, size_t *ret_len, struct tacit_fault *fault)
 {
     const char *key = "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=";
     bool is_conf = strcmp(path, "conf") == 0;

@@ -14,13 +14,13 @@ struct input {
     size_t len;
 };
 
-static int read_bytes(void *context, const char *path, bool secret, char *buf, size_t cap,
-                      size_t *ret_len, struct tacit_fault *fault)
+static int read_bytes(void *context, const char *path, enum tacit_file_kind kind,
+                      char *buf, size_t cap, size_t *ret_len, struct tacit_fault *fault)
 {
     static const char key[] = "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=\n";
     const struct input *in = context;
     const char *name = strrchr(path, '/');
-    bool good = secret && name != NULL && strcmp(name, "/key") == 0;
+    bool good = kind == TACIT_FILE_SECRET && name != NULL && strcmp(name, "/key") == 0;
     const void *from = good ? (const void *)key : in->bytes;
     size_t len = good ? sizeof key - 1 : in->len;
     strcpy(fault->text, "too long");

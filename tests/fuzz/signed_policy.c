@@ -15,12 +15,12 @@ struct disk {
     size_t len;
 };
 
-static int read_disk(void *context, const char *path, bool secret, char *buf, size_t cap,
-                     size_t *ret_len, struct tacit_fault *fault)
+static int read_disk(void *context, const char *path, enum tacit_file_kind kind,
+                     char *buf, size_t cap, size_t *ret_len, struct tacit_fault *fault)
 {
     static const char key[] = "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=\n";
     const struct disk *d = context;
-    const char *from = secret                        ? key
+    const char *from = kind == TACIT_FILE_SECRET     ? key
                        : strcmp(path, "conf") == 0   ? d->conf
                        : strcmp(path, "signed") == 0 ? d->policy
                                                      : NULL;

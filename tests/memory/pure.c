@@ -26,8 +26,8 @@ enum {
 static char conf[8192];
 static const char key[] = "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=\n";
 
-static int read_file(void *context, const char *path, bool secret, char *buf, size_t cap,
-                     size_t *ret_len, struct tacit_fault *fault)
+static int read_file(void *context, const char *path, enum tacit_file_kind kind,
+                     char *buf, size_t cap, size_t *ret_len, struct tacit_fault *fault)
 {
     const char *text = strstr(path, "tacit.conf") != NULL ? conf : key;
     size_t len = strlen(text);

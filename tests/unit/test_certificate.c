@@ -237,8 +237,8 @@ static void what_makes_no_sense_is_not_signed(void **state)
 static const char *conf_text, *certificate_text;
 static size_t certificate_len;
 
-static int read_memory(void *context, const char *path, bool secret, char *buf,
-                       size_t cap, size_t *ret_len, struct tacit_fault *fault)
+static int read_memory(void *context, const char *path, enum tacit_file_kind kind,
+                       char *buf, size_t cap, size_t *ret_len, struct tacit_fault *fault)
 {
     const char *text = strcmp(path, "conf") == 0      ? conf_text
                        : strcmp(path, "my.cert") == 0 ? certificate_text

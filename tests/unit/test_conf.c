@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-int read_memory(void *context, const char *path, bool secret, char *buf, size_t cap,
-                size_t *ret_len, struct tacit_fault *ret_fault)
+int read_memory(void *context, const char *path, enum tacit_file_kind kind, char *buf,
+                size_t cap, size_t *ret_len, struct tacit_fault *ret_fault)
 {
     struct memory *m = context;
     for (size_t i = 0; i < COUNT(m->files) && m->files[i].path != NULL; i++) {
@@ -15,8 +15,8 @@ int read_memory(void *context, const char *path, bool secret, char *buf, size_t 
         assert_true(size <= cap);
         memcpy(buf, f->text, size);
         *ret_len = size;
-        m->secret_reads += secret;
-        m->plain_reads += !secret;
+        m->secret_reads += kind == TACIT_FILE_SECRET;
+        m->plain_reads += kind != TACIT_FILE_SECRET;
         return 0;
     }
     snprintf(ret_fault->text, sizeof ret_fault->text, "%s: not there", path);

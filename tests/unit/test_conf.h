@@ -57,8 +57,8 @@ extern struct tacit_fault fault;
 extern unsigned machine_suites;
 
 /* The read of struct tacit_files, whose context is a struct memory. */
-int read_memory(void *context, const char *path, bool secret, char *buf, size_t cap,
-                size_t *ret_len, struct tacit_fault *ret_fault);
+int read_memory(void *context, const char *path, enum tacit_file_kind kind, char *buf,
+                size_t cap, size_t *ret_len, struct tacit_fault *ret_fault);
 
 /* /c/tacit.conf with its key files; size 0: as long as the string. */
 void prepare(const char *conf, size_t size);

@@ -20,10 +20,10 @@ static const uint64_t before = 900000000, after = 1000000000; /* 2001-01-01 */
 
 static struct tacit_policy *policy;
 
-static int read_memory(void *context, const char *path, bool secret, char *buf,
-                       size_t cap, size_t *ret_len, struct tacit_fault *fault)
+static int read_memory(void *context, const char *path, enum tacit_file_kind kind,
+                       char *buf, size_t cap, size_t *ret_len, struct tacit_fault *fault)
 {
-    const char *text = secret ? KEY_TEXT : conf;
+    const char *text = kind == TACIT_FILE_SECRET ? KEY_TEXT : conf;
     *ret_len = strlen(text);
     memcpy(buf, text, *ret_len);
     return 0;

@@ -26,8 +26,8 @@ static struct memory_file {
     size_t len;
 } disk[FILES];
 
-static int read_memory(void *context, const char *path, bool secret, char *buf,
-                       size_t cap, size_t *ret_len, struct tacit_fault *fault)
+static int read_memory(void *context, const char *path, enum tacit_file_kind kind,
+                       char *buf, size_t cap, size_t *ret_len, struct tacit_fault *fault)
 {
     if (strstr(path, ".key") != NULL) {
         *ret_len = strlen(KEY_TEXT);
