@@ -56,33 +56,26 @@
 %% This host and all its links.
 -spec info() -> {ok, host()} | {error, not_started}.
 info() ->
-    try tacit_drv:info(host) of
+    case tacit_drv:info(host) of
         {ok, #{policies := Policies} = Host} ->
             {ok, Host#{policies := [maps:with([authority, serial, file, fresh_until], P)
                                     || P <- Policies],
                        links => [link_map(Info) || {_, Info} <- tacit_drv:links()]}};
         {error, closed} ->
             {error, not_started}
-    catch
-        error:_ -> {error, not_started}
     end.
 
 %% The link with Node; where there is none, why the last one failed or ended.
 -spec info(node()) -> {ok, link() | down()} | {error, unknown | not_started}.
 info(Node) ->
-    try
-        link_or_last(Node)
-    catch
-        error:_ -> {error, not_started}
-    end.
-
-link_or_last(Node) ->
     Name = atom_to_binary(Node),
     case [Info || {_, #{name := N, state := up} = Info} <- tacit_drv:links(), N =:= Name] of
         [Info | _] -> {ok, link_map(Info)};
-        [] -> last(tacit_drv:last(atom_to_list(Node)))
+        [] -> last(tacit_drv:running() andalso tacit_drv:last(atom_to_list(Node)))
     end.
 
+last(false) ->
+    {error, not_started};
 last(none) ->
     {error, unknown};
 last({ok, #{time := Time} = Last}) ->

@@ -59,13 +59,14 @@ guard(Fun) ->
         Fun()
     catch
         throw:{tacit, Text} -> fail(Text);
-        error:undef:Stack -> fail(io_lib:format("a function is missing: ~0p", [hd(Stack)]))
+        error:undef:Stack -> fail(io_lib:format("a function is missing: ~0p", [hd(Stack)]));
+        Class:Reason:Stack -> fail(io_lib:format("~s ~0p in ~0p", [Class, Reason, Stack]))
     end.
 
 fail(Text) ->
     case booting() of
         true ->
-            say(["tacit: ", Text]),
+            try say(["tacit: ", Text]) catch error:_ -> ok end,
             erlang:halt(1);
         false ->
             fail_later(lists:flatten(Text))

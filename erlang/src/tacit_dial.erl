@@ -30,11 +30,7 @@ dial(Node, MyNode, LongOrShortNames, SetupTime) ->
 %% Whether a [peer] line has the door-key of Host (a name's host part).
 -spec knows_door(string()) -> boolean().
 knows_door(Host) ->
-    try
-        element(1, tacit_drv:endpoint("@" ++ Host)) =:= ok
-    catch
-        error:badarg -> false % distribution was never started: no driver
-    end.
+    element(1, tacit_drv:endpoint("@" ++ Host)) =:= ok.
 
 %% Asks the door of Host (a name's host part) which nodes are there, and at which port. The
 %% reason of an error is in the log.
@@ -150,8 +146,13 @@ try_addresses([Ip | Ips], TcpPort, Claim, Until, _Error) ->
     end.
 
 %% One address. {tcp, _}: nobody answered there, another address may do.
-connect(#{node := Name, address := Address} = Args) ->
-    Port = tacit_drv:open(),
+connect(#{node := Name} = Args) ->
+    case tacit_drv:open() of
+        {ok, Port} -> connect(Port, Args);
+        {error, Text} -> fail(Name, system_limit, Text)
+    end.
+
+connect(Port, #{node := Name, address := Address} = Args) ->
     case tacit_drv:connect(Port, Args) of
         ok ->
             receive

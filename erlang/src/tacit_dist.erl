@@ -15,13 +15,16 @@
          close/1, select/1, address/0, address/1, is_node_name/1]).
 -export([setopts/2, getopts/2]).
 %% Exported for spawn and for the funs in #hs_data{}, which must not pin old code.
--export([accept_loop/2, do_accept/8, do_setup/6]).
+-export([accept_loop/2, announce_loop/3, do_accept/8, do_setup/6]).
 -export([send/2, recv/3, getll/1, remote_address/2, pre_nodeup/1, post_nodeup/1, tick/1,
          getstat/1]).
 
 -include_lib("kernel/include/dist.hrl").
 -include_lib("kernel/include/dist_util.hrl").
 -include_lib("kernel/include/net_address.hrl").
+
+%% When net_kernel hears that a process could not be made, ms.
+-define(NO_PROCESS, 200).
 
 -type ctrl() :: {tacit, port(), Name :: string(), Dynamic :: boolean()}.
 
@@ -45,16 +48,20 @@ listen(Name, Host) ->
     tacit_boot:guard(
       fun() ->
               ok = tacit_boot:start(true),
-              Port = tacit_drv:open(),
-              case tacit_drv:listen(Port, atom_to_list(Name) ++ "@" ++ Host) of
-                  {ok, Address, Creation} -> % -1: net_kernel makes a random one
-                      {ok, {Port, (net_address(Host))#net_address{address = Address},
-                            Creation}};
-                  {error, Text} ->
-                      tacit_drv:close(Port),
-                      throw({tacit, Text})
+              case tacit_drv:open() of
+                  {ok, Port} -> listen(Port, Name, Host);
+                  {error, Text} -> throw({tacit, ["cannot listen: ", Text]})
               end
       end).
+
+listen(Port, Name, Host) ->
+    case tacit_drv:listen(Port, atom_to_list(Name) ++ "@" ++ Host) of
+        {ok, Address, Creation} -> % -1: net_kernel makes a random one
+            {ok, {Port, (net_address(Host))#net_address{address = Address}, Creation}};
+        {error, Text} ->
+            tacit_drv:close(Port),
+            throw({tacit, Text})
+    end.
 
 -spec address() -> #net_address{}.
 address() ->
@@ -81,31 +88,58 @@ close(Listener) ->
 
 -spec accept(port()) -> pid().
 accept(Listener) ->
-    spawn_opt(?MODULE, accept_loop, [self(), Listener], [link, {priority, max}]).
+    in_process(fun() ->
+                       spawn_opt(?MODULE, accept_loop, [self(), Listener],
+                                 [link, {priority, max}])
+               end).
+
+%% What raises in net_kernel ends the node. Where no process can be made net_kernel gets one
+%% that has ended, and soon hears so; then it does what it does then, and what is at work goes
+%% on.
+in_process(Spawn) ->
+    try
+        Spawn()
+    catch
+        error:system_limit ->
+            Ended = ended_process(),
+            _ = erlang:send_after(?NO_PROCESS, self(), {'EXIT', Ended, system_limit}),
+            Ended
+    end.
+
+%% No two alike, and none that there ever was: the last of all serial numbers.
+ended_process() ->
+    Number = erlang:unique_integer([positive]) band 16#7fff,
+    list_to_pid(lists:concat(["<0.", Number, ".8191>"])).
 
 -spec accept_loop(pid(), port()) -> no_return().
 accept_loop(Kernel, Listener) ->
     case tacit_drv:accept(Listener) of
-        ok -> announce_loop(Kernel, Listener, tacit_boot:family());
+        ok -> wait(Kernel, Listener, tacit_boot:family());
         {error, Reason} -> exit(Reason)
     end.
 
+%% Who waits in a function would keep its module's old code from being purged, and end with it.
+-spec wait(pid(), port(), {atom(), atom()}) -> no_return().
+wait(Kernel, Listener, FamilyProtocol) ->
+    erlang:hibernate(?MODULE, announce_loop, [Kernel, Listener, FamilyProtocol]).
+
+-spec announce_loop(pid(), port(), {atom(), atom()}) -> no_return().
 announce_loop(Kernel, Listener, {Family, Protocol} = FamilyProtocol) ->
     receive
         {tacit_accept, Listener, Port, Name, Dynamic} ->
             Ctrl = {tacit, Port, binary_to_list(Name), Dynamic},
             Kernel ! {accept, self(), Ctrl, Family, Protocol},
             controller(Kernel, Port),
-            announce_loop(Kernel, Listener, FamilyProtocol);
+            wait(Kernel, Listener, FamilyProtocol);
         {tacit_event, Listener, Reason, Name, Fingerprint, Address, Line, Text} ->
             tacit_log:refused(#{direction => in, name => Name, fingerprint => Fingerprint,
                                 address => Address, line => Line}, Reason, Text),
-            announce_loop(Kernel, Listener, FamilyProtocol);
+            wait(Kernel, Listener, FamilyProtocol);
         {tacit_door, Listener, What, Text} ->
             tacit_log:door(What, Text),
-            announce_loop(Kernel, Listener, FamilyProtocol);
+            wait(Kernel, Listener, FamilyProtocol);
         _ ->
-            announce_loop(Kernel, Listener, FamilyProtocol)
+            wait(Kernel, Listener, FamilyProtocol)
     end.
 
 %% Gives the port to the process that net_kernel started for it. Unlinked, or the end of
@@ -117,7 +151,7 @@ controller(Kernel, Port) ->
                 erlang:port_connect(Port, Pid),
                 unlink(Port)
             catch
-                error:badarg -> ok % it ended meanwhile: Pid will find out
+                error:badarg -> tacit_drv:close(Port) % or Pid, or the link, is no more
             end,
             Pid ! {self(), controller},
             ok;
@@ -127,12 +161,18 @@ controller(Kernel, Port) ->
 
 -spec accept_connection(pid(), ctrl() | term(), node(), list(), non_neg_integer()) -> pid().
 accept_connection(AcceptPid, {tacit, Port, Name, Dynamic}, MyNode, Allowed, SetupTime) ->
-    spawn_opt(?MODULE, do_accept,
-              [self(), AcceptPid, Port, Name, Dynamic, MyNode, Allowed, SetupTime],
-              spawn_options());
+    in_process(
+      fun() ->
+              spawn_opt(?MODULE, do_accept,
+                        [self(), AcceptPid, Port, Name, Dynamic, MyNode, Allowed, SetupTime],
+                        spawn_options())
+      end);
 accept_connection(AcceptPid, Socket, MyNode, Allowed, SetupTime) ->
     Plain = tacit_boot:plain_allowed(Allowed),
-    (tacit_boot:plain_module()):accept_connection(AcceptPid, Socket, MyNode, Plain, SetupTime).
+    Module = tacit_boot:plain_module(),
+    in_process(fun() ->
+                       Module:accept_connection(AcceptPid, Socket, MyNode, Plain, SetupTime)
+               end).
 
 -spec do_accept(pid(), pid(), port(), string(), boolean(), node(), list(),
                 non_neg_integer()) -> no_return().
@@ -155,8 +195,11 @@ allowed(_Name, Allowed) -> Allowed. % recv/3 holds the peer to its name
 
 -spec setup(node(), term(), node(), longnames | shortnames, non_neg_integer()) -> pid().
 setup(Node, Type, MyNode, LongOrShortNames, SetupTime) ->
-    spawn_opt(?MODULE, do_setup, [self(), Node, Type, MyNode, LongOrShortNames, SetupTime],
-              spawn_options()).
+    in_process(fun() ->
+                       spawn_opt(?MODULE, do_setup,
+                                 [self(), Node, Type, MyNode, LongOrShortNames, SetupTime],
+                                 spawn_options())
+               end).
 
 %% What little a link's process has is not to be put onto a second heap, unless the
 %% kernel's configuration says otherwise: the last one counts.

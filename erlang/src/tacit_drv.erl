@@ -1,7 +1,9 @@
 %% The port interface of Tacit's driver (src/carrier): one function a command.
 %%
 %% A listener port is owned by net_kernel; a link's port by the process that sets the
-%% link up, then by nobody else. Results that take time come as messages:
+%% link up, then by nobody else. What is asked of the driver itself is asked of one port more,
+%% registered as tacit_drv, which is there as long as the emulator is: where no port is left
+%% the answers still come. Results that take time come as messages:
 %%
 %%   {tacit_accept, Listener, Port, Name, Dynamic}   to the acceptor: an authenticated peer
 %%   {tacit_door, Listener, registered | lost | refused, Text}   to the acceptor
@@ -9,7 +11,7 @@
 %%   {tacit_up, Port, Name, Fingerprint}    to the owner: the dialled peer is authenticated
 %%   {tacit_data, Port, Bytes}              one message that recv/1 asked for
 %%   {tacit_down, Port, Reason, Text, Fingerprint, Line}   it ended before it was active
-%%   {tacit_loaded, Port, Text}             a configuration was read; Text says what is wrong
+%%   {tacit_loaded, Number, Text}           a configuration was read; Text says what is wrong
 %%   {tcp_closed, Port}                     it ended while active; what dist_util expects
 -module(tacit_drv).
 
@@ -32,6 +34,12 @@
 -type host_info() :: #{atom() => term()}.
 
 -define(DRIVER, "tacit_drv").
+%% The port that is always there, by its name.
+-define(HOST, tacit_drv).
+%% What the files of a configuration may take to be read, ms.
+-define(READ_TIMEOUT, 30000).
+%% What the driver may take for the first word about the door: more than its own limits.
+-define(DOOR_TIMEOUT, 30000).
 
 %% Loads the driver and keeps it: a second call does nothing. It is loaded by no process in
 %% particular, or the emulator would end every link with that process.
@@ -40,12 +48,40 @@ load() ->
     Path = priv_dir(),
     case erl_ddll:load(Path, ?DRIVER) of
         ok ->
-            close(open()); % the first port locks the driver in place
+            open_host(Path); % the first port locks the driver in place
         {error, permanent} ->
-            ok; % as it has been since an earlier start
+            open_host(Path); % as it has been since an earlier start
         {error, Reason} ->
-            {error, "cannot load " ++ filename:join(Path, ?DRIVER ".so") ++ ": " ++
-                 erl_ddll:format_error(Reason)}
+            {error, "cannot load " ++ file(Path) ++ ": " ++ erl_ddll:format_error(Reason)}
+    end.
+
+file(Path) ->
+    filename:join(Path, ?DRIVER ".so").
+
+%% Linked to nobody, so that it outlives whoever came first.
+open_host(Path) ->
+    case whereis(?HOST) =/= undefined orelse open() of
+        true ->
+            check_release(Path);
+        {ok, Port} ->
+            unlink(Port),
+            try register(?HOST, Port)
+            catch error:badarg -> close(Port) % another process was faster
+            end,
+            check_release(Path);
+        {error, Reason} ->
+            {error, "cannot open a port of " ++ file(Path) ++ ": " ++ Reason}
+    end.
+
+%% One that is loaded stays, whatever files and modules have come since.
+check_release(Path) ->
+    case control(?HOST, ?RELEASE, []) of
+        {ok, ?VERSION} ->
+            ok;
+        Other ->
+            Is = case Other of {ok, Release} -> Release; {error, _} -> "another" end,
+            {error, "the driver of " ++ file(Path) ++ " that is loaded is of release " ++ Is ++
+                 ", the modules of " ?VERSION ": install both anew, and restart the node"}
     end.
 
 priv_dir() ->
@@ -59,48 +95,67 @@ priv_dir() ->
 %% Reads the configuration; it holds from then on. The error is one line, with the place.
 -spec configure(file:filename()) -> ok | {error, string()}.
 configure(File) ->
-    with_port(fun(Port) -> done(control(Port, ?LOAD, unicode:characters_to_binary(File))) end).
+    case read(File, <<>>) of
+        {ok, Number} -> done(control(?HOST, ?ADOPT, <<Number:64>>));
+        {error, _} = Error -> Error
+    end.
 
 %% Whether a configuration is in force.
 -spec running() -> boolean().
 running() ->
-    try
-        element(1, info(host)) =:= ok
-    catch
-        error:_ -> false % the driver is not loaded
-    end.
+    element(1, info(host)) =:= ok.
 
 %% Reads the configuration anew and puts it in force, or changes nothing: not before all of
 %% it is right, and all addresses that it names are listened on. With a signed policy, <<>>
-%% for none, it also has to be newer than the one in force. One caller at a time.
+%% for none, it also has to be newer than the one in force. One caller at a time: where
+%% several are, the last one's is taken.
 -spec reload(file:filename(), binary()) -> ok | {error, string()}.
 reload(File, Policy) ->
-    with_port(
-      fun(Port) ->
-              Path = unicode:characters_to_binary(File),
-              case done(control(Port, ?RELOAD, [<<(byte_size(Path)):16>>, Path, Policy])) of
-                  ok -> receive {tacit_loaded, Port, Text} -> loaded(Port, Text) end;
-                  {error, _} = Error -> Error
-              end
-      end).
-
-loaded(Port, <<>>) ->
-    Listeners = [P || P <- ports(), call(P, ?CALL_LISTENER) =:= {ok, listener}],
-    Tried = try_listeners(Listeners),
-    ok = done(control(Port, case Tried of ok -> ?ADOPT; {error, _} -> ?WITHDRAW end, [])),
-    lists:foreach(fun(Listener) -> control(Listener, ?LISTEN_SETTLE, []) end, Listeners),
-    Tried;
-loaded(_Port, Text) ->
-    {error, unicode:characters_to_list(Text)}.
-
-try_listeners([]) ->
-    ok;
-try_listeners([Listener | Listeners]) ->
-    case done(control(Listener, ?LISTEN_TRY, [])) of
-        ok -> try_listeners(Listeners);
-        {error, "closed"} -> try_listeners(Listeners); % distribution stops
+    case read(File, Policy) of
+        {ok, Number} -> put_in_force(<<Number:64>>);
         {error, _} = Error -> Error
     end.
+
+put_in_force(Number) ->
+    Listeners = [P || P <- ports(), call(P, ?CALL_LISTENER) =:= {ok, listener}],
+    Adopted = case try_listeners(Listeners, Number) of
+                  ok -> done(control(?HOST, ?ADOPT, Number));
+                  {error, _} = Error -> _ = control(?HOST, ?GIVE_UP, Number), Error
+              end,
+    lists:foreach(fun(Listener) -> control(Listener, ?LISTEN_SETTLE, []) end, Listeners),
+    Adopted.
+
+try_listeners([], _Number) ->
+    ok;
+try_listeners([Listener | Listeners], Number) ->
+    case done(control(Listener, ?LISTEN_TRY, Number)) of
+        ok -> try_listeners(Listeners, Number);
+        {error, "closed"} -> try_listeners(Listeners, Number); % distribution stops
+        {error, _} = Error -> Error
+    end.
+
+%% Has the driver read a configuration, on a thread of its own: the number under which it
+%% then offers it. Files that keep it waiting longer than ?READ_TIMEOUT are given up.
+read(File, Policy) ->
+    Path = unicode:characters_to_binary(File),
+    case control(?HOST, ?RELOAD, [<<(byte_size(Path)):16>>, Path, Policy]) of
+        {ok, Reply} ->
+            <<Number:64>> = list_to_binary(Reply),
+            receive
+                {tacit_loaded, Number, <<>>} -> {ok, Number};
+                {tacit_loaded, Number, Text} -> {error, unicode:characters_to_list(Text)}
+            after ?READ_TIMEOUT ->
+                give_up(Number, File)
+            end;
+        {error, _} = Error ->
+            Error
+    end.
+
+give_up(Number, File) ->
+    _ = control(?HOST, ?GIVE_UP, <<Number:64>>),
+    receive {tacit_loaded, Number, _} -> ok after 0 -> ok end,
+    {error, lists:flatten(io_lib:format("~ts: a file that it names has kept its reader waiting "
+                                        "for ~b s", [File, ?READ_TIMEOUT div 1000]))}.
 
 %% Holds every link against the rules in force; those that they do not allow are being ended.
 -spec review() -> [cut()].
@@ -112,7 +167,7 @@ review() ->
 %% force, and those that are refused now. Fingerprints.
 -spec revoked() -> {Read :: [binary()], InForce :: [binary()]}.
 revoked() ->
-    {ok, {Read, InForce}} = with_port(fun(Port) -> call(Port, ?CALL_REVOKED) end),
+    {ok, {Read, InForce}} = call(?HOST, ?CALL_REVOKED),
     {fingerprints(Read), fingerprints(InForce)}.
 
 fingerprints(Hashes) ->
@@ -126,12 +181,12 @@ base64url(Hash) ->
 %% Refuses the holders of these keys from now on, and of no others: fingerprints.
 -spec revoked([binary()]) -> ok.
 revoked(Fingerprints) ->
-    ok = with_port(fun(Port) -> done(control(Port, ?REVOKED, [[F, $\n] || F <- Fingerprints])) end).
+    ok = done(control(?HOST, ?REVOKED, [[F, $\n] || F <- Fingerprints])).
 
 %% The fingerprint of the key that the configuration has for the node.
 -spec key_of(string()) -> {ok, binary()} | none.
 key_of(Name) ->
-    case with_port(fun(Port) -> control(Port, ?KEY_OF, Name) end) of
+    case control(?HOST, ?KEY_OF, Name) of
         {ok, Fingerprint} -> {ok, list_to_binary(Fingerprint)};
         {error, _} -> none
     end.
@@ -149,9 +204,14 @@ cut(<<In, L1, Name:L1/binary, L2, Fingerprint:L2/binary, L3, Address:L3/binary,
 direction(1) -> in;
 direction(0) -> out.
 
--spec open() -> port().
+-spec open() -> {ok, port()} | {error, string()}.
 open() ->
-    erlang:open_port({spawn_driver, ?DRIVER}, [binary]).
+    try
+        {ok, erlang:open_port({spawn_driver, ?DRIVER}, [binary])}
+    catch
+        error:system_limit -> {error, "no port is left (erl's +Q)"};
+        error:Reason -> {error, atom_to_list(Reason)}
+    end.
 
 -spec close(port()) -> ok.
 close(Port) ->
@@ -180,6 +240,8 @@ wait_for_door(Port, Creation, Address) ->
     receive
         {tacit_door, Port, registered, _} -> {ok, Address, Creation};
         {tacit_door, Port, failed, Text} -> {error, binary_to_list(Text)}
+    after ?DOOR_TIMEOUT ->
+        {error, "nothing was heard of the door"}
     end.
 
 %% Links are announced to the calling process from now on.
@@ -254,40 +316,31 @@ refuse(Port, Reason, Text) ->
 %% Where a node is reached: [peer] endpoint, else its host part and port 4370.
 -spec endpoint(string()) -> {ok, {string(), inet:port_number()}} | {error, string()}.
 endpoint(Name) ->
-    with_port(
-      fun(Port) ->
-              case control(Port, ?ENDPOINT, Name) of
-                  {ok, [P1, P0 | Host]} -> {ok, {Host, P1 bsl 8 bor P0}};
-                  {error, _} = Error -> Error
-              end
-      end).
+    case control(?HOST, ?ENDPOINT, Name) of
+        {ok, [P1, P0 | Host]} -> {ok, {Host, P1 bsl 8 bor P0}};
+        {error, _} = Error -> Error
+    end.
 
 %% Whether a [plain] line names the node.
 -spec is_plain(string()) -> boolean().
 is_plain(Name) ->
-    with_port(fun(Port) -> control(Port, ?IS_PLAIN, Name) =:= {ok, [1]} end).
+    control(?HOST, ?IS_PLAIN, Name) =:= {ok, [1]}.
 
 %% The globs of [plain].
 -spec plain() -> [string()].
 plain() ->
-    with_port(
-      fun(Port) ->
-              case control(Port, ?PLAIN, []) of
-                  {ok, Lines} -> string:lexemes(Lines, "\n");
-                  {error, _} -> []
-              end
-      end).
+    case control(?HOST, ?PLAIN, []) of
+        {ok, Lines} -> string:lexemes(Lines, "\n");
+        {error, _} -> []
+    end.
 
 %% Why the last link with this name failed or ended.
 -spec last(string()) -> {ok, last()} | none.
 last(Name) ->
-    with_port(
-      fun(Port) ->
-              case control(Port, ?LAST, Name) of
-                  {ok, Bytes} -> {ok, decode_last(list_to_binary(Bytes))};
-                  {error, _} -> none
-              end
-      end).
+    case control(?HOST, ?LAST, Name) of
+        {ok, Bytes} -> {ok, decode_last(list_to_binary(Bytes))};
+        {error, _} -> none
+    end.
 
 decode_last(<<In, Time:64, Len, Reason:Len/binary, Text/binary>>) ->
     #{direction => direction(In),
@@ -298,14 +351,14 @@ decode_last(<<In, Time:64, Len, Reason:Len/binary, Text/binary>>) ->
 %% What the driver knows of a link's port, or (host) of itself.
 -spec info(port() | host) -> {ok, link_info() | host_info()} | {error, closed}.
 info(host) ->
-    with_port(fun(Port) -> call(Port, ?CALL_HOST) end);
+    call(?HOST, ?CALL_HOST);
 info(Port) ->
     call(Port, ?CALL_LINK).
 
 %% The policies in force, one for each authority that may sign them, with their texts.
 -spec policies() -> [#{atom() => term()}].
 policies() ->
-    {ok, Policies} = with_port(fun(Port) -> call(Port, ?CALL_POLICIES) end),
+    {ok, Policies} = call(?HOST, ?CALL_POLICIES),
     Policies.
 
 %% Every port of the driver that is a link.
@@ -318,15 +371,7 @@ ports() ->
 
 %% --- the port's own conventions ----------------------------------------------------------
 
-with_port(Fun) ->
-    Port = open(),
-    try
-        Fun(Port)
-    after
-        close(Port)
-    end.
-
--spec control(port(), integer(), iodata()) -> {ok, [byte()]} | {error, string()}.
+-spec control(port() | ?HOST, integer(), iodata()) -> {ok, [byte()]} | {error, string()}.
 control(Port, Command, Data) ->
     try erlang:port_control(Port, Command, Data) of
         [0 | Reply] -> {ok, Reply};

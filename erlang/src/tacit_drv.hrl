@@ -1,5 +1,8 @@
+%% This release, as in meson.build: the driver must be of the same.
+-define(VERSION, "0.1.0").
+
 %% Commands of the driver: src/carrier/control.c and info.c have the same list.
--define(LOAD,     16#7ac10001).
+-define(RELEASE,  16#7ac10001).
 -define(LISTEN,   16#7ac10002).
 -define(ACCEPT,   16#7ac10003).
 -define(CONNECT,  16#7ac10004).
@@ -13,7 +16,7 @@
 -define(LAST,     16#7ac1000c).
 -define(RELOAD,   16#7ac1000d).
 -define(ADOPT,    16#7ac1000e).
--define(WITHDRAW, 16#7ac1000f).
+-define(GIVE_UP,  16#7ac1000f).
 -define(LISTEN_TRY,    16#7ac10010).
 -define(LISTEN_SETTLE, 16#7ac10011).
 -define(REVIEW,   16#7ac10012).

@@ -57,11 +57,9 @@ port_please(Name, Host, Timeout) ->
 tacit_port(Name, Host) when is_tuple(Host) ->
     tacit_port(Name, inet:ntoa(Host));
 tacit_port(Name, Host) ->
-    try tacit_drv:endpoint(lists:concat([Name, "@", Host])) of
+    case tacit_drv:endpoint(lists:concat([Name, "@", Host])) of
         {ok, {_, Port}} -> {port, Port, ?DIST_VERSION};
-        {error, _} -> noport
-    catch
-        error:badarg -> noport % distribution was never started: no driver
+        {error, _} -> noport % or distribution was never started: no driver
     end.
 
 -spec names() -> {ok, [{string(), inet:port_number()}]} | {error, address}.

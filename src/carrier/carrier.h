@@ -4,7 +4,7 @@
  *
  *     shared.c    what all ports share: policy, replay guard, counters, last refusals
  *     rules.c     who may be which node, and whether a live link still may
- *     reload.c    a configuration that is read while the node runs; newest.c: with a
+ *     reload.c    a configuration that is read, on a thread of its own; newest.c: with a
  *                 signed policy that a peer has sent
  *     conn.c      a socket on which a handshake runs, in either role
  *     asker.c     one who asks for the names of nodes
@@ -63,6 +63,7 @@ struct term {
 /* Put one more term behind those that are there. */
 void term_atom(struct term *t, const char *name);
 void term_port(struct term *t, ErlDrvPort port);
+void term_unsigned(struct term *t, uint64_t value);
 void term_binary(struct term *t, const char *text);
 void term_list(struct term *t, const uint8_t *bytes, size_t len);
 void term_tuple(struct term *t, unsigned arity); /* of what was put before */
@@ -71,13 +72,17 @@ void term_send(struct term *t, ErlDrvPort port, ErlDrvTermData pid);
 
 /* --- listen.c --------------------------------------------------------------------- */
 
-/* Twice what one configuration names: while another comes in force, both are open. */
+enum {
+    /* Twice what one configuration names: while another comes in force, both are open. */
+    LISTEN_SET_MAX = 2 * TACIT_LISTEN_MAX,
+};
+
 struct listen_set {
     size_t count;
     struct {
         int fd;
         struct tacit_address address;
-    } at[2 * TACIT_LISTEN_MAX];
+    } at[LISTEN_SET_MAX];
 };
 
 /* Opens what the policy names and the set has not; on an error it is as before. */
@@ -104,10 +109,15 @@ int listener_start(ErlDrvPort port, const char *own_name, struct listener **ret_
 void listener_accept(struct listener *l, ErlDrvTermData pid);
 void listener_ready(struct listener *l, int fd);
 void listener_timeout(struct listener *l);
-/* Also listens on what the offered configuration names, or says why that cannot be. */
-int listener_try(struct listener *l, char text[TACIT_FAULT_MAX]);
-/* Listens on what the configuration in force names, and on nothing else. */
+/*
+ * Also listens on what that reload offers, or says why that cannot be: until whoever
+ * tries it, the calling process, settles it, or is no more.
+ */
+int listener_try(struct listener *l, uint64_t reload, char text[TACIT_FAULT_MAX]);
+/* What the calling process tried is over: listens on what the configuration in force
+ * names, and on nothing else. */
 void listener_settle(struct listener *l);
+void listener_process_exit(struct listener *l, const ErlDrvMonitor *monitor);
 void listener_stop(struct listener *l);
 /* Gives up the addresses, or the name at the door: see on_emergency_close (driver.c). */
 void listener_emergency_close(const struct listener *l);
@@ -118,12 +128,11 @@ const struct tacit_address *listener_address(const struct listener *l);
 
 /* --- control.c, inet.c, info.c ---------------------------------------------------- */
 
-/* What a port is: neither before its first command. */
+/* What a port is: neither before its first command; the one that all ask stays so. */
 struct carrier_port {
     ErlDrvPort port;
     struct listener *listener;
     struct link *link;
-    ErlDrvTermData reloader; /* who asked for the reload that runs */
 };
 
 ErlDrvSSizeT carrier_control(struct carrier_port *p, unsigned command, const uint8_t *buf,

@@ -11,7 +11,7 @@
 
 /* Far from inet's own requests, which inet.c answers. tacit_drv.erl has the same list. */
 enum command {
-    COMMAND_LOAD = 0x7ac10001,
+    COMMAND_RELEASE = 0x7ac10001,
     COMMAND_LISTEN,
     COMMAND_ACCEPT,
     COMMAND_CONNECT,
@@ -25,7 +25,7 @@ enum command {
     COMMAND_LAST,
     COMMAND_RELOAD,
     COMMAND_ADOPT,
-    COMMAND_WITHDRAW,
+    COMMAND_GIVE_UP,
     COMMAND_LISTEN_TRY,
     COMMAND_LISTEN_SETTLE,
     COMMAND_REVIEW,

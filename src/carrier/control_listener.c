@@ -36,11 +36,14 @@ static ErlDrvSSizeT do_listen(struct carrier_port *p, struct tacit_reader *r, ch
     return control_reply(rbuf, rlen, 0, space, tacit_written(&w));
 }
 
-static ErlDrvSSizeT do_listen_try(struct listener *l, char **rbuf, size_t rlen)
+/* The number of the reload. */
+static ErlDrvSSizeT do_listen_try(struct listener *l, struct tacit_reader *r, char **rbuf,
+                                  size_t rlen)
 {
     char text[TACIT_FAULT_MAX] = "memory ran out";
-    return listener_try(l, text) == TACIT_OK ? control_ok(rbuf, rlen)
-                                             : control_failed(rbuf, rlen, text);
+    return listener_try(l, tacit_get_u64(r), text) == TACIT_OK
+               ? control_ok(rbuf, rlen)
+               : control_failed(rbuf, rlen, text);
 }
 
 ErlDrvSSizeT control_listener(struct carrier_port *p, enum command command,
@@ -55,7 +58,7 @@ ErlDrvSSizeT control_listener(struct carrier_port *p, enum command command,
         listener_accept(p->listener, driver_caller(p->port));
         return control_ok(rbuf, rlen);
     case COMMAND_LISTEN_TRY:
-        return do_listen_try(p->listener, rbuf, rlen);
+        return do_listen_try(p->listener, r, rbuf, rlen);
     case COMMAND_LISTEN_SETTLE:
         listener_settle(p->listener);
         return control_ok(rbuf, rlen);

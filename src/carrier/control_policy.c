@@ -19,30 +19,25 @@ static bool get_path(struct tacit_reader *r, size_t len, char path[PATH_SPACE])
     return true;
 }
 
-static ErlDrvSSizeT do_load(struct tacit_reader *r, char **rbuf, size_t rlen)
-{
-    char path[PATH_SPACE];
-    struct tacit_fault fault = {""};
-    if (!get_path(r, tacit_left(r), path))
-        return control_failed(rbuf, rlen, "the path of the configuration is too long");
-    if (shared_load(path, &fault) != TACIT_OK)
-        return control_failed(rbuf, rlen, fault.text);
-    return control_ok(rbuf, rlen);
-}
-
-/* The length of the path (16 bits), the path, then a signed policy or nothing.
- * {tacit_loaded, Port, Text} follows. */
+/* The length of the path (16 bits), the path, then a signed policy or nothing. The number
+ * of the reload (64 bits) is the answer; {tacit_loaded, Number, Text} follows. */
 static ErlDrvSSizeT do_reload(struct carrier_port *p, struct tacit_reader *r, char **rbuf,
                               size_t rlen)
 {
-    char path[PATH_SPACE];
+    char path[PATH_SPACE], text[TACIT_FAULT_MAX];
+    uint8_t space[8];
+    uint64_t number;
     size_t path_len = tacit_get_u16(r);
-    if (!get_path(r, path_len, path) || tacit_left(r) > TACIT_POLICY_MAX)
-        return control_failed(rbuf, rlen, "einval");
+    if (!get_path(r, path_len, path))
+        return control_failed(rbuf, rlen, "the path of the configuration is too long");
     size_t len = tacit_left(r);
-    if (reload_start(p, path, tacit_get_bytes(r, len), len) != TACIT_OK)
-        return control_failed(rbuf, rlen, "memory ran out");
-    return control_ok(rbuf, rlen);
+    if (len > TACIT_POLICY_MAX)
+        return control_failed(rbuf, rlen, "the policy is too long");
+    if (reload_start(p->port, path, tacit_get_bytes(r, len), len, &number, text))
+        return control_failed(rbuf, rlen, text);
+    struct tacit_writer w = tacit_writer(space, sizeof space);
+    tacit_put_u64(&w, number);
+    return control_reply(rbuf, rlen, 0, space, tacit_written(&w));
 }
 
 /* Fingerprints, a line each. */
@@ -144,15 +139,16 @@ ErlDrvSSizeT control_policy(struct carrier_port *p, enum command command,
                             struct tacit_reader *r, char **rbuf, size_t rlen)
 {
     switch (command) {
-    case COMMAND_LOAD:
-        return do_load(r, rbuf, rlen);
+    case COMMAND_RELEASE:
+        return control_reply(rbuf, rlen, 0, TACIT_RELEASE, strlen(TACIT_RELEASE));
     case COMMAND_RELOAD:
         return do_reload(p, r, rbuf, rlen);
     case COMMAND_ADOPT:
-        return shared_adopt() ? control_ok(rbuf, rlen)
-                              : control_failed(rbuf, rlen, "einval");
-    case COMMAND_WITHDRAW:
-        shared_offer(NULL);
+        return shared_adopt(tacit_get_u64(r))
+                   ? control_ok(rbuf, rlen)
+                   : control_failed(rbuf, rlen, "another configuration came meanwhile");
+    case COMMAND_GIVE_UP:
+        reload_give_up(tacit_get_u64(r));
         return control_ok(rbuf, rlen);
     case COMMAND_REVOKED:
         return do_revoked(r, rbuf, rlen);

@@ -53,7 +53,7 @@ static int establish(struct link *l, struct conn *c)
     pair_key_mark(c->policy->policy, l->peer_key, l->pair_mark);
     socket_local(c->fd, &l->local_address);
     l->max_message = tacit_policy_max_message(c->policy->policy);
-    l->since = wall_clock();
+    l->since = monotonic_ms();
     l->deadline = 0; /* dist_util has its own from here on */
     return TACIT_OK;
 }

@@ -8,11 +8,17 @@
 
 static int on_init(void)
 {
-    return sodium_init() < 0 || shared_init() != TACIT_OK ? -1 : 0;
+    if (sodium_init() < 0 || shared_init() != TACIT_OK)
+        return -1;
+    if (reload_init() == TACIT_OK)
+        return 0;
+    shared_finish();
+    return -1;
 }
 
 static void on_finish(void)
 {
+    reload_finish();
     shared_finish();
 }
 
@@ -109,9 +115,11 @@ static ErlDrvSSizeT on_call(ErlDrvData data, unsigned int command, char *buf,
     return carrier_call((struct carrier_port *)data, command, buf, len, rbuf, rlen);
 }
 
-static void on_ready_async(ErlDrvData data, ErlDrvThreadData job)
+static void on_process_exit(ErlDrvData data, ErlDrvMonitor *monitor)
 {
-    reload_done((struct carrier_port *)data, job);
+    struct carrier_port *p = (struct carrier_port *)data;
+    if (p->listener != NULL)
+        listener_process_exit(p->listener, monitor);
 }
 
 /* The only place where a selected descriptor is closed: nobody polls it any more. */
@@ -133,13 +141,13 @@ static ErlDrvEntry entry = {
     .control = on_control,
     .timeout = on_timeout,
     .outputv = on_outputv,
-    .ready_async = on_ready_async,
     .flush = on_flush,
     .call = on_call,
     .extended_marker = ERL_DRV_EXTENDED_MARKER,
     .major_version = ERL_DRV_EXTENDED_MAJOR_VERSION,
     .minor_version = ERL_DRV_EXTENDED_MINOR_VERSION,
     .driver_flags = ERL_DRV_FLAG_USE_PORT_LOCKING | ERL_DRV_FLAG_SOFT_BUSY,
+    .process_exit = on_process_exit,
     .stop_select = on_stop_select,
     .emergency_close = on_emergency_close,
 };

@@ -94,7 +94,7 @@ static void put_link(ei_x_buff *x, const struct link *l)
     put_integer(x, "received_messages", l->received_messages);
     put_integer(x, "sent_messages", l->sent_messages);
     put_integer(x, "rekeys", known ? l->channel->generation : 0);
-    put_integer(x, "age", known ? wall_clock() - l->since : 0);
+    put_integer(x, "age", known ? (uint64_t)(monotonic_ms() - l->since) / 1000 : 0);
 }
 
 static void put_listen(ei_x_buff *x, const struct tacit_policy *policy)

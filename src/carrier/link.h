@@ -70,7 +70,7 @@ struct link {
     uint8_t seen;                       /* and what the distribution handshake said */
     struct tacit_address peer_address, local_address;
     size_t max_message;
-    uint64_t since;                            /* seconds since 1970 */
+    ErlDrvTime since;                          /* ms */
     uint64_t received_records;                 /* that opened: the only sign of life */
     uint64_t received_bytes, sent_bytes;       /* on the wire */
     uint64_t received_messages, sent_messages; /* ticks included */

@@ -59,9 +59,10 @@ int listen_set_open(struct listen_set *set, const struct tacit_policy *policy,
     for (size_t i = 0; i < count; i++) {
         if (has(set, &wanted[i]))
             continue;
-        int fd = socket_listen(&wanted[i]);
+        int fd = set->count < LISTEN_SET_MAX ? socket_listen(&wanted[i]) : -1;
         if (fd < 0) {
-            int error = cannot_listen(policy, &wanted[i], errno, text);
+            int full = set->count < LISTEN_SET_MAX ? errno : EMFILE;
+            int error = cannot_listen(policy, &wanted[i], full, text);
             while (set->count > before)
                 close(set->at[--set->count].fd);
             return error;

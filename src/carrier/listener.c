@@ -140,16 +140,8 @@ static void close_listening(struct listener *l, int fd)
     listener_select(l, fd, ERL_DRV_READ | ERL_DRV_USE, false);
 }
 
-int listener_try(struct listener *l, char text[TACIT_FAULT_MAX])
-{
-    struct policy_ref *next = shared_candidate();
-    int error =
-        next == NULL ? TACIT_ESTATE : listen_set_open(&l->sockets, next->policy, text);
-    policy_release(next);
-    return error;
-}
-
-void listener_settle(struct listener *l)
+/* Listens on what the configuration in force names, and on nothing else. */
+static void settle(struct listener *l)
 {
     struct listen_set kept = {.count = 0};
     policy_release(l->policy);
@@ -165,6 +157,50 @@ void listener_settle(struct listener *l)
         select_listeners(l, true);
     registration_settle(l);
     arm(l);
+}
+
+int listener_try(struct listener *l, uint64_t reload, char text[TACIT_FAULT_MAX])
+{
+    if (l->trial.on) {
+        l->trial.on = false; /* it has not come to its end, and never will */
+        driver_demonitor_process(l->port, &l->trial.monitor);
+        settle(l);
+    }
+    struct policy_ref *next = shared_candidate(reload);
+    if (next == NULL) {
+        snprintf(text, TACIT_FAULT_MAX, "another configuration came meanwhile");
+        return TACIT_ESTATE;
+    }
+    l->trial.process = driver_caller(l->port);
+    l->trial.reload = reload;
+    int error = listen_set_open(&l->sockets, next->policy, text);
+    policy_release(next);
+    if (error)
+        return error;
+    l->trial.on = true;
+    if (driver_monitor_process(l->port, l->trial.process, &l->trial.monitor) == 0)
+        return TACIT_OK;
+    l->trial.on = false;
+    settle(l);
+    return TACIT_ESTATE; /* it is no more */
+}
+
+void listener_settle(struct listener *l)
+{
+    if (!l->trial.on || l->trial.process != driver_caller(l->port))
+        return;
+    l->trial.on = false;
+    driver_demonitor_process(l->port, &l->trial.monitor);
+    settle(l);
+}
+
+void listener_process_exit(struct listener *l, const ErlDrvMonitor *monitor)
+{
+    if (!l->trial.on || driver_compare_monitors(&l->trial.monitor, monitor) != 0)
+        return;
+    l->trial.on = false;
+    shared_withdraw(l->trial.reload);
+    settle(l);
 }
 
 void listener_stop(struct listener *l)

@@ -47,11 +47,20 @@ struct registration {
     char fault[REASON_MAX];    /* the last that was told */
 };
 
+/* Sockets that a configuration wants which is not in force yet. */
+struct trial {
+    bool on;
+    uint64_t reload;
+    ErlDrvTermData process; /* that tries it */
+    ErlDrvMonitor monitor;
+};
+
 struct listener {
     ErlDrvPort port;
     char own_name[TACIT_NAME_MAX + 1];
     struct policy_ref *policy; /* the one whose addresses are listened on */
     struct listen_set sockets;
+    struct trial trial;
     bool accepting, paused;
     ErlDrvTermData acceptor;
     struct tacit_lines lines; /* a holder of the mesh key cannot fill the log */

@@ -14,6 +14,7 @@ struct counters carrier_counters;
 static struct {
     ErlDrvMutex *lock;
     struct policy_ref *policy, *candidate;
+    uint64_t offered_by; /* the number of the candidate's reload */
     struct tacit_guard guard;
     struct refusal refusals[REFUSALS_MAX];
     struct tacit_revoked revoked;
@@ -112,31 +113,27 @@ int shared_read(const char *path, const char *newest, size_t len,
     return TACIT_OK;
 }
 
-int shared_load(const char *path, struct tacit_fault *fault)
-{
-    struct policy_ref *ref;
-    int error = shared_read(path, NULL, 0, &ref, fault);
-    if (error)
-        return error;
-    shared_offer(ref);
-    (void)shared_adopt();
-    return TACIT_OK;
-}
-
-void shared_offer(struct policy_ref *ref)
+void shared_offer(struct policy_ref *ref, uint64_t reload)
 {
     erl_drv_mutex_lock(shared.lock);
     struct policy_ref *old = shared.candidate;
     shared.candidate = ref;
+    shared.offered_by = reload;
     erl_drv_mutex_unlock(shared.lock);
     policy_release(old);
 }
 
-bool shared_adopt(void)
+/* Under the lock: the candidate is what that reload offers. */
+static bool offers(uint64_t reload)
+{
+    return shared.candidate != NULL && shared.offered_by == reload;
+}
+
+bool shared_adopt(uint64_t reload)
 {
     erl_drv_mutex_lock(shared.lock);
     struct policy_ref *old = shared.policy;
-    bool offered = shared.candidate != NULL;
+    bool offered = offers(reload);
     if (offered) {
         shared.policy = shared.candidate;
         shared.candidate = NULL;
@@ -147,25 +144,40 @@ bool shared_adopt(void)
     return offered;
 }
 
-/* Takes part in the use of *slot. */
-static struct policy_ref *refer(struct policy_ref *const *slot)
+void shared_withdraw(uint64_t reload)
 {
+    struct policy_ref *old = NULL;
     erl_drv_mutex_lock(shared.lock);
-    struct policy_ref *ref = *slot;
+    if (offers(reload)) {
+        old = shared.candidate;
+        shared.candidate = NULL;
+    }
+    erl_drv_mutex_unlock(shared.lock);
+    policy_release(old);
+}
+
+/* Takes part in the use of ref, under the lock. */
+static struct policy_ref *refer(struct policy_ref *ref)
+{
     if (ref != NULL)
         atomic_fetch_add(&ref->count, 1);
-    erl_drv_mutex_unlock(shared.lock);
     return ref;
 }
 
 struct policy_ref *shared_policy(void)
 {
-    return refer(&shared.policy);
+    erl_drv_mutex_lock(shared.lock);
+    struct policy_ref *ref = refer(shared.policy);
+    erl_drv_mutex_unlock(shared.lock);
+    return ref;
 }
 
-struct policy_ref *shared_candidate(void)
+struct policy_ref *shared_candidate(uint64_t reload)
 {
-    return refer(&shared.candidate);
+    erl_drv_mutex_lock(shared.lock);
+    struct policy_ref *ref = refer(offers(reload) ? shared.candidate : NULL);
+    erl_drv_mutex_unlock(shared.lock);
+    return ref;
 }
 
 void policy_release(struct policy_ref *ref)

@@ -61,22 +61,22 @@ extern struct counters carrier_counters;
 int shared_init(void);
 void shared_finish(void);
 
-/* Loads the configuration and puts it in place of the one before. */
-int shared_load(const char *path, struct tacit_fault *fault);
-
 /*
- * Reads a configuration; it is not in force yet. On any thread. newest: a signed policy
+ * Reads a configuration; it is not in force yet. May wait for its files: on a thread of
+ * its own. newest: a signed policy
  * that a peer has sent, of len bytes, to be taken, too; 0: none.
  */
 int shared_read(const char *path, const char *newest, size_t len,
                 struct policy_ref **ret_ref, struct tacit_fault *fault);
 
-/* The configuration that a reload has read. Takes ref over, NULL for none. */
-void shared_offer(struct policy_ref *ref);
-/* The offered one, or NULL; give it back with policy_release. */
-struct policy_ref *shared_candidate(void);
-/* Puts the offered one in force; false: there is none. */
-bool shared_adopt(void);
+/* The configuration that the reload of this number has read: it replaces what another
+ * offered. Takes ref over. */
+void shared_offer(struct policy_ref *ref, uint64_t reload);
+/* What that reload offers, or NULL; give it back with policy_release. */
+struct policy_ref *shared_candidate(uint64_t reload);
+/* Puts that in force; false: there is none, or another's. */
+bool shared_adopt(uint64_t reload);
+void shared_withdraw(uint64_t reload);
 
 /* The policy in force; NULL before the first load. Give it back with policy_release. */
 struct policy_ref *shared_policy(void);
@@ -150,17 +150,19 @@ void pair_key_mark(const struct tacit_policy *policy, const uint8_t key[NOISE_DH
 
 /* --- reload.c --------------------------------------------------------------------- */
 
-struct carrier_port;
+int reload_init(void);
+void reload_finish(void);
 
 /*
  * Starts to read the configuration at path, with a signed policy as shared_read, on a
- * thread of the emulator's; reload_done is called when it is there. The caller then gets
- * {tacit_loaded, Port, Text}; Text is empty, and the configuration offered, where it has
- * no fault.
+ * thread of the driver's own. The calling process then gets {tacit_loaded, Number, Text};
+ * Text is empty, and the configuration offered under that number, where it has no fault.
+ * An error, and why, where it cannot start, or an earlier one has not come to its end.
  */
-int reload_start(struct carrier_port *p, const char *path, const void *newest,
-                 size_t len);
-void reload_done(struct carrier_port *p, void *job);
+int reload_start(ErlDrvPort port, const char *path, const void *newest, size_t len,
+                 uint64_t *ret_number, char text[TACIT_FAULT_MAX]);
+/* Nobody waits for it any more: what it has read, or will have, is of no use. */
+void reload_give_up(uint64_t number);
 
 /* --- newest.c --------------------------------------------------------------------- */
 

@@ -24,6 +24,12 @@ void term_port(struct term *t, ErlDrvPort port)
     push(t, driver_mk_port(port));
 }
 
+void term_unsigned(struct term *t, uint64_t value)
+{
+    push(t, ERL_DRV_UINT);
+    push(t, (ErlDrvTermData)value);
+}
+
 void term_binary(struct term *t, const char *text)
 {
     push(t, ERL_DRV_BUF2BINARY);

@@ -161,7 +161,7 @@ refused_for_claim(Claim, Flag, Name) ->
 say(Conf, Dial, Hello) ->
     ok = tacit_drv:load(),
     ok = tacit_drv:configure(Conf),
-    Port = tacit_drv:open(),
+    {ok, Port} = tacit_drv:open(),
     ok = tacit_drv:connect(Port, Dial),
     receive {tacit_up, Port, _, _} -> ok end,
     ok = tacit_drv:send(Port, Hello),

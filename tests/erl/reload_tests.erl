@@ -3,6 +3,7 @@
 -module(reload_tests).
 
 -include_lib("eunit/include/eunit.hrl").
+-include("tacit_drv.hrl").
 
 -define(A, 'a@127.0.0.1').
 -define(B, 'b@127.0.0.2').
@@ -25,6 +26,10 @@ tests() ->
      {"the addresses listened on follow the reload; links that came by another stay",
       fun addresses/0},
      {"an address that is taken: the reload fails as a whole", fun taken_address/0},
+     {"who tries addresses and ends before they are in force leaves none of them listened on",
+      fun abandoned/0},
+     {"while a reader of standard output stalls, and the emulator's own thread with it, the "
+      "node reloads", fun stalled_output/0},
      {"'tacit reload' reaches every node of the configuration, and leaves out dead ones",
       fun command/0},
      {"SIGHUP reloads a node that has no shell", fun sighup/0},
@@ -254,6 +259,66 @@ taken_address() ->
     ok = gen_tcp:close(Taken),
     ?assertEqual({ok, #{cut => [<<"a@127.0.0.1">>]}}, reload(B)),
     mesh:stop_pair({A, B}).
+
+%% So often that twice what a configuration may name would not do.
+abandoned() ->
+    {A, #{host := #{ip := Ip, port := Port, conf := Conf} = HostB} = B} = mesh:pair(),
+    Others = [mesh:free_port(Ip) || _ <- lists:seq(1, 40)],
+    [begin
+         {Old, New} = listen_lines(HostB, [Other]),
+         Before = change(B, Old, New),
+         ?assertEqual(tried, mesh:on(B, fun() -> in_process(fun() -> try_only(Conf) end) end)),
+         restore(B, Before)
+     end || Other <- Others],
+    mesh:wait_until(fun() -> not lists:any(fun(Other) -> accepts(Ip, Other) end, Others) end),
+    ?assert(accepts(Ip, Port)),
+    ?assertEqual({ok, #{cut => []}}, reload(B)),
+    connect(A, [?B]),
+    mesh:stop_pair({A, B}).
+
+in_process(Fun) ->
+    {Pid, Monitor} = spawn_monitor(fun() -> exit(Fun()) end),
+    receive {'DOWN', Monitor, process, Pid, Result} -> Result end.
+
+%% A reload up to where the new addresses are listened on, too.
+try_only(Conf) ->
+    Path = list_to_binary(Conf),
+    [0 | Reply] = port_control(tacit_drv, ?RELOAD, [<<(byte_size(Path)):16>>, Path]),
+    <<Number:64>> = list_to_binary(Reply),
+    receive {tacit_loaded, Number, <<>>} -> ok end,
+    [[0]] = [port_control(P, ?LISTEN_TRY, <<Number:64>>) ||
+                P <- erlang:ports(), erlang:port_info(P, name) =:= {name, "tacit_drv"},
+                is_listener(P)],
+    tried.
+
+is_listener(Port) ->
+    try erlang:port_call(Port, ?CALL_LISTENER, []) =:= listener catch error:badarg -> false end.
+
+%% OTP 25 writes to standard output on its one asynchronous thread, and so it does to another
+%% pipe that takes no more. Nor does the test hear from the node by its output then.
+stalled_output() ->
+    Fifo = filename:join(mesh:dir(), "fifo"),
+    "" = os:cmd("mkfifo " ++ Fifo),
+    HostA = mesh:host("127.0.0.1"),
+    HostB = mesh:host("127.0.0.2", #{mesh => HostA}),
+    [mesh:trust(X, Y) || {X, Y} <- [{HostA, HostB}, {HostB, HostA}]],
+    Exec = {"/bin/sh", ["-c", "exec 9<>" ++ Fifo ++ "; exec erl \"$@\"", "sh"]},
+    A = mesh:start("a", HostA, #{exec => Exec}),
+    B = mesh:start("b", HostB),
+    connect(B, [?A]),
+    On = fun(Fun) -> mesh:call(B, erpc, call, [?A, Fun, 30000]) end,
+    ok = On(fun() -> stall(open_port({fd, 9, 9}, [out, binary])) end),
+    mesh:wait_until(fun() -> mesh:call(B, erpc, call, [?A, erlang, port_info, [stalled, queue_size]])
+                                 =/= {queue_size, 0} end),
+    ?assertEqual({ok, #{cut => []}}, On(fun() -> tacit:reload() end)),
+    mesh:kill(A),
+    lists:foreach(fun mesh:stop/1, [B, A]).
+
+stall(Port) ->
+    true = register(stalled, Port),
+    true = unlink(Port),
+    _ = [port_command(Port, <<0:(8 * 200000)>>, [nosuspend]) || _ <- lists:seq(1, 3)],
+    ok.
 
 %% --- who asks for it ---------------------------------------------------------------------------
 

@@ -70,7 +70,7 @@ static void begin(void)
     snprintf(address.sun_path, sizeof address.sun_path, "%s/door", dir);
     MUST(world_start());
     struct port *p = world_open(); /* the configuration outlives it */
-    MUST(p != NULL && world_control(p, COMMAND_LOAD, path, strlen(path)) == 0);
+    MUST(p != NULL && world_configure(p, NULL, path) == 0);
     world_close(p);
 }
 

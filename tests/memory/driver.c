@@ -170,10 +170,7 @@ static void administer(struct port *p, struct port *listener, const char *path)
     world_call(p, 1);
     world_call(p, 2);
     world_control(listener, COMMAND_REVOKED, "", 0);
-    if (world_control(listener, COMMAND_RELOAD, path, strlen(path)) == 0 &&
-        world_control(listener, COMMAND_LISTEN_TRY, "", 0) == 0 &&
-        world_control(listener, COMMAND_ADOPT, "", 0) == 0)
-        world_control(listener, COMMAND_LISTEN_SETTLE, "", 0);
+    world_configure(p, listener, path);
     world_control(p, COMMAND_REVIEW, "", 0);
 }
 
@@ -193,7 +190,7 @@ static struct port *start(const char *path)
         must_be_the_fault();
     for (int tries = 0;; tries++) {
         struct port *p = world_open();
-        if (p != NULL && world_control(p, COMMAND_LOAD, path, strlen(path)) == 0)
+        if (p != NULL && world_configure(p, NULL, path) == 0)
             return p;
         must_be_the_fault();
         assert_in_range(tries, 0, 1);

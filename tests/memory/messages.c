@@ -88,11 +88,11 @@ ErlDrvTermData driver_mk_port(ErlDrvPort port)
     return (ErlDrvTermData)(void *)port;
 }
 
-/* {Atom, Port, ...} */
+/* {Atom, Port, ...}, or {tacit_loaded, Number, ...} */
 int erl_drv_send_term(ErlDrvTermData port, ErlDrvTermData to, ErlDrvTermData *term,
                       int len)
 {
-    struct port *p = (struct port *)term[3];
+    struct port *p = (struct port *)(term[2] == ERL_DRV_PORT ? term[3] : port);
     const char *name = atoms[term[1]];
     if (strcmp(name, "tacit_accept") == 0)
         world_accepted = (struct port *)term[5];
@@ -127,14 +127,34 @@ void erl_drv_mutex_unlock(ErlDrvMutex *mutex)
 {
 }
 
-/* At once: there is one thread. */
-long driver_async(ErlDrvPort port, unsigned int *key, void (*work)(void *), void *data,
-                  void (*discard)(void *))
+/* Runs at once: there is one thread. */
+int erl_drv_thread_create(char *name, ErlDrvTid *tid, void *(*run)(void *), void *data,
+                          ErlDrvThreadOpts *options)
 {
     if (fault_now())
         return -1;
-    work(data);
-    driver_init()->ready_async(port_of(port)->data, data);
+    run(data);
+    return 0;
+}
+
+int erl_drv_thread_join(ErlDrvTid tid, void **ret_value)
+{
+    return 0;
+}
+
+int driver_monitor_process(ErlDrvPort port, ErlDrvTermData process,
+                           ErlDrvMonitor *monitor)
+{
+    return fault_now() ? 1 : 0;
+}
+
+int driver_demonitor_process(ErlDrvPort port, const ErlDrvMonitor *monitor)
+{
+    return 0;
+}
+
+int driver_compare_monitors(const ErlDrvMonitor *a, const ErlDrvMonitor *b)
+{
     return 0;
 }
 

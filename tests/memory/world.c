@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "carrier/control.h"
 #include "fault.h"
 
 enum {
@@ -90,6 +91,8 @@ void world_end(void)
     }
 }
 
+static uint8_t number[8]; /* what the last reply began with */
+
 int world_control(struct port *p, unsigned command, const void *bytes, size_t len)
 {
     static char copies[4096];
@@ -101,8 +104,29 @@ int world_control(struct port *p, unsigned command, const void *bytes, size_t le
     ErlDrvSSizeT size =
         driver_init()->control(p->data, command, copy, len, &reply, sizeof space);
     int status = size > 0 ? reply[0] : -1;
+    if (size > (ErlDrvSSizeT)sizeof number)
+        memcpy(number, reply + 1, sizeof number);
     if (reply != space)
         driver_free(reply);
+    return status;
+}
+
+int world_configure(struct port *p, struct port *listener, const char *path)
+{
+    char bytes[256];
+    size_t len = strlen(path);
+    bytes[0] = (char)(len >> 8);
+    bytes[1] = (char)len;
+    memcpy(bytes + 2, path, len);
+    int status = world_control(p, COMMAND_RELOAD, bytes, 2 + len);
+    uint8_t reload[sizeof number];
+    memcpy(reload, number, sizeof reload);
+    if (status == 0 && listener != NULL)
+        status = world_control(listener, COMMAND_LISTEN_TRY, reload, sizeof reload);
+    if (status == 0)
+        status = world_control(p, COMMAND_ADOPT, reload, sizeof reload);
+    if (listener != NULL)
+        world_control(listener, COMMAND_LISTEN_SETTLE, "", 0);
     return status;
 }
 

@@ -50,6 +50,9 @@ void world_end(void);
 
 /* port_control: the reply's status, 0 or 1; -1: none. */
 int world_control(struct port *p, unsigned command, const void *bytes, size_t len);
+/* Reads a configuration, tries its addresses on the listener if there is one, and puts it
+ * in force: the same. */
+int world_configure(struct port *p, struct port *listener, const char *path);
 /* port_call: whether there was an answer. */
 bool world_call(struct port *p, unsigned command);
 /* A message of len bytes, out. */

@@ -1,0 +1,102 @@
+%% A node whose tables are full: of ports, which strangers can fill, and of processes. It
+%% goes on, and works again once there is room. What callers of Tacit's functions are left
+%% with: nothing.
+-module(full_tests).
+
+-include_lib("eunit/include/eunit.hrl").
+
+-define(B, 'b@127.0.0.2').
+
+full_test_() ->
+    [{Title, {timeout, 120, Test}} || {Title, Test} <- tests()].
+
+tests() ->
+    [{"while no port is left the node dials in vain, answers what it is asked, and lives on",
+      fun no_port/0},
+     {"a plain connection that takes the last port is no node's end",
+      fun() -> stock:with_epmd(["127.0.0.1", "127.0.0.3"], fun last_port/1) end},
+     {"while no process is left net_kernel lives on, and dials again when there is room",
+      fun no_process/0},
+     {"tacit:info and net_adm:names leave no message to a caller that traps exits",
+      fun nothing_left/0}].
+
+%% Takes all that is left but Spare, and gives it back.
+hold_ports(Spare) ->
+    Ports = take(fun() -> open_port({spawn_driver, "udp_inet"}, [binary]) end, []),
+    {Close, Hold} = lists:split(Spare, Ports),
+    lists:foreach(fun port_close/1, Close),
+    Hold.
+
+take(Take, Taken) ->
+    try Take() of
+        One -> take(Take, [One | Taken])
+    catch
+        error:system_limit -> Taken
+    end.
+
+no_port() ->
+    {A, B} = mesh:pair(#{args => ["+Q", "1024"]}),
+    NetKernel = mesh:call(A, erlang, whereis, [net_kernel]),
+    Seen = mesh:on(A, fun() ->
+                              Ports = hold_ports(0),
+                              Seen = {net_kernel:connect_node(?B), element(1, tacit:info())},
+                              lists:foreach(fun port_close/1, Ports),
+                              Seen
+                      end),
+    ?assertEqual({false, ok}, Seen),
+    mesh:logged(A, ["link refused", "reason=system_limit", "name=b@127.0.0.2"]),
+    ?assertEqual(NetKernel, mesh:call(A, erlang, whereis, [net_kernel])),
+    ?assertEqual(pong, mesh:call(A, net_adm, ping, [?B])),
+    mesh:stop_pair({A, B}).
+
+last_port(Env) ->
+    Host = mesh:host("127.0.0.1", #{conf => "\n[plain]\nnode = *@127.0.0.3\n"}),
+    A = mesh:start("a", Host, #{proto => "-proto_dist inet_tcp tacit", env => Env,
+                                flags => "-epmd_module tacit_epmd -start_epmd false",
+                                args => ["+Q", "1024" | stock:interface("127.0.0.1")]}),
+    Old = stock:node("old", "127.0.0.3", Env),
+    NetKernel = mesh:call(A, erlang, whereis, [net_kernel]),
+    Self = mesh:call(A, erlang, spawn, [fun() -> hold_until_told(1) end]),
+    mesh:call(A, erlang, send, [Self, {hold, self()}]),
+    mesh:wait_until(fun() -> mesh:call(A, erlang, process_info, [Self, message_queue_len]) =:=
+                                 {message_queue_len, 0}
+                    end),
+    _ = mesh:call(Old, net_kernel, connect_node, ['a@127.0.0.1']),
+    ?assertEqual(NetKernel, mesh:call(A, erlang, whereis, [net_kernel])),
+    mesh:call(A, erlang, send, [Self, free]),
+    mesh:wait_until(fun() -> mesh:call(Old, net_kernel, connect_node, ['a@127.0.0.1']) end),
+    lists:foreach(fun mesh:stop/1, [A, Old]).
+
+hold_until_told(Spare) ->
+    receive {hold, _} -> ok end,
+    Ports = hold_ports(Spare),
+    receive free -> lists:foreach(fun port_close/1, Ports) end.
+
+no_process() ->
+    {A, B} = mesh:pair(#{args => ["+P", "1024"]}),
+    NetKernel = mesh:call(A, erlang, whereis, [net_kernel]),
+    Connected = mesh:on(A, fun() ->
+                                   Pids = take(fun() -> spawn(timer, sleep, [infinity]) end, []),
+                                   Connected = net_kernel:connect_node(?B),
+                                   [exit(Pid, kill) || Pid <- Pids],
+                                   Connected
+                           end),
+    ?assertEqual(false, Connected),
+    ?assertEqual(NetKernel, mesh:call(A, erlang, whereis, [net_kernel])),
+    mesh:wait_until(fun() -> mesh:call(A, net_adm, ping, [?B]) =:= pong end),
+    mesh:stop_pair({A, B}).
+
+nothing_left() ->
+    {A, B} = mesh:pair(),
+    pong = mesh:call(A, net_adm, ping, [?B]),
+    Left = mesh:on(A, fun() ->
+                              process_flag(trap_exit, true),
+                              {ok, _} = tacit:info(),
+                              {ok, _} = tacit:info(?B),
+                              {error, unknown} = tacit:info('x@127.0.0.9'),
+                              {ok, _} = net_adm:names("127.0.0.1"),
+                              [M || M <- element(2, process_info(self(), messages)),
+                                    element(1, M) =:= 'EXIT']
+                      end),
+    ?assertEqual([], Left),
+    mesh:stop_pair({A, B}).
