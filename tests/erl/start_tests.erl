@@ -158,8 +158,8 @@ embedded() ->
                                      [Name]))],
     #{status := 0, err := "", out := Out} =
         mesh:erl(mesh:start_link_args("a@127.0.0.1", #{host => A, args => Args}), []),
-    %% Before that stands what the log says of the link.
-    ?assertEqual("pong {ok,[[\"embedded\"]]} [tacit]", lists:last(string:split(Out, "\n", all))),
+    %% Before that, or behind it, stands what the log says of the link.
+    ?assertNotEqual(nomatch, string:find(Out, "pong {ok,[[\"embedded\"]]} [tacit]"), Out),
     mesh:stop(Node).
 
 %% A start script that names tacit; in embedded mode nothing else is ever loaded.
