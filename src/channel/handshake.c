@@ -197,16 +197,17 @@ static int take_second(struct tacit_handshake *hs, const uint8_t *msg, size_t le
         return error;
     memcpy(hs->peer_key, hs->noise.rs, sizeof hs->peer_key);
     hs->peer = claim;
-    if (claim.version != TACIT_VERSION)
-        return TACIT_EVERSION;
-    if (claim.suite > TACIT_SUITE_LAST || !(hs->config.suites & 1u << claim.suite))
-        return TACIT_ESUITE;
     const char *wanted = hs->directory ? TACIT_DOOR_NAME : hs->config.wanted;
     if (claim.dynamic || strcmp(claim.name, wanted) != 0)
         return TACIT_ENAME;
     error = hs->config.rules->decide(hs->config.context, &claim, hs->peer_key);
     if (error)
         return error;
+    /* Who is not the one that was wanted does not have the say about these. */
+    if (claim.version != TACIT_VERSION)
+        return TACIT_EVERSION;
+    if (claim.suite > TACIT_SUITE_LAST || !(hs->config.suites & 1u << claim.suite))
+        return TACIT_ESUITE;
     /* -> s, se, psk3 */
     error = write_claim(hs, claim.version, claim.suite);
     hs->state = TACIT_HANDSHAKE_DONE;

@@ -116,7 +116,10 @@ bool read_tables(const char *path)
 
 bool says(const struct row *row, const char *word)
 {
-    return strcmp(row->change, word) == 0;
+    size_t len = strlen(word);
+    const char *at = strstr(row->change, word);
+    return at != NULL && (at == row->change || at[-1] == ' ') &&
+           (at[len] == '\0' || at[len] == ',');
 }
 
 void edit_bytes(const struct row *row, char of, uint8_t *bytes, size_t len)

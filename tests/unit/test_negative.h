@@ -40,7 +40,7 @@ extern size_t row_count;
 bool read_tables(const char *path);
 /* Takes the row's change apart. */
 void read_change(struct row *row);
-/* Whether the change is that word. */
+/* Whether the change is that word, or has it among others. */
 bool says(const struct row *row, const char *word);
 
 /* Changes bytes as the row says of them. */
