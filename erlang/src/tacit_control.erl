@@ -131,7 +131,7 @@ handle_info(_Other, State) ->
 
 -spec terminate(term(), state()) -> ok.
 terminate(_Reason, #state{conf = undefined}) -> ok;
-terminate(_Reason, #state{conf = Conf}) -> tacit_socket:remove(Conf).
+terminate(_Reason, #state{}) -> tacit_socket:remove().
 
 %% With a policy that a peer sent, or <<>>.
 reload(Policy, #state{conf = Conf, unwritten = Unwritten, policies = Policies} = State) ->

@@ -2,19 +2,20 @@
 %% boot on, without a file server: prim_file. A node that cannot have one runs without.
 -module(tacit_socket).
 
--export([start_link/1, remove/1]).
+-export([start_link/1, remove/0]).
 -export([loop/1, serve/1]). % for spawn
 
 -include_lib("kernel/include/file.hrl").
 
 -define(REQUEST_MAX, 4096).
+-define(PATH_MAX, 107). % bytes of a Unix socket's path
 -define(REQUEST_WAIT, 5000). % ms, for a request once the connection stands
 -define(SO_PEERCRED, {raw, 1, 17, 12}). % Linux: process, user, group
 
 -spec start_link(file:filename()) -> {ok, pid()} | ignore.
 start_link(Conf) ->
     Dir = directory(Conf),
-    case listen(Dir, path(Conf)) of
+    case listen(Dir) of
         {ok, Socket} ->
             Pid = spawn_link(?MODULE, loop, [Socket]),
             ok = gen_tcp:controlling_process(Socket, Pid),
@@ -26,13 +27,10 @@ start_link(Conf) ->
     end.
 
 %% The node ends, or stops distribution.
--spec remove(file:filename()) -> ok.
-remove(Conf) ->
-    _ = prim_file:delete(path(Conf)),
+-spec remove() -> ok.
+remove() ->
+    _ = prim_file:delete(persistent_term:get({?MODULE, path}, "")),
     ok.
-
-path(Conf) ->
-    filename:join(directory(Conf), os:getpid() ++ ".sock").
 
 directory(Conf) ->
     case os:getenv("TACIT_RUN") of
@@ -47,26 +45,50 @@ reason(Reason) -> inet:format_error(Reason).
 
 %% --- the directory and the socket --------------------------------------------------------------
 
-listen(Dir, Path) ->
+listen(Dir) ->
     case make_directory(Dir) of
         {ok, Owner} ->
             remove_dead(Dir),
-            _ = prim_file:delete(Path), % of an earlier process with our number
-            listen_as(Owner, Path);
+            Mark = mark(),
+            listen_as(Owner, filename:join(Dir, Mark ++ ".new"), path(Dir, Mark));
         {error, _} = Error ->
             Error
     end.
 
-%% The socket's file belongs to whom the node runs as: so must the directory.
-listen_as(Owner, Path) ->
-    case gen_tcp:listen(0, [{ifaddr, {local, Path}}, binary, {active, false},
+%% Nodes in containers that share the directory have one process number, and may have one
+%% name: this no two have.
+mark() ->
+    Seed = {node(), os:getpid(), erlang:system_time(), erlang:monotonic_time(), make_ref()},
+    <<Mark:4/binary, _/binary>> = erlang:md5(term_to_binary(Seed)),
+    lists:flatten(hex(Mark)).
+
+%% NAME.XXXXXXXX.sock: so that one who does not answer can be named. As much of the name as
+%% a socket's address has room for.
+path(Dir, Mark) ->
+    Name = [case is_plain(C) of true -> C; false -> $_ end || C <- atom_to_list(node())],
+    Room = ?PATH_MAX - byte_size(unicode:characters_to_binary(Dir)) - length(Mark) - 7,
+    filename:join(Dir, case lists:sublist(Name, max(Room, 0)) of
+                           "" -> Mark ++ ".sock";
+                           Part -> Part ++ "." ++ Mark ++ ".sock"
+                       end).
+
+is_plain(C) ->
+    C >= $a andalso C =< $z orelse C >= $A andalso C =< $Z orelse C >= $0 andalso C =< $9
+        orelse lists:member(C, "@._-").
+
+%% The socket's file belongs to whom the node runs as: so must the directory. It gets its
+%% name when somebody listens there, and nobody takes it for a dead node's before.
+listen_as(Owner, New, Path) ->
+    case gen_tcp:listen(0, [{ifaddr, {local, New}}, binary, {active, false},
                             {packet, line}, {recbuf, ?REQUEST_MAX}]) of
         {ok, Socket} ->
-            case prim_file:read_link_info(Path) of
-                {ok, #file_info{uid = Owner}} ->
+            case {prim_file:read_link_info(New), prim_file:rename(New, Path)} of
+                {{ok, #file_info{uid = Owner}}, ok} ->
                     persistent_term:put({?MODULE, user}, Owner),
+                    persistent_term:put({?MODULE, path}, Path),
                     {ok, Socket};
                 _ ->
+                    _ = [prim_file:delete(File) || File <- [New, Path]],
                     gen_tcp:close(Socket),
                     {error, "expected a directory that belongs to this node's user"}
             end;
@@ -88,17 +110,21 @@ make_directory(Dir) ->
             Error
     end.
 
-%% What killed nodes left refuses connections.
+%% What killed nodes left refuses connections. What is no socket is nobody's.
 remove_dead(Dir) ->
-    {ok, Names} = prim_file:list_dir(Dir),
+    Names = case prim_file:list_dir(Dir) of {ok, All} -> All; {error, _} -> [] end,
     lists:foreach(fun(Name) -> remove_if_dead(filename:join(Dir, Name)) end,
                   [Name || Name <- Names, filename:extension(Name) =:= ".sock"]).
 
 remove_if_dead(Path) ->
-    case gen_tcp:connect({local, Path}, 0, [], 1000) of
+    IsSocket = case prim_file:read_link_info(Path) of
+                   {ok, #file_info{type = other}} -> true;
+                   _ -> false
+               end,
+    case IsSocket andalso gen_tcp:connect({local, Path}, 0, [], 1000) of
         {ok, Socket} -> gen_tcp:close(Socket);
         {error, econnrefused} -> prim_file:delete(Path);
-        {error, _} -> ok
+        _ -> ok
     end.
 
 %% --- requests ----------------------------------------------------------------------------------

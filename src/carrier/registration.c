@@ -84,6 +84,7 @@ static bool send_register(struct listener *l)
     frame.reg.creation = l->registration.creation;
     snprintf(frame.reg.name, sizeof frame.reg.name, "%s", l->own_name);
     snprintf(frame.reg.release, sizeof frame.reg.release, "%s", TACIT_RELEASE);
+    tacit_door_printable(tacit_policy_path(l->policy->policy), frame.reg.conf);
     /* A new socket has room for it. */
     return tacit_door_write(&frame, bytes, &len) == TACIT_OK &&
            send(l->registration.fd, bytes, len, MSG_NOSIGNAL) == (ssize_t)len;

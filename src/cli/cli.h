@@ -73,8 +73,11 @@ int cli_take_end(const char *option, const char *text, uint64_t from, uint64_t *
 /* Which tacit.conf is meant: the option's value, else $TACIT_CONF, else the usual one. */
 const char *cli_conf_path(const char *option);
 
-/* Has every node of the configuration read it anew, and prints what each did. */
-int cli_reload_processes(const char *conf);
+/*
+ * Has the door and every node of the configuration read it anew, and prints what each
+ * did. CLI_FAILED: not all of them did, and those are named.
+ */
+int cli_reload_all(const struct tacit_policy *policy);
 
 /* A new key file with mode 0600: one line. */
 int cli_write_key(const char *path, const struct tacit_secret *key);

@@ -1,6 +1,6 @@
 /*
- * The command's side of the control socket (CONTROL.md in this folder): asks what runs on
- * this host, nodes and the daemon, with one configuration.
+ * The command's side of the control socket (CONTROL.md in this folder): asks the nodes
+ * that run on this host with one configuration.
  */
 #ifndef TACIT_CLI_CONTROL_H
 #define TACIT_CLI_CONTROL_H
@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 enum {
-    CONTROL_PROCESSES_MAX = 256,
+    CONTROL_PROCESSES_MAX = 512,
     CONTROL_FIELDS_MAX = 16,
     CONTROL_PATH_MAX = 108, /* what a Unix socket's address holds */
 };
@@ -17,13 +17,14 @@ enum {
 /* One process of this host. */
 struct control_process {
     char path[CONTROL_PATH_MAX]; /* of its socket */
-    char kind[16];               /* node or door */
     char name[256];
+    char silent[128]; /* why it does not answer; "" where it does */
 };
 
 /*
- * Those that answer, of the configuration at conf. Returns how many, or -1 with the
- * reason printed; processes has room for CONTROL_PROCESSES_MAX.
+ * Those of the configuration at conf, with those that are there and do not answer within
+ * seconds. Returns how many, or -1 with the reason printed; processes has room for
+ * CONTROL_PROCESSES_MAX.
  */
 int control_find(const char *conf, struct control_process *processes);
 
@@ -35,6 +36,13 @@ int control_ask(const char *path, const char *request, char **ret_text);
 
 /* What a whole answer says, as control_ask gives it. Frees the answer. */
 int control_answer(char *text, char **ret_text);
+
+/*
+ * Names the nodes of the configuration that the door knows (its report, which is taken
+ * apart) and that are not among those found. CLI_FAILED: there are some.
+ */
+int cli_door_unreached(const char *conf, char *report,
+                       const struct control_process *found, int count);
 
 /*
  * Takes the next line off *at: its fields, ended by zeros, and how many there are; 0

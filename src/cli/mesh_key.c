@@ -53,7 +53,7 @@ static int put_in_force(struct ring *r)
     if (tacit_file_replace(path, r->secrets->text, (size_t)(at - r->secrets->text),
                            &fault) != 0)
         return cli_fail("%s", fault.text);
-    return cli_reload_processes(r->conf);
+    return cli_reload_all(r->policy);
 }
 
 /* --- who is in the way -------------------------------------------------------------- */

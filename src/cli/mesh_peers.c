@@ -33,8 +33,11 @@ int mesh_links_read(const char *conf, struct mesh_links *ret_links)
     for (int i = 0; i < count && status == CLI_OK; i++) {
         char *text, *at;
         size_t n;
-        if (strcmp(processes[i].kind, "node") != 0)
+        if (*processes[i].silent != '\0') {
+            status =
+                cli_fail("%s: not reached: %s", processes[i].name, processes[i].silent);
             continue;
+        }
         if (control_ask(processes[i].path, "links", &text) != 0)
             status = cli_fail("%s: %s", processes[i].name, text);
         for (at = text; status == CLI_OK && (n = control_line(&at, fields)) > 0;)

@@ -1,4 +1,7 @@
-/* tacit reload: has every node of the configuration read it anew. */
+/*
+ * tacit reload: has the host's door and every node of the configuration read it anew, and
+ * names who was not reached.
+ */
 #include "cli/cli.h"
 
 #include <stdio.h>
@@ -6,12 +9,15 @@
 #include <string.h>
 
 #include "cli/control.h"
+#include "door/ask.h"
 
 static int reload_one(const struct control_process *p)
 {
     const char *fields[CONTROL_FIELDS_MAX];
     char *text, *at;
     int status = CLI_OK;
+    if (*p->silent != '\0')
+        return cli_fail("%s: not reached: %s", p->name, p->silent);
     if (control_ask(p->path, "reload", &text) != 0) {
         status = cli_fail("%s: nothing was changed: %s", p->name, text);
     } else {
@@ -25,19 +31,82 @@ static int reload_one(const struct control_process *p)
     return status;
 }
 
-int cli_reload_processes(const char *conf)
+static int reload_door(const char *path)
 {
-    struct control_process *processes = calloc(CONTROL_PROCESSES_MAX, sizeof *processes);
-    if (processes == NULL)
-        return cli_fail("%s", tacit_error_text(TACIT_ENOMEM));
-    int status = CLI_OK, count = control_find(conf, processes);
+    struct tacit_fault fault;
+    if (tacit_door_reload(path, &fault) != 0)
+        return cli_fail("door: nothing was changed: %s", fault.text);
+    puts("door: reloaded");
+    return CLI_OK;
+}
+
+/* --- those whom the door knows ------------------------------------------------------ */
+
+/* Whether a node that told the door of this configuration has the one at conf. */
+static bool is_same(const char *told, const char *conf)
+{
+    char *there = realpath(told, NULL), *here = realpath(conf, NULL);
+    char as_told[TACIT_DOOR_TEXT_MAX + 1];
+    tacit_door_printable(here != NULL ? here : conf, as_told);
+    bool same = strcmp(told, as_told) == 0 ||
+                (there != NULL && here != NULL && strcmp(there, here) == 0);
+    free(there);
+    free(here);
+    return same;
+}
+
+static bool was_found(const char *name, const struct control_process *found, int count)
+{
     for (int i = 0; i < count; i++)
-        if (reload_one(&processes[i]) != CLI_OK)
+        if (strcmp(found[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+int cli_door_unreached(const char *conf, char *report,
+                       const struct control_process *found, int count)
+{
+    const char *f[CONTROL_FIELDS_MAX];
+    int status = CLI_OK;
+    size_t fields;
+    for (char *at = report; (fields = control_line(&at, f)) > 0;) {
+        if (strcmp(f[0], "node") != 0 || fields < 8 || was_found(f[1], found, count))
+            continue;
+        if (fields < 9)
+            status = cli_fail(
+                "%s: not reached: registered at the door, by another release", f[1]);
+        else if (is_same(f[8], conf))
+            status =
+                cli_fail("%s: not reached: registered at the door, and answers to no "
+                         "command (a C node reads anew when its program says so)",
+                         f[1]);
+        else
+            printf("%s: not asked: it has %s\n", f[1], f[8]);
+    }
+    return status;
+}
+
+int cli_reload_all(const struct tacit_policy *policy)
+{
+    const char *conf = tacit_policy_path(policy), *door = tacit_policy_door(policy);
+    struct control_process *found = calloc(CONTROL_PROCESSES_MAX, sizeof *found);
+    struct tacit_fault fault;
+    char *report = NULL;
+    if (found == NULL)
+        return cli_fail("%s", tacit_error_text(TACIT_ENOMEM));
+    int status = door != NULL ? reload_door(door) : CLI_OK;
+    int count = control_find(conf, found);
+    for (int i = 0; i < count; i++)
+        if (reload_one(&found[i]) != CLI_OK)
             status = CLI_FAILED;
-    free(processes);
     if (count == 0)
         printf("no node of %s runs\n", conf);
-    return count < 0 ? CLI_FAILED : status;
+    if (count < 0 || (door != NULL && tacit_door_ask(door, &report, &fault) == 0 &&
+                      cli_door_unreached(conf, report, found, count) != CLI_OK))
+        status = CLI_FAILED;
+    free(report);
+    free(found);
+    return status;
 }
 
 int cli_reload(int argc, char **argv)
@@ -54,6 +123,7 @@ int cli_reload(int argc, char **argv)
     /* One message for all nodes, and none of them asked, where it cannot load. */
     if (tacit_policy_load(conf, &files, tacit_suites_available(), &policy, &fault) != 0)
         return cli_fail("nothing was changed: %s", fault.text);
+    int status = cli_reload_all(policy);
     tacit_policy_free(policy);
-    return cli_reload_processes(conf);
+    return status;
 }

@@ -49,7 +49,7 @@ static bool host_of_nodes(const struct tacit_policy *policy,
     int count = found != NULL ? control_find(tacit_policy_path(policy), found) : -1;
     bool is_found = false;
     for (int i = 0; i < count && !is_found; i++) {
-        is_found = strcmp(found[i].kind, "node") == 0 && tacit_name_ok(found[i].name);
+        is_found = *found[i].silent == '\0' && tacit_name_ok(found[i].name);
         if (is_found)
             snprintf(host, TACIT_HOST_MAX + 1, "%s", strchr(found[i].name, '@') + 1);
     }

@@ -45,7 +45,7 @@ void trial_find_own(struct trial *t, const char *as)
     struct control_process *found = calloc(CONTROL_PROCESSES_MAX, sizeof *found);
     int count = found != NULL ? control_find(tacit_policy_path(t->policy), found) : -1;
     for (int i = 0; i < count && *t->control == '\0'; i++) {
-        if (strcmp(found[i].kind, "node") != 0 || !tacit_name_ok(found[i].name) ||
+        if (*found[i].silent != '\0' || !tacit_name_ok(found[i].name) ||
             strcmp(found[i].name, t->node) == 0 ||
             (as != NULL && strcmp(found[i].name, as) != 0))
             continue;

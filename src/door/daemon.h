@@ -119,7 +119,7 @@ struct node {
     uid_t uid;
     pid_t pid;
     uint32_t creation;
-    char *release;
+    char *release, *conf;
     uint64_t since; /* seconds since 1970 */
     uint64_t passed;
     struct passing *first, *last; /* waiting */

@@ -31,10 +31,7 @@ void local_refuse(struct node *n, enum tacit_door_reason reason, const char *nam
                                      .refused = {.reason = (uint8_t)reason}};
     size_t len = 0;
     char quoted[TACIT_FAULT_MAX];
-    snprintf(frame.refused.text, sizeof frame.refused.text, "%.*s", TACIT_DOOR_TEXT_MAX,
-             text);
-    for (char *c = frame.refused.text; *c != '\0'; c++) /* a path may be of any bytes */
-        *c = *c < ' ' || *c > '~' ? '?' : *c;
+    tacit_door_printable(text, frame.refused.text); /* a path may be of any bytes */
     door.counters.refused[reason]++;
     log_stranger("refused", "reason=%s name=%s uid=%ju pid=%jd text=%s",
                  tacit_door_reason_name((uint8_t)reason), *name == '\0' ? "-" : name,
@@ -148,6 +145,7 @@ static void gone(struct stream *s)
     struct node *n = (struct node *)s;
     free(n->input);
     free(n->release);
+    free(n->conf);
     free(n);
 }
 

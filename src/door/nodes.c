@@ -101,10 +101,11 @@ void nodes_enroll(struct node *n, const struct tacit_door_register *reg)
     }
     char *name = strdup(reg->name);
     n->release = strdup(reg->release);
+    n->conf = strdup(reg->conf);
     n->creation = reg->creation != 0 ? reg->creation : new_creation();
     n->since = wall_clock();
     n->entry.name = name;
-    if (name == NULL || n->release == NULL ||
+    if (name == NULL || n->release == NULL || n->conf == NULL ||
         tacit_registry_add(&door.nodes, &n->entry) != TACIT_OK) {
         n->entry.name = NULL;
         free(name);

@@ -4,6 +4,10 @@
 
 #include "base/cursor.h"
 
+enum {
+    EXTENSION_CONF = 1, /* of register */
+};
+
 static void put_text(struct tacit_writer *w, const char *text, size_t max)
 {
     size_t len = strnlen(text, max + 1);
@@ -27,8 +31,12 @@ static void get_text(struct tacit_reader *r, char lowest,
     text[bytes == NULL ? 0 : len] = '\0';
 }
 
-/* Blocks of type, length, bytes that later versions add, as in the channel's payloads. */
-static void skip_extensions(struct tacit_reader *r)
+/*
+ * Blocks of type, length, bytes, as in the channel's payloads. The one of the type that
+ * is known, a text, is taken: at most once. Others are later versions', and passed over.
+ */
+static void get_extensions(struct tacit_reader *r, unsigned known,
+                           char text[TACIT_DOOR_TEXT_MAX + 1])
 {
     size_t len = tacit_get_u16(r);
     const uint8_t *bytes = tacit_get_bytes(r, len);
@@ -36,10 +44,23 @@ static void skip_extensions(struct tacit_reader *r)
         return;
     struct tacit_reader inner = tacit_reader(bytes, len);
     while (!inner.bad && tacit_left(&inner) > 0) {
-        tacit_get_u8(&inner);
-        tacit_get_bytes(&inner, tacit_get_u16(&inner));
+        unsigned type = tacit_get_u8(&inner);
+        size_t size = tacit_get_u16(&inner);
+        const uint8_t *block = tacit_get_bytes(&inner, size);
+        if (block == NULL || type != known)
+            continue;
+        r->bad |= size == 0 || size > TACIT_DOOR_TEXT_MAX || text[0] != '\0';
+        for (size_t i = 0; !r->bad && i < size; i++) {
+            r->bad |= block[i] < ' ' || block[i] > '~';
+            text[i] = (char)block[i];
+        }
     }
     r->bad |= inner.bad;
+}
+
+static void skip_extensions(struct tacit_reader *r)
+{
+    get_extensions(r, 0, NULL);
 }
 
 /* --- bodies ----------------------------------------------------------------------- */
@@ -51,7 +72,13 @@ static void put_register(struct tacit_writer *w, const struct tacit_door_registe
     tacit_put_u32(w, reg->creation);
     put_text(w, reg->name, TACIT_NAME_MAX);
     put_text(w, reg->release, TACIT_DOOR_TEXT_MAX);
-    tacit_put_u16(w, 0); /* no extensions */
+    size_t len = strnlen(reg->conf, TACIT_DOOR_TEXT_MAX);
+    tacit_put_u16(w, len == 0 ? 0 : (uint16_t)(1 + 2 + len));
+    if (len == 0)
+        return;
+    tacit_put_u8(w, EXTENSION_CONF);
+    tacit_put_u16(w, (uint16_t)len);
+    tacit_put_bytes(w, reg->conf, len);
 }
 
 static void get_register(struct tacit_reader *r, struct tacit_door_register *reg)
@@ -61,7 +88,7 @@ static void get_register(struct tacit_reader *r, struct tacit_door_register *reg
     reg->creation = tacit_get_u32(r);
     get_text(r, '!', reg->name);
     get_text(r, ' ', reg->release);
-    skip_extensions(r);
+    get_extensions(r, EXTENSION_CONF, reg->conf);
     r->bad |= reg->version_min == 0 || reg->version_min > reg->version_max;
 }
 
@@ -210,6 +237,14 @@ size_t tacit_door_wants(const struct tacit_door_input *in, bool *ret_bad)
         return 0;
     }
     return whole - in->len;
+}
+
+void tacit_door_printable(const char *text, char ret_text[TACIT_DOOR_TEXT_MAX + 1])
+{
+    size_t len = strnlen(text, TACIT_DOOR_TEXT_MAX);
+    for (size_t i = 0; i < len; i++)
+        ret_text[i] = text[i] < ' ' || text[i] > '~' ? '?' : text[i];
+    ret_text[len] = '\0';
 }
 
 const char *tacit_door_reason_name(uint8_t reason)

@@ -50,6 +50,7 @@ struct tacit_door_register {
     uint32_t creation; /* of the node; 0: the door is to choose one */
     char name[TACIT_NAME_MAX + 1];
     char release[TACIT_DOOR_TEXT_MAX + 1]; /* the node's Tacit, for people: "0.1.0" */
+    char conf[TACIT_DOOR_TEXT_MAX + 1];    /* of its configuration; "": it does not say */
 };
 
 struct tacit_door_registered {
@@ -100,6 +101,12 @@ int tacit_door_write(const struct tacit_door_frame *frame,
  * describes. A name in it is printable, nothing more: policy judges it.
  */
 int tacit_door_read(const uint8_t *bytes, size_t len, struct tacit_door_frame *ret_frame);
+
+/*
+ * A path, or whatever else people gave a name, as a text of this protocol: what is not
+ * printable ASCII is a '?', and what is beyond its length is cut.
+ */
+void tacit_door_printable(const char *text, char ret_text[TACIT_DOOR_TEXT_MAX + 1]);
 
 /* The name of a reason for logs and for an Erlang atom: "name_taken". Never NULL. */
 const char *tacit_door_reason_name(uint8_t reason);

@@ -115,9 +115,10 @@ char *report_show(void)
                     quoted + 1);
     for (struct tacit_registry_entry *e = door.nodes.oldest; e != NULL; e = e->newer) {
         const struct node *n = nodes_of(e);
-        fprintf(t.file, "node\t%s\t%jd\t%ju\t%s\t%u\t%ju\t%ju\n", e->name,
-                (intmax_t)n->pid, (uintmax_t)n->uid, n->release, (unsigned)n->creation,
-                (uintmax_t)n->since, (uintmax_t)n->passed);
+        fprintf(t.file, "node\t%s\t%jd\t%ju\t%s\t%u\t%ju\t%ju", e->name, (intmax_t)n->pid,
+                (uintmax_t)n->uid, n->release, (unsigned)n->creation, (uintmax_t)n->since,
+                (uintmax_t)n->passed);
+        fprintf(t.file, *n->conf != '\0' ? "\t%s\n" : "\n", n->conf);
     }
     return text_close(&t);
 }

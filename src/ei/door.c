@@ -58,6 +58,7 @@ static bool send_register(const struct cnode_listener *s)
     frame.reg.creation = s->node->creation;
     snprintf(frame.reg.name, sizeof frame.reg.name, "%s", s->node->name);
     snprintf(frame.reg.release, sizeof frame.reg.release, "%s", RELEASE);
+    tacit_door_printable(tacit_policy_path(s->rules->policy), frame.reg.conf);
     /* A new socket has room for it. */
     return tacit_door_write(&frame, bytes, &len) == TACIT_OK &&
            send(s->place.fd, bytes, len, MSG_NOSIGNAL) == (ssize_t)len;

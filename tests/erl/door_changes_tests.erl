@@ -80,9 +80,25 @@ door(#{dir := Dir} = Host, Socket, Text) ->
 set(#{conf := Conf, ip := "127.0.0.1"} = Host, Text) ->
     ok = file:write_file(Conf, Text),
     {Status, Said} = reload(Host),
-    ?assertEqual({0, "a@127.0.0.1: reloaded"}, {Status, lists:flatten(Said)});
+    Reached = ["door: reloaded" || door_runs(Host)] ++ ["a@127.0.0.1: reloaded"],
+    Missed = ["tacit: door: nothing was changed: " || has_door(Host), not door_runs(Host)],
+    ?assertEqual({length(Missed), Reached},
+                 {Status, [L || L <- string:lexemes(lists:flatten(Said), "\n"),
+                                string:prefix(L, "tacit: ") =:= nomatch]}),
+    [?assertMatch({match, _}, re:run(Said, M ++ ".*is secure-epmd running")) || M <- Missed];
 set(#{conf := Conf}, Text) ->
     ok = file:write_file(Conf, Text).
+
+has_door(#{conf := Conf}) ->
+    {ok, Text} = file:read_file(Conf),
+    re:run(Text, "^door = ", [multiline]) =/= nomatch.
+
+door_runs(#{dir := Dir, conf := Conf}) ->
+    {ok, Text} = file:read_file(Conf),
+    case re:run(Text, "^door = (.*)$", [multiline, {capture, all_but_first, list}]) of
+        {match, [Socket]} -> element(1, file:read_link_info(filename:join(Dir, Socket))) =:= ok;
+        nomatch -> false
+    end.
 
 reload(#{conf := Conf}) ->
     mesh:tacit(["reload", "--conf", Conf]).

@@ -1,6 +1,7 @@
 /* The promises of src/door/protocol: the frames between a node and its host's door. */
 #include "test_unit.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "door/protocol.h"
@@ -20,7 +21,7 @@ static struct tacit_door_frame a_register(void)
 {
     return (struct tacit_door_frame){
         .type = TACIT_DOOR_REGISTER,
-        .reg = {1, 3, 0x01020304, "app@db1.example.net", "0.1.0"}};
+        .reg = {1, 3, 0x01020304, "app@db1.example.net", "0.1.0", ""}};
 }
 
 static struct tacit_door_frame a_pass(void)
@@ -36,7 +37,14 @@ static struct tacit_door_frame a_pass(void)
     return frame;
 }
 
-static struct tacit_door_frame all[8];
+static struct tacit_door_frame a_register_of(const char *conf)
+{
+    struct tacit_door_frame frame = a_register();
+    snprintf(frame.reg.conf, sizeof frame.reg.conf, "%s", conf);
+    return frame;
+}
+
+static struct tacit_door_frame all[9];
 
 static void make_all(void)
 {
@@ -52,6 +60,7 @@ static void make_all(void)
     all[6] = (struct tacit_door_frame){.type = TACIT_DOOR_REPORT,
                                        .report = {.len = 5, .bytes = "a\tb\n\n"}};
     all[7] = (struct tacit_door_frame){.type = TACIT_DOOR_END};
+    all[8] = a_register_of("/etc/tacit/tacit.conf");
 }
 
 static void a_registration_is_written_as_protocol_md_says(void **state)
@@ -120,6 +129,38 @@ static void extensions_of_a_later_version_are_passed_over(void **state)
     assert_int_equal(tacit_door_read(bytes, len, &got), TACIT_EFORMAT);
 }
 
+static void the_path_of_a_configuration_is_a_text_that_comes_once(void **state)
+{
+    static const char two[] = "\1\0\1a\1\0\1b", none[] = "\1\0\0", bad[] = "\1\0\1\n";
+    static const struct {
+        const char *block;
+        size_t size;
+    } refused[] = {{two, sizeof two - 1}, {none, sizeof none - 1}, {bad, sizeof bad - 1}};
+    struct tacit_door_frame frame = a_register_of("/etc/tacit/tacit.conf");
+    assert_int_equal(back(&frame), 0);
+    assert_string_equal(got.reg.conf, "/etc/tacit/tacit.conf");
+    for (size_t i = 0; i < COUNT(refused); i++) {
+        frame = a_register();
+        assert_int_equal(tacit_door_write(&frame, bytes, &len), 0);
+        bytes[len - 1] = (uint8_t)refused[i].size;
+        memcpy(bytes + len, refused[i].block, refused[i].size);
+        len += refused[i].size;
+        bytes[1] = (uint8_t)(len - TACIT_DOOR_HEADER);
+        assert_int_equal(tacit_door_read(bytes, len, &got), TACIT_EFORMAT);
+    }
+}
+
+static void what_is_not_printable_is_told_as_question_marks(void **state)
+{
+    char text[TACIT_DOOR_TEXT_MAX + 1], long_one[2 * TACIT_DOOR_TEXT_MAX];
+    tacit_door_printable("/etc/schl\303\274ssel\n", text);
+    assert_string_equal(text, "/etc/schl??ssel?");
+    memset(long_one, 'a', sizeof long_one);
+    long_one[sizeof long_one - 1] = '\0';
+    tacit_door_printable(long_one, text);
+    assert_int_equal(strlen(text), TACIT_DOOR_TEXT_MAX);
+}
+
 static void what_cannot_stand_in_a_log_is_refused(void **state)
 {
     struct tacit_door_frame frame = a_register();
@@ -158,6 +199,7 @@ static void the_longest_texts_fit_a_frame(void **state)
     memset(frame.reg.name, 'n', TACIT_NAME_MAX);
     memset(frame.reg.release, 'r', TACIT_DOOR_TEXT_MAX);
     frame.reg.release[TACIT_DOOR_TEXT_MAX] = '\0';
+    memset(frame.reg.conf, 'c', TACIT_DOOR_TEXT_MAX);
     assert_int_equal(back(&frame), 0);
     assert_string_equal(got.reg.name, frame.reg.name);
     frame = (struct tacit_door_frame){.type = TACIT_DOOR_REPORT};
@@ -213,6 +255,8 @@ int main(void)
         cmocka_unit_test(a_frame_cut_anywhere_is_refused),
         cmocka_unit_test(a_byte_too_many_is_refused),
         cmocka_unit_test(extensions_of_a_later_version_are_passed_over),
+        cmocka_unit_test(the_path_of_a_configuration_is_a_text_that_comes_once),
+        cmocka_unit_test(what_is_not_printable_is_told_as_question_marks),
         cmocka_unit_test(what_cannot_stand_in_a_log_is_refused),
         cmocka_unit_test(versions_types_and_families_out_of_range_are_refused),
         cmocka_unit_test(the_longest_texts_fit_a_frame),

@@ -1,0 +1,150 @@
+%% A change of keys or rules reaches everybody on a host, door and nodes alike, or says who was
+%% not reached; and the status says so, too.
+-module(reach_tests).
+
+-include_lib("eunit/include/eunit.hrl").
+
+-define(B, 'b@127.0.0.2').
+
+reach_test_() ->
+    [{Title, {timeout, 180, Test}}
+     || {Title, Test} <-
+            [{"tacit reload reaches the door, and names it where the door could not follow",
+              fun door_too/0},
+             {"a node that stands still is named, and the others are reached", fun stopped/0},
+             {"two nodes in containers that share /etc/tacit are both reached", fun containers/0},
+             {"a node that only the door knows is named", fun only_the_door/0},
+             {"two nodes of one name and process number have two sockets; what is no socket stays",
+              fun sockets/0}]].
+
+%% --- help --------------------------------------------------------------------------------------
+
+%% Its status, the lines of its standard output, and those of the error output, without "tacit: ".
+tacit(Args) ->
+    {Status, Text} = mesh:tacit(Args),
+    Lines = string:lexemes(lists:flatten(Text), "\n"),
+    Faults = [F || L <- Lines, F <- [string:prefix(L, "tacit: ")], F =/= nomatch],
+    {Status, lists:sort([L || L <- Lines, string:prefix(L, "tacit: ") =:= nomatch]), Faults}.
+
+reload(#{conf := Conf}) ->
+    tacit(["reload", "--conf", Conf]).
+
+set(#{conf := Conf}, From, To) ->
+    {ok, Text} = file:read_file(Conf),
+    New = iolist_to_binary(re:replace(Text, From, To)),
+    ?assertNotEqual(Text, New),
+    ok = file:write_file(Conf, New),
+    Text.
+
+two_hosts() ->
+    A = door:host("127.0.0.1"),
+    B = mesh:host("127.0.0.2", #{mesh => A}),
+    ok = mesh:trust(A, B),
+    ok = mesh:trust(B, A),
+    {A, B}.
+
+control_sockets(#{dir := Dir}) ->
+    lists:sort(filelib:wildcard("*", filename:join(Dir, "run"))).
+
+answers(Host, Count) ->
+    mesh:wait_until(fun() -> length(control_sockets(Host)) =:= Count end).
+
+%% --- the tests ---------------------------------------------------------------------------------
+
+door_too() ->
+    {A, _} = two_hosts(),
+    Door = door:start(A),
+    Node = mesh:start("a", A),
+    answers(A, 1),
+    More = mesh:free_port("127.0.0.1"),
+    Text = set(A, "listen = .*", io_lib:format("listen = 127.0.0.1:~b", [More])),
+    ?assertEqual({0, ["a@127.0.0.1: reloaded", "door: reloaded"], []}, reload(A)),
+    ?assertEqual(["127.0.0.1:" ++ integer_to_list(More)], [L || ["listen", L] <- door:show(Door)]),
+    set(A, "listen = .*", "listen = 192.0.2.99:1"),
+    {1, ["a@127.0.0.1: reloaded"], [Why]} = reload(A),
+    ?assertMatch({match, _}, re:run(Why, "^door: nothing was changed: .*listen = 192.0.2.99:1: ")),
+    ok = file:write_file(maps:get(conf, A), Text),
+    door:signal(Door, "STOP"),
+    {1, ["a@127.0.0.1: reloaded"], [Still]} = reload(A),
+    ?assertMatch({match, _}, re:run(Still, "^door: nothing was changed: .* within 5 s$")),
+    door:signal(Door, "CONT"),
+    mesh:stop(Node),
+    ?assertEqual(0, door:stop(Door)).
+
+stopped() ->
+    {A, B} = mesh:pair(),
+    C = mesh:start("c", maps:get(host, A), #{args => ["-dist_listen", "false"]}),
+    Host = maps:get(host, A),
+    answers(Host, 2),
+    mesh:freeze(A),
+    ?assertEqual({1, ["c@127.0.0.1: reloaded"],
+                  ["a@127.0.0.1: not reached: has not answered within 5 s"]}, reload(Host)),
+    MeshKey = ["mesh-key", "list", "--conf", maps:get(conf, Host)],
+    {1, _, ["a@127.0.0.1: not reached: " ++ _]} = tacit(MeshKey),
+    mesh:thaw(A),
+    ?assertEqual({0, ["a@127.0.0.1: reloaded", "c@127.0.0.1: reloaded"], []}, reload(Host)),
+    mesh:stop(C),
+    mesh:stop_pair({A, B}).
+
+%% Both are process 1 where they are.
+containers() ->
+    os:cmd("unshare --pid --fork true && echo well") =:= "well\n"
+        orelse throw({skip, "no process namespaces here"}),
+    {A, B} = two_hosts(),
+    Door = door:start(A),
+    NodeB = mesh:start("b", B),
+    Exec = #{exec => {os:find_executable("unshare"), ["--pid", "--fork", "--kill-child", "erl"]}},
+    Nodes = [mesh:start(Name, A, Exec) || Name <- ["a", "c"]],
+    ?assertEqual(["1", "1"], [Pid || #{os_pid := Pid} <- Nodes]),
+    answers(A, 2),
+    [?assertEqual(pong, mesh:call(Node, net_adm, ping, [?B])) || Node <- Nodes],
+    set(A, "peer \\*@127.0.0.2", "peer *@127.0.0.99"),
+    ?assertEqual({0, ["a@127.0.0.1: cut b@127.0.0.2", "a@127.0.0.1: reloaded",
+                      "c@127.0.0.1: cut b@127.0.0.2", "c@127.0.0.1: reloaded",
+                      "door: reloaded"], []}, reload(A)),
+    [mesh:wait_until(fun() -> mesh:nodes_of(Node) =:= [] end) || Node <- Nodes],
+    [peer:stop(Peer) || #{peer := Peer} <- Nodes],
+    mesh:wait_until(fun() -> door:counter(Door, "nodes") =:= 0 end),
+    mesh:stop(NodeB),
+    ?assertEqual(0, door:stop(Door)).
+
+only_the_door() ->
+    {A, _} = two_hosts(),
+    Door = door:start(A),
+    Node = mesh:start("a", A),
+    Elsewhere = mesh:start("other", A, #{env => [{"TACIT_RUN", mesh:dir()}]}),
+    {ok, Old, _} = door:register(Door, "old@127.0.0.1"),
+    answers(A, 1),
+    {1, ["a@127.0.0.1: reloaded", "door: reloaded"], Missed} = reload(A),
+    ?assertMatch(["old@127.0.0.1: not reached: registered at the door, by another release",
+                  "other@127.0.0.1: not reached: registered at the door, and answers to no" ++ _],
+                 lists:sort(Missed)),
+    mesh:stop(Elsewhere),
+    ok = socket:close(Old),
+    %% One with another configuration is another's to reload.
+    Far = mesh:host("127.0.0.3", #{mesh => A, conf => ["door = ", maps:get(socket, Door), "\n"]}),
+    Foreign = mesh:start("far", Far, #{node => "far@127.0.0.1"}),
+    ?assertEqual({0, ["a@127.0.0.1: reloaded", "door: reloaded",
+                      "far@127.0.0.1: not asked: it has " ++ maps:get(conf, Far)], []}, reload(A)),
+    lists:foreach(fun mesh:stop/1, [Node, Foreign]),
+    ?assertEqual(0, door:stop(Door)).
+
+sockets() ->
+    Host = mesh:host("127.0.0.1"),
+    Run = filename:join(maps:get(dir, Host), "run"),
+    ok = file:make_dir(Run),
+    ok = file:change_mode(Run, 8#700),
+    ok = file:write_file(filename:join(Run, "mine.sock"), "a letter"),
+    {ok, Dead} = socket:open(local, stream),
+    ok = socket:bind(Dead, #{family => local, path => filename:join(Run, "dead.sock")}),
+    ok = socket:close(Dead),
+    Args = #{args => ["-dist_listen", "false"]},
+    [One, Two] = [mesh:start("a", Host, Args) || _ <- [1, 2]],
+    answers(Host, 3), % and what was dead is gone
+    ?assertEqual({ok, <<"a letter">>}, file:read_file(filename:join(Run, "mine.sock"))),
+    ?assertMatch(["a@127.0.0.1." ++ _, "a@127.0.0.1." ++ _, "mine.sock"], control_sockets(Host)),
+    lists:foreach(fun mesh:stop/1, [One, Two]),
+    Last = mesh:start("b", Host, Args),
+    mesh:wait_until(fun() -> length(control_sockets(Host)) =:= 2 end),
+    ?assertMatch(["b@127.0.0.1." ++ _, "mine.sock"], control_sockets(Host)),
+    mesh:stop(Last).
