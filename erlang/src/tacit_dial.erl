@@ -3,7 +3,7 @@
 
 -export([dial/4, knows_door/1, names/1]).
 
-%% Nothing is gained by less than this for one address.
+%% What a handshake gets at least, ms, where another address could follow.
 -define(SHARE_MIN, 500).
 %% What a door may take to be reached, and again to answer, ms.
 -define(ASK_TIMEOUT, 10000).
@@ -18,8 +18,7 @@ dial(Node, MyNode, LongOrShortNames, SetupTime) ->
     Until = erlang:monotonic_time(millisecond) + SetupTime * 9 div 10,
     case host_fits(Name, LongOrShortNames) andalso tacit_drv:endpoint(Name) of
         {ok, {Host, TcpPort}} ->
-            Claim = (claim(MyNode))#{node => Name},
-            try_families(families(Host), TcpPort, Claim, Until, {error, nxdomain});
+            race(Host, TcpPort, (claim(MyNode))#{node => Name}, Until);
         {error, _} ->
             fail(Name, name, "not a node name that Tacit takes");
         false ->
@@ -56,7 +55,7 @@ ask(Host) ->
     case tacit_drv:endpoint(Name) of
         {ok, {Address, TcpPort}} ->
             Claim = #{own => "", dynamic => false, node => Name},
-            case try_families(families(Address), TcpPort, Claim, Until, {error, nxdomain}) of
+            case race(Address, TcpPort, Claim, Until) of
                 {ok, Port} -> question(Name, Port, TcpPort);
                 Error -> Error
             end;
@@ -112,69 +111,54 @@ host_fits(Name, LongOrShortNames) ->
             false
     end.
 
-%% One look-up a family, and the second only if the first led nowhere.
-families(Host) ->
-    case inet:parse_address(Host) of
-        {ok, Ip} -> [fun() -> [Ip] end];
-        {error, _} -> [fun() -> resolve(Host, Family) end || Family <- [inet, inet6]]
-    end.
+%% The first of the host's addresses where somebody answers who knows us.
+race(Host, TcpPort, Claim, Until) ->
+    race(tacit_race:start(Host, TcpPort, Claim, Until), Claim, Until).
 
-resolve(Host, Family) ->
-    case inet:getaddrs(Host, Family) of
-        {ok, Ips} -> Ips;
-        {error, _} -> []
-    end.
-
-try_families([], _TcpPort, #{node := Name}, _Until, {error, nxdomain}) ->
-    fail(Name, nxdomain, "no address for its host, and no [peer] endpoint");
-try_families([], _TcpPort, _Claim, _Until, Error) ->
-    Error;
-try_families([Ips | Families], TcpPort, Claim, Until, Error) ->
-    case try_addresses(Ips(), TcpPort, Claim, Until, Error) of
-        {next, NextError} -> try_families(Families, TcpPort, Claim, Until, NextError);
-        Result -> Result
-    end.
-
-try_addresses([], _TcpPort, _Claim, _Until, Error) ->
-    {next, Error};
-try_addresses([Ip | Ips], TcpPort, Claim, Until, _Error) ->
-    Left = Until - erlang:monotonic_time(millisecond),
-    Share = max(?SHARE_MIN, Left div (length(Ips) + 1)),
-    case connect(Claim#{address => {Ip, TcpPort}, timeout => Share}) of
-        {error, {tcp, Reason}} -> try_addresses(Ips, TcpPort, Claim, Until, {error, Reason});
-        Result -> Result
-    end.
-
-%% One address. {tcp, _}: nobody answered there, another address may do.
-connect(#{node := Name} = Args) ->
-    case tacit_drv:open() of
-        {ok, Port} -> connect(Port, Args);
-        {error, Text} -> fail(Name, system_limit, Text)
-    end.
-
-connect(Port, #{node := Name, address := Address} = Args) ->
-    case tacit_drv:connect(Port, Args) of
-        ok ->
-            receive
-                {tacit_up, Port, _Name, _Fingerprint} -> {ok, Port};
-                {tacit_down, Port, Reason, Text, Fingerprint, Line} ->
-                    down(#{direction => out, name => Name, address => address_text(Address),
-                           fingerprint => Fingerprint, line => Line}, Reason, Text)
+race(Race, #{node := Name} = Claim, Until) ->
+    case tacit_race:next(Race) of
+        {ok, {Port, Address}, Next} ->
+            case handshake(Port, Until, tacit_race:is_over(Next)) of
+                again ->
+                    race(Next, Claim, Until);
+                Result ->
+                    tacit_race:stop(Next),
+                    result(Result, Name, Address)
             end;
-        {error, Reason} ->
-            tacit_drv:close(Port),
-            {error, {tcp, list_to_atom(Reason)}}
+        {error, nxdomain} ->
+            fail(Name, nxdomain, "no address for its host, and no [peer] endpoint");
+        {error, timeout} ->
+            fail(Name, timeout, "no answer from the resolver");
+        {error, system_limit} ->
+            fail(Name, system_limit, "no port is left (erl's +Q)");
+        {error, _} = Error ->
+            Error
     end.
 
-down(Who, Reason, Text) ->
-    case lists:member(Reason, [econnrefused, ehostunreach, enetunreach, etimedout, timeout,
-                               enetdown, ehostdown, eaddrnotavail, econnreset]) of
-        true ->
-            {error, {tcp, Reason}};
-        false ->
-            tacit_log:refused(Who, Reason, Text),
-            {error, Reason}
+%% again: what is there says nothing that Tacit would say, and another address may be left.
+handshake(Port, Until, Last) ->
+    Left = Until - erlang:monotonic_time(millisecond),
+    Share = case Last of true -> max(Left, 1); false -> max(Left div 2, ?SHARE_MIN) end,
+    _ = tacit_drv:proceed(Port, Share), % where it failed at once we are told as well
+    receive
+        {tacit_up, Port, _Name, _Fingerprint} ->
+            {ok, Port};
+        {tacit_down, Port, Reason, Text, Fingerprint, Line} ->
+            Again = not Last andalso lists:member(Reason, [silence, cut, econnreset]),
+            case Again of
+                true -> again;
+                false -> {down, Reason, Text, Fingerprint, Line}
+            end
     end.
+
+result({ok, Port}, _Name, _Address) ->
+    {ok, Port};
+result({down, econnreset, _, _, _}, _Name, _Address) ->
+    {error, econnreset};
+result({down, Reason, Text, Fingerprint, Line}, Name, Address) ->
+    tacit_log:refused(#{direction => out, name => Name, address => address_text(Address),
+                        fingerprint => Fingerprint, line => Line}, Reason, Text),
+    {error, Reason}.
 
 fail(Name, Reason, Text) ->
     tacit_log:refused(#{direction => out, name => Name, address => <<>>, fingerprint => <<>>,

@@ -8,6 +8,7 @@
 %%   {tacit_accept, Listener, Port, Name, Dynamic}   to the acceptor: an authenticated peer
 %%   {tacit_door, Listener, registered | lost | refused, Text}   to the acceptor
 %%   {tacit_event, Listener, Reason, Name, Fingerprint, Address, Line, Text}   for the log
+%%   {tacit_connected, Port}                to the owner: TCP's connection is there
 %%   {tacit_up, Port, Name, Fingerprint}    to the owner: the dialled peer is authenticated
 %%   {tacit_data, Port, Bytes}              one message that recv/1 asked for
 %%   {tacit_down, Port, Reason, Text, Fingerprint, Line}   it ended before it was active
@@ -17,7 +18,7 @@
 
 -export([load/0, configure/1, running/0, open/0, close/1]).
 -export([reload/2, policies/0, review/0, revoked/0, revoked/1, key_of/1, peer_mesh_keys/2]).
--export([listen/2, accept/1, connect/2]).
+-export([listen/2, accept/1, connect/2, proceed/2]).
 -export([send/2, recv/1, active/1, tick/1, seen/2, refuse/3]).
 -export([endpoint/1, is_plain/1, plain/0, last/1]).
 -export([info/1, links/0]).
@@ -249,7 +250,7 @@ wait_for_door(Port, Creation, Address) ->
 accept(Port) ->
     done(control(Port, ?ACCEPT, [])).
 
-%% Starts to dial; {tacit_up, ...} or {tacit_down, ...} follows within timeout, ms.
+%% Starts to connect; {tacit_connected, ...} or {tacit_down, ...} follows within timeout, ms.
 -spec connect(port(), #{own := string(), dynamic := boolean(), node := string(),
                         address := address(), timeout := non_neg_integer()}) ->
           ok | {error, string()}.
@@ -259,6 +260,12 @@ connect(Port, #{own := Own, dynamic := Dynamic, node := Node, address := {Ip, Tc
     done(control(Port, ?CONNECT,
                  [bool(Dynamic), text(Own), text(Node), <<Timeout:32>>,
                   <<Family, TcpPort:16, 0:32>>, Bytes])).
+
+%% Starts the handshake on a connection; {tacit_up, ...} or {tacit_down, ...} follows within
+%% Timeout, ms.
+-spec proceed(port(), non_neg_integer()) -> ok | {error, string()}.
+proceed(Port, Timeout) ->
+    done(control(Port, ?PROCEED, <<Timeout:32>>)).
 
 %% Sends one message of the distribution handshake.
 -spec send(port(), iodata()) -> ok | {error, closed}.

@@ -24,6 +24,7 @@
 -define(KEY_OF,   16#7ac10014).
 -define(SEEN,     16#7ac10015).
 -define(PEER_KEYS, 16#7ac10016).
+-define(PROCEED,  16#7ac10017).
 
 -define(CALL_HOST, 1).
 -define(CALL_LINK, 2).

@@ -77,7 +77,7 @@ static const struct tacit_channel_rules rules = {
     .decide = rule_decide,
 };
 
-static int start(struct conn *c, enum noise_role role, bool own_dynamic)
+static int start(struct conn *c, enum noise_role role)
 {
     bool asks = c->wanted[0] == '@';
     struct tacit_channel_config config = {
@@ -86,7 +86,7 @@ static int start(struct conn *c, enum noise_role role, bool own_dynamic)
         .door_identity = tacit_policy_door_identity(c->policy->policy),
         .suites = tacit_policy_suites(c->policy->policy),
         .own_name = c->own_name,
-        .own_dynamic = own_dynamic,
+        .own_dynamic = c->own_dynamic,
         .wanted = asks ? "" : c->wanted,
         .now = wall_clock(),
         .rules = &rules,
@@ -106,6 +106,11 @@ static int start(struct conn *c, enum noise_role role, bool own_dynamic)
     return shared_own_first(c->handshake.noise.e.public_key, config.now);
 }
 
+int conn_start(struct conn *c)
+{
+    return start(c, NOISE_INITIATOR);
+}
+
 struct conn *conn_new(int fd, enum noise_role role, const char *own_name,
                       bool own_dynamic, const char *wanted, int *ret_error)
 {
@@ -117,7 +122,10 @@ struct conn *conn_new(int fd, enum noise_role role, const char *own_name,
     c->policy = shared_policy();
     snprintf(c->own_name, sizeof c->own_name, "%s", own_name);
     snprintf(c->wanted, sizeof c->wanted, "%s", wanted);
-    *ret_error = c->policy == NULL ? TACIT_ESTATE : start(c, role, own_dynamic);
+    c->own_dynamic = own_dynamic;
+    *ret_error = c->policy == NULL         ? TACIT_ESTATE
+                 : role == NOISE_INITIATOR ? TACIT_OK
+                                           : start(c, role);
     if (*ret_error == TACIT_OK)
         return c;
     conn_free(c);

@@ -17,6 +17,7 @@ struct conn {
     struct tacit_handshake handshake;
     char own_name[TACIT_NAME_MAX + 1];
     char wanted[TACIT_NAME_MAX + 1];
+    bool own_dynamic;              /* own_name is a host's: the node's name is to come */
     bool silent;                   /* a stranger: read and discard until the deadline */
     struct asker *asker;           /* answering: one who asks for the names of nodes */
     const struct tacit_peer *door; /* dialling: the line that knows the door wanted */
@@ -34,10 +35,14 @@ enum conn_state {
 
 /*
  * Takes over fd. wanted is a node's name, or "@HOST" for that host's door. NULL with
- * errno or TACIT's error in *ret_error; fd is then still open.
+ * errno or TACIT's error in *ret_error; fd is then still open. A responder's handshake
+ * is under way, an initiator's waits for conn_start.
  */
 struct conn *conn_new(int fd, enum noise_role role, const char *own_name,
                       bool own_dynamic, const char *wanted, int *ret_error);
+
+/* Makes the first message. */
+int conn_start(struct conn *c);
 
 /* Reads and writes as far as it goes without waiting. */
 enum conn_state conn_advance(struct conn *c, int *ret_error);

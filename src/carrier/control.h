@@ -33,6 +33,7 @@ enum command {
     COMMAND_KEY_OF,
     COMMAND_SEEN,
     COMMAND_PEER_KEYS,
+    COMMAND_PROCEED,
 };
 
 /* Replies status and len bytes; a reply longer than the emulator's buffer gets its own.

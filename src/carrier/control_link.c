@@ -107,6 +107,11 @@ ErlDrvSSizeT control_link(struct carrier_port *p, enum command command,
     if (l == NULL)
         return -1;
     switch (command) {
+    case COMMAND_PROCEED: /* within so many ms */
+        if (l->state != LINK_CONNECTED)
+            return control_failed(rbuf, rlen, "einval");
+        link_proceed(l, tacit_get_u32(r));
+        return control_ok(rbuf, rlen);
     case COMMAND_RECV:
         if (l->state != LINK_PASSIVE)
             return control_failed(rbuf, rlen, "einval");

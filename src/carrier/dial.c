@@ -112,6 +112,16 @@ int link_connect(ErlDrvPort port, const char *own_name, bool own_dynamic,
     return TACIT_OK;
 }
 
+/* {tacit_connected, Port} */
+static void tell_connected(struct link *l)
+{
+    struct term t = {0};
+    term_atom(&t, "tacit_connected");
+    term_port(&t, l->port);
+    term_tuple(&t, 2);
+    term_to_owner(&t, l->port);
+}
+
 /* {tacit_up, Port, Name, Fingerprint}: the peer is who it should be. */
 static void tell_up(struct link *l)
 {
@@ -183,6 +193,19 @@ void link_connected(struct link *l)
         link_doom(l, TACIT_ESYSTEM, erl_errno_id(error), strerror(error));
         return;
     }
+    l->state = LINK_CONNECTED;
+    link_select(l, false, false);
+    tell_connected(l);
+}
+
+void link_proceed(struct link *l, unsigned timeout_ms)
+{
+    l->deadline = monotonic_ms() + timeout_ms;
     l->state = LINK_HANDSHAKE;
-    link_handshake(l);
+    int error = conn_start(l->conn);
+    if (error)
+        handshake_failed(l, error);
+    else
+        link_handshake(l);
+    link_arm(l);
 }

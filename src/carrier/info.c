@@ -46,7 +46,8 @@ static void put_address(ei_x_buff *x, const char *key,
 
 static const char *state_name(enum link_state state)
 {
-    static const char *const names[] = {"connecting", "handshake", "passive", "up"};
+    static const char *const names[] = {"connecting", "connecting", "handshake",
+                                        "passive", "up"};
     return names[state];
 }
 

@@ -129,7 +129,7 @@ void link_ready_write(struct link *l)
 
 static void out_of_time(struct link *l)
 {
-    if (l->state == LINK_CONNECTING)
+    if (l->state < LINK_HANDSHAKE)
         link_doom(l, TACIT_ETIMEOUT, "etimedout", "no answer to TCP's connect");
     else
         link_doom(

@@ -7,6 +7,7 @@
 
 enum link_state {
     LINK_CONNECTING, /* TCP */
+    LINK_CONNECTED,  /* until the owner says that it is this one of several */
     LINK_HANDSHAKE,  /* Noise */
     LINK_PASSIVE,    /* the distribution handshake: one message a request */
     LINK_ACTIVE,     /* a distribution link */
@@ -86,12 +87,15 @@ struct link {
 struct link *link_take(struct conn *c);
 /* Makes a taken link live on its new port. */
 void link_adopt(struct link *l, ErlDrvPort port);
-/* Dials. The result is sent to the owner: {tacit_up, Port, Name} or {tacit_down, ...}. */
+/* Connects. The result is sent to the owner: {tacit_connected, Port} or {tacit_down,
+ * ...}. */
 int link_connect(ErlDrvPort port, const char *own_name, bool own_dynamic,
                  const char *wanted, const struct tacit_address *address,
                  unsigned timeout_ms, struct link **ret_link);
 /* TCP's connect has ended, well or not. */
 void link_connected(struct link *l);
+/* Starts the handshake: {tacit_up, Port, Name, Fingerprint} or {tacit_down, ...}. */
+void link_proceed(struct link *l, unsigned timeout_ms);
 /* The handshake goes on as far as it can. */
 void link_handshake(struct link *l);
 

@@ -163,6 +163,8 @@ say(Conf, Dial, Hello) ->
     ok = tacit_drv:configure(Conf),
     {ok, Port} = tacit_drv:open(),
     ok = tacit_drv:connect(Port, Dial),
+    receive {tacit_connected, Port} -> ok end,
+    ok = tacit_drv:proceed(Port, 10000),
     receive {tacit_up, Port, _, _} -> ok end,
     ok = tacit_drv:send(Port, Hello),
     case tacit_drv:recv(Port) of

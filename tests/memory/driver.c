@@ -127,6 +127,12 @@ static bool dial(struct port *p, const char *own, const char *wanted)
     tacit_put_bytes(&w, address.bytes, 4);
     if (world_control(p, COMMAND_CONNECT, space, tacit_written(&w)) != 0)
         return false;
+    while (p->open && !told(p, "tacit_connected"))
+        turn();
+    w = tacit_writer(space, sizeof space);
+    tacit_put_u32(&w, PATIENCE_S * 1000);
+    if (world_control(p, COMMAND_PROCEED, space, tacit_written(&w)) != 0)
+        return false;
     while (p->open && !told(p, "tacit_up"))
         turn();
     return p->open;
