@@ -252,13 +252,16 @@ static int open_one(const char *text, struct tacit_fault *fault)
     return TACIT_OK;
 }
 
-/* The fault is the last one's. */
+/* All that can be; the fault is the first one's. */
 static int open_all(struct tacit_fault *fault)
 {
+    struct tacit_fault own;
     int error = TACIT_OK;
     for (size_t i = 0; i < sizeof loopback / sizeof loopback[0]; i++)
-        if (open_one(loopback[i], fault) != TACIT_OK)
+        if (open_one(loopback[i], &own) != TACIT_OK && error == TACIT_OK) {
             error = TACIT_ESYSTEM;
+            *fault = own;
+        }
     tried = now_ms();
     return error;
 }

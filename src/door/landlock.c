@@ -95,12 +95,28 @@ static void allow_beside(struct confine *c, const char *path, uint64_t what)
     }
 }
 
+/* What a link leads to, though it be not there yet. */
+static void allow_beside_target(struct confine *c, const char *path, uint64_t what)
+{
+    char target[PATH_MAX], whole[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    ssize_t len = readlink(path, target, sizeof target - 1);
+    if (len <= 0)
+        return;
+    target[len] = '\0';
+    int folder = *target == '/' || slash == NULL ? 0 : (int)(slash - path) + 1;
+    if (snprintf(whole, sizeof whole, "%.*s%s", folder, path, target) < PATH_MAX)
+        allow_beside(c, whole, what);
+}
+
 void confine_may_read(struct confine *c, const char *path)
 {
     allow_beside(c, path, FS_READ_FILE);
     char *real = realpath(path, NULL); /* what is read through a link is elsewhere */
     if (real != NULL)
         allow_beside(c, real, FS_READ_FILE);
+    else
+        allow_beside_target(c, path, FS_READ_FILE);
     free(real);
 }
 

@@ -43,7 +43,8 @@ node_starts({Root, _} = Installed) ->
     [_] = filelib:wildcard(Root ++ "/**/bin/tacit"),
     [[_] = filelib:wildcard(Root ++ "/**/" ++ File)
      || File <- ["sbin/secure-epmd", "man8/secure-epmd.8", "man5/tacit.conf.5",
-                 "systemd/system/secure-epmd.service", "sysusers.d/secure-epmd.conf"]],
+                 "systemd/system/secure-epmd.service",
+                 "systemd/system/secure-epmd.socket", "sysusers.d/secure-epmd.conf"]],
     A = mesh:start("a", mesh:host("127.0.0.1"), #{env => [{"ERL_LIBS", library(Installed)}]}),
     try
         Which = mesh:call(A, code, which, [tacit_dist]),

@@ -110,7 +110,7 @@ a_file_that_is_no_key_is_named() {
 init_makes_a_host_that_loads() {
     run init --dir d --listen 192.0.2.10:99,[2001:db8::10]
     exits 0
-    mode drwx------ d
+    mode drwx--x--x d
     for file in tacit.conf identity.key mesh.key; do mode -rw------- d/$file; done
     keeps d/identity.key
     keeps d/mesh.key
