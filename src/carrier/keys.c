@@ -85,8 +85,33 @@ bool link_refresh_keys(struct link *l, ErlDrvTime now)
                   tacit_error_text(error));
         return false;
     }
+    l->rekey_since = now;
     link_queue_record(l, record, len);
     return true;
+}
+
+void link_check_keys(struct link *l, ErlDrvTime now)
+{
+    static const char text[] =
+        "an exchange of fresh keys did not come to its end in time";
+    if (l->doomed || l->state != LINK_ACTIVE ||
+        !tacit_rekey_overdue(l->channel, &l->rekey,
+                             (uint64_t)(now - l->rekey_since) / 1000000))
+        return;
+    link_send_close(l, TACIT_CLOSE_WORN, text);
+    link_doom(l, TACIT_ELIMIT, tacit_close_name(TACIT_CLOSE_WORN), text);
+}
+
+/* What an exchange has come to: when its present step began. */
+static void note_step(struct link *l, uint32_t generation, int state)
+{
+    ErlDrvTime now = erl_drv_monotonic_time(ERL_DRV_USEC);
+    if (l->channel->generation != generation) {
+        l->keys_since = now;
+        l->used = false;
+    }
+    if ((int)l->channel->rekey.state != state)
+        l->rekey_since = now;
 }
 
 int link_take_rekey(struct link *l, const uint8_t *data, size_t size)
@@ -94,7 +119,14 @@ int link_take_rekey(struct link *l, const uint8_t *data, size_t size)
     struct tacit_rekey_keys keys;
     uint8_t record[TACIT_REKEY_RECORD_MAX];
     size_t len;
-    uint32_t before = l->channel->generation;
+    uint32_t generation = l->channel->generation;
+    int state = l->channel->rekey.state;
+    if (tacit_rekey_is_early(l->channel, data, size) &&
+        !tacit_bucket_take(&l->early, tacit_early_offers,
+                           erl_drv_monotonic_time(ERL_DRV_MSEC))) {
+        link_protocol_error(l, "it offers fresh keys too often");
+        return TACIT_OK;
+    }
     link_seal_gathered(l);
     if (l->doomed)
         return TACIT_OK;
@@ -105,10 +137,7 @@ int link_take_rekey(struct link *l, const uint8_t *data, size_t size)
     tacit_wipe(&keys, sizeof keys);
     if (error)
         return error;
-    if (l->channel->generation != before) {
-        l->keys_since = erl_drv_monotonic_time(ERL_DRV_USEC);
-        l->used = false;
-    }
+    note_step(l, generation, state);
     if (len > 0)
         link_queue_record(l, record, len);
     return TACIT_OK;

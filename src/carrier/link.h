@@ -4,6 +4,7 @@
 
 #include "channel/rekey.h"
 #include "conn.h"
+#include "gate/bucket.h"
 
 enum link_state {
     LINK_CONNECTING, /* TCP */
@@ -61,6 +62,8 @@ struct link {
     struct tacit_rekey_limits rekey; /* when fresh keys are due */
     ErlDrvTime keys_since;           /* us */
     bool used;                       /* since then: more than ticks has crossed */
+    ErlDrvTime rekey_since;          /* us: of the exchange under way */
+    struct tacit_bucket early;       /* offers of the peer's */
     struct tacit_claim peer;
     char *certificate; /* the claim's; NULL: it has none */
     uint8_t peer_key[NOISE_DHLEN];
@@ -136,6 +139,8 @@ void link_send_close(struct link *l, enum tacit_close reason, const char *text);
 void link_set_limits(struct link *l, const struct tacit_policy *policy);
 /* Queues an offer of fresh keys where they are due at `now` (us): true if it did so. */
 bool link_refresh_keys(struct link *l, ErlDrvTime now);
+/* Ends the link where an exchange is not answered: more than a tick is about to cross. */
+void link_check_keys(struct link *l, ErlDrvTime now);
 /* Takes the data of a record of type rekey and queues the answer, if there is one. */
 int link_take_rekey(struct link *l, const uint8_t *data, size_t size);
 

@@ -171,6 +171,12 @@ void link_output(struct link *l, const ErlIOVec *message)
         l->gathering = true;
         link_arm(l);
     }
+    if (message->size > 0)
+        link_check_keys(l, l->last_output);
+    if (l->doomed) {
+        link_arm(l);
+        return;
+    }
     put_message(l, message);
     l->used |= message->size > 0;
     link_refresh_keys(l, l->last_output);

@@ -38,6 +38,25 @@ bool tacit_rekey_due(const struct tacit_channel *ch,
            ch->generation < UINT32_MAX;
 }
 
+bool tacit_rekey_overdue(const struct tacit_channel *ch,
+                         const struct tacit_rekey_limits *limits, uint64_t waited)
+{
+    uint64_t limit =
+        limits->seconds > TACIT_REKEY_WAIT_MIN ? limits->seconds : TACIT_REKEY_WAIT_MIN;
+    return !ch->failed && ch->rekey.state != TACIT_REKEY_NONE && waited >= limit;
+}
+
+static bool used_little(const struct tacit_direction *d)
+{
+    return d->bytes < TACIT_REKEY_BYTES_MIN && d->counter < TACIT_REKEY_RECORDS_MIN;
+}
+
+bool tacit_rekey_is_early(const struct tacit_channel *ch, const uint8_t *data, size_t len)
+{
+    return len > 0 && data[0] == OFFER && used_little(&ch->send) &&
+           used_little(&ch->receive);
+}
+
 /* --- the handshake inside --------------------------------------------------------------
  */
 

@@ -19,6 +19,11 @@ enum {
     TACIT_REKEY_MESSAGE = NOISE_DHLEN + NOISE_TAGLEN, /* of KK, either one */
     TACIT_REKEY_DATA_MAX = 1 + 4 + TACIT_REKEY_MESSAGE,
     TACIT_REKEY_RECORD_MAX = TACIT_RECORD_HEADER + TACIT_REKEY_DATA_MAX + TACIT_TAG_MAX,
+    TACIT_REKEY_WAIT_MIN =
+        30, /* seconds that an exchange may take, whatever the limits */
+    /* The least limits that anybody has: offers that come sooner are bounded. */
+    TACIT_REKEY_BYTES_MIN = 1 << 20,
+    TACIT_REKEY_RECORDS_MIN = 1000,
 };
 
 /* From when on fresh keys are due, for each direction by itself. */
@@ -41,6 +46,22 @@ struct tacit_rekey_keys {
  */
 bool tacit_rekey_due(const struct tacit_channel *ch,
                      const struct tacit_rekey_limits *limits, uint64_t age);
+
+/*
+ * Whether an exchange that began `waited` seconds ago should be over: the limit's
+ * seconds, TACIT_REKEY_WAIT_MIN at least, are up. Then somebody may hold its records back
+ * who has the present keys, and nothing but ticks is to cross under them any more.
+ */
+bool tacit_rekey_overdue(const struct tacit_channel *ch,
+                         const struct tacit_rekey_limits *limits, uint64_t waited);
+
+/*
+ * Whether the data of a record of type rekey is an offer that comes before the present
+ * keys have carried, in either direction, what the least limits are: how many of these
+ * are taken is for the caller to bound, as each costs five X25519.
+ */
+bool tacit_rekey_is_early(const struct tacit_channel *ch, const uint8_t *data,
+                          size_t len);
 
 /*
  * Seals an offer into out (TACIT_REKEY_RECORD_MAX bytes are enough). TACIT_ESTATE: an

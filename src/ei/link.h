@@ -106,8 +106,10 @@ struct cnode_link {
     unsigned cut; /* the generation that does not allow it any more; 0: none */
     uint8_t seen; /* enum tacit_visibility: what the peer has said that it is */
     struct tacit_rekey_limits limits;
-    int64_t keys_since; /* when the present keys were agreed */
-    bool used;          /* since then, by more than ticks */
+    int64_t keys_since;  /* when the present keys were agreed */
+    bool used;           /* since then, by more than ticks */
+    int64_t rekey_since; /* of the exchange under way: when its present step began */
+    struct tacit_bucket early; /* offers of the peer's */
     size_t out_at, out_end;
     uint8_t out[LINK_OUT]; /* sealed, not sent yet */
 };
@@ -177,6 +179,10 @@ int cnode_link_write(struct cnode_link *l, const struct iovec *iov, int count,
 
 /* Sends what is sealed, as far as it goes without waiting. */
 int cnode_link_flush_some(struct cnode_link *l);
+
+/* More than a tick is to cross: ends the link where an exchange of fresh keys does not.
+ */
+int cnode_link_check_keys(struct cnode_link *l);
 
 /* Fresh keys: offers them where they are due; takes the data of a record of type rekey.
  * Both with the lock held. */

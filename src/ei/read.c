@@ -123,11 +123,14 @@ static int take_control(struct cnode_link *l, enum tacit_record_type type,
     if (type == TACIT_RECORD_CLOSE)
         return take_close(l, data, len);
     pthread_mutex_lock(&l->lock);
-    int error = cnode_link_take_rekey(l, data, len);
+    bool often = tacit_rekey_is_early(l->channel, data, len) &&
+                 !tacit_bucket_take(&l->early, tacit_early_offers, wire_now_us() / 1000);
+    int error = often ? TACIT_ELIMIT : cnode_link_take_rekey(l, data, len);
     pthread_mutex_unlock(&l->lock);
     if (error)
         cnode_link_close(l, TACIT_CLOSE_PROTOCOL,
-                         "a rekey record that is not the one expected");
+                         often ? "it offers fresh keys too often"
+                               : "a rekey record that is not the one expected");
     else
         error = cnode_link_flush_some(l);
     return error;
@@ -148,11 +151,14 @@ static int open_record(struct cnode_link *l, size_t size)
         to = in->message + in->got;
     pthread_mutex_lock(&l->lock);
     error = tacit_channel_open(l->channel, record, size, to, &len, &type);
-    l->used |= !error && type == TACIT_RECORD_DATA && len > sizeof in->header;
+    bool used = !error && type == TACIT_RECORD_DATA && len > sizeof in->header;
+    l->used |= used;
     pthread_mutex_unlock(&l->lock);
     in->start += size;
     if (error)
         return cnode_link_fail(l, error, "a record that does not open");
+    if (used && (error = cnode_link_check_keys(l)) != TACIT_OK)
+        return error;
     if (type != TACIT_RECORD_DATA) {
         in->control = true;
         return take_control(l, type, to, len);

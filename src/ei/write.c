@@ -77,7 +77,22 @@ int cnode_link_refresh(struct cnode_link *l)
                                   sizeof l->out - l->out_end, &len);
     tacit_wipe(&keys, sizeof keys);
     l->out_end += error ? 0 : len;
+    l->rekey_since = wire_now_us();
     return error;
+}
+
+int cnode_link_check_keys(struct cnode_link *l)
+{
+    pthread_mutex_lock(&l->lock);
+    uint64_t waited = (uint64_t)(wire_now_us() - l->rekey_since) / 1000000;
+    bool overdue =
+        !l->failed && l->up && tacit_rekey_overdue(l->channel, &l->limits, waited);
+    pthread_mutex_unlock(&l->lock);
+    if (!overdue)
+        return TACIT_OK;
+    cnode_link_close(l, TACIT_CLOSE_WORN,
+                     "an exchange of fresh keys did not come to its end in time");
+    return TACIT_ELIMIT;
 }
 
 int cnode_link_take_rekey(struct cnode_link *l, const uint8_t *data, size_t len)
@@ -85,6 +100,7 @@ int cnode_link_take_rekey(struct cnode_link *l, const uint8_t *data, size_t len)
     struct tacit_rekey_keys keys;
     size_t answer;
     uint32_t before = l->channel->generation;
+    int state = l->channel->rekey.state;
     lend(l, &keys);
     int error = tacit_rekey_take(l->channel, &keys, data, len, l->out + l->out_end,
                                  sizeof l->out - l->out_end, &answer);
@@ -96,6 +112,8 @@ int cnode_link_take_rekey(struct cnode_link *l, const uint8_t *data, size_t len)
         l->keys_since = wire_now_us();
         l->used = false;
     }
+    if ((int)l->channel->rekey.state != state)
+        l->rekey_since = wire_now_us();
     return TACIT_OK;
 }
 
@@ -183,6 +201,8 @@ int cnode_link_write(struct cnode_link *l, const struct iovec *iov, int count,
     if (cnode_lock(&l->writing, deadline) != TACIT_OK)
         return cnode_fault(TACIT_ETIMEOUT, "another thread writes: time is up");
     int error = cnode_link_review(l);
+    if (!error && !tick)
+        error = cnode_link_check_keys(l);
     if (!error)
         error = write_all(l, &rest, deadline);
     pthread_mutex_lock(&l->lock);

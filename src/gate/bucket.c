@@ -1,6 +1,7 @@
 #include "gate/bucket.h"
 
 static const struct tacit_rate lines = {.burst = 50, .a_second = 2};
+const struct tacit_rate tacit_early_offers = {.burst = 10, .a_second = 1};
 
 static int64_t token_us(struct tacit_rate rate)
 {

@@ -4,7 +4,7 @@
  * tables of a fixed size. Calls base, noise's and policy's types and libsodium; carrier,
  * door and ei call it.
  *
- *     bucket.h   how often something may happen: log lines, handshakes
+ *     bucket.h   how often something may happen: log lines, handshakes, rekeys
  *     pending.h  connections that have shown nothing yet: how long, and who goes first
  *     replay.h   first messages that were seen before
  *     guard.h    whether a first message is answered: the last two limits together
@@ -32,6 +32,9 @@ uint32_t tacit_bucket_left(const struct tacit_bucket *b, struct tacit_rate rate,
 
 /* Takes one; false: there is none. */
 bool tacit_bucket_take(struct tacit_bucket *b, struct tacit_rate rate, int64_t now);
+
+/* Offers of fresh keys that come early (channel/rekey.h): of one link. */
+extern const struct tacit_rate tacit_early_offers;
 
 /* Log lines that others cause. Zero it to start. */
 struct tacit_lines {

@@ -194,6 +194,7 @@ int policy_set_max_message(struct policy_conf *c, const char *value)
     return 0;
 }
 
+/* The least of bytes and records is in the protocol: src/channel/rekey.h. */
 int policy_set_rekey_seconds(struct policy_conf *c, const char *value)
 {
     size_t digits = strspn(value, "0123456789");

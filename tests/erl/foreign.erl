@@ -15,14 +15,16 @@
 -type address() :: {inet:ip_address(), inet:port_number()}.
 %% mesh_key and name are needed, and to connect: wanted. The rest has good values. lies:
 %% what our claim says instead of what was agreed; name_flags: 1 for a bare host; pieces:
-%% how many bytes are sent at a time; half_way: called before message 3.
+%% how many bytes are sent at a time; half_way: called before message 3; rekeys: offers are
+%% answered, or not even heard, or after each exchange there is another.
 -type options() :: #{mesh_key := binary(), name := string(), wanted => string(),
                      identity => tacit_noise:pair(), pair_key => binary(),
                      suites => [1..3], versions => {byte(), byte()},
                      time => non_neg_integer(), name_flags => byte(),
                      lies => #{version => byte(), suite => byte(), padding => binary()},
                      source => inet:ip_address(), timeout => timeout(),
-                     pieces => pos_integer(), half_way => fun(() -> term())}.
+                     pieces => pos_integer(), rekeys => once | unheard | forever,
+                     half_way => fun(() -> term())}.
 -type claim() :: #{version := byte(), suite := byte(), flags := byte(), name := string()}.
 %% first: what the initiator's first message said, for a responder.
 -type channel() :: #{stock := gen_tcp | ssl, socket := gen_tcp:socket() | ssl:sslsocket()} |
@@ -70,7 +72,7 @@ peer_section(Glob, Identity, More) ->
 options(Options) ->
     maps:merge(#{identity => identity(), pair_key => <<0:256>>, suites => [1, 2],
                  versions => {1, 1}, time => os:system_time(second), name_flags => 0,
-                 lies => #{}, timeout => 30000, pieces => 1 bsl 20,
+                 lies => #{}, timeout => 30000, pieces => 1 bsl 20, rekeys => once,
                  half_way => fun() -> ok end},
                Options).
 
@@ -287,8 +289,13 @@ opened(error, error, error, _Channel) ->
     {error, auth};
 opened(error, error, <<Reason, Text/binary>>, Channel) ->
     {close, {Reason, binary_to_list(Text)}, Channel};
+opened(error, <<_/binary>>, error, #{options := #{rekeys := unheard}} = Channel) ->
+    recv_record(Channel#{passed_over => maps:get(passed_over, Channel, 0) + 1});
 opened(error, <<Subtype, Generation:32, Message/binary>>, error, Channel) ->
-    recv_record(rekey(Subtype, Generation, Message, Channel));
+    case rekey(Subtype, Generation, Message, Channel) of
+        #{rekey := none, options := #{rekeys := forever}} = Next -> recv_record(offer_keys(Next));
+        Next -> recv_record(Next)
+    end;
 opened(Data, error, error, Channel) ->
     {data, Data, Channel}.
 

@@ -10,6 +10,7 @@
 -define(NODE, 'f@127.0.0.9').
 -define(COOKIE, "tacittest").
 -define(PROTOCOL, 6).
+-define(KEYS_WORN, 5).
 -define(MESSAGES, 6000). % each way
 -define(LARGE, 200000).
 -define(DEADLINE, 60000).
@@ -41,7 +42,11 @@ foreign_tests() ->
       fun(W) -> is_offered(W, fun answered/1) end},
      {"a rekey record that is malformed, out of turn, or of another generation, transcript, "
       "pair key or identity ends the link with: protocol", fun bad/1},
-     {"a rekey record that comes twice ends the link", fun twice/1}].
+     {"a rekey record that comes twice ends the link", fun twice/1},
+     {"a peer that offers fresh keys over and over is ended and hears why: by a node and by a C node",
+      fun too_often/1},
+     {"an offer of fresh keys that is not answered while the link is in use ends it: a node's and "
+      "a C node's", fun unanswered/1}].
 
 %% ---- two real nodes ----------------------------------------------------------------------
 
@@ -322,3 +327,77 @@ twice(#{node := Node} = World) ->
     wait_for_link(World, []),
     ?assertMatch({ok, #{state := down}}, mesh:call(Node, tacit, info, [?NODE])),
     foreign:stop(Up).
+
+%% A link that a C node has dialled.
+from_cnode(#{host := Host, listener := Listener}, Options) ->
+    C = cnode:start("c", Host),
+    Self = self(),
+    Dialling = spawn_link(fun() -> Self ! {self(), cnode:connect(C, ?NODE, 60000)} end),
+    {ok, Channel} = foreign:accept(Listener, Options),
+    {ok, Up} = foreign:accept_node(?NAME, ?COOKIE, Channel),
+    {C, receive {Dialling, Fd} -> Fd end, Up}.
+
+%% Ten at once are taken, and one a second.
+too_often(#{node := Node, options := Options} = World) ->
+    Forever = Options#{rekeys => forever},
+    {Agreed, {?PROTOCOL, Text}} = offer_on(dialled(World#{options := Forever})),
+    ?assert(Agreed >= 10),
+    ?assertEqual("it offers fresh keys too often", Text),
+    wait_for_link(World, []),
+    ?assertMatch({ok, #{state := down, reason := protocol}}, mesh:call(Node, tacit, info, [?NODE])),
+    {C, Fd, Up} = from_cnode(World, Forever),
+    Self = self(),
+    Reading = spawn_link(fun() -> Self ! {self(), cnode:call(C, ["receive", Fd, 60000])} end),
+    {AgreedC, {?PROTOCOL, Text}} = offer_on(Up),
+    ?assert(AgreedC >= 10),
+    receive {Reading, Line} -> ?assertMatch({match, _}, re:run(Line, "^failed .*too often")) end,
+    cnode:stop(C).
+
+%% Until the peer ends it: how often keys were agreed, and what it said.
+offer_on(Channel) ->
+    last_heard(foreign:offer_keys(Channel)).
+
+last_heard(Channel) ->
+    case foreign:recv_record(Channel) of
+        {data, _, Next} -> last_heard(Next);
+        {close, Why, Next} -> {foreign:generation(Next), Why}
+    end.
+
+unanswered(#{node := Node, host := Host, options := Options} = World) ->
+    mesh:in_mesh(Host, "rekey-seconds = 1\n"),
+    {ok, _} = mesh:call(Node, tacit, reload, []),
+    Deaf = World#{options := Options#{rekeys => unheard}},
+    {C, Fd, UpC} = from_cnode(World, Options#{rekeys => unheard}),
+    Self = self(),
+    Says = spawn_link(fun() -> Self ! {self(), say_until_it_fails(C, Fd)} end),
+    Hears = spawn_link(fun() -> Self ! {self(), hear_close(UpC)} end),
+    mesh:on(Node, fun() -> spawn(fun say_forever/0) end),
+    ?assertMatch({?KEYS_WORN, "an exchange of fresh keys did not" ++ _}, hear_close(dialled(Deaf))),
+    wait_for_link(World, []),
+    {ok, #{reason := keys_worn}} = mesh:call(Node, tacit, info, [?NODE]),
+    mesh:on(Node, fun() -> exit(whereis(rekey_says), kill) end),
+    receive
+        {Hears, Why} -> ?assertMatch({?KEYS_WORN, "an exchange of fresh keys did not" ++ _}, Why)
+    end,
+    receive {Says, Line} -> ?assertMatch({match, _}, re:run(Line, "^failed .*fresh keys")) end,
+    cnode:stop(C).
+
+say_forever() ->
+    catch register(rekey_says, self()),
+    erlang:send({somebody, ?NODE}, hello, [noconnect]),
+    timer:sleep(200),
+    say_forever().
+
+say_until_it_fails(C, Fd) ->
+    timer:sleep(200),
+    case cnode:call(C, [send, Fd, somebody, "[hello]"]) of
+        "sent" -> say_until_it_fails(C, Fd);
+        Line -> Line
+    end.
+
+%% What ends it, after a record of fresh keys that was passed over.
+hear_close(Channel) ->
+    case foreign:recv_record(Channel) of
+        {data, _, Next} -> hear_close(Next);
+        {close, Why, #{passed_over := 1}} -> Why
+    end.

@@ -8,6 +8,9 @@
  * a record that it calls a protocol error; and in the end both are at rest on the same
  * keys, and all that was said was heard.
  *
+ * That a side which waits for accept or switch gives up in time is not in it: here no
+ * record is held back for ever.
+ *
  * A key is the number of the offer that it came from: each offer has a number of its own,
  * as it has an ephemeral key of its own. tests/model/run also checks that the model
  * notices: with BREAK_n something is wrong with it.

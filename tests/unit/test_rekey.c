@@ -473,6 +473,48 @@ static void fresh_keys_are_due_by_time_bytes_or_records_of_either_direction(void
     assert_false(tacit_rekey_due(b, &limits, UINT64_MAX)); /* there is no next one */
 }
 
+/* Somebody who has the present keys would read on for as long as he holds it back. */
+static void an_exchange_is_overdue_after_the_limits_seconds_and_30_at_least(void **state)
+{
+    const struct tacit_rekey_limits slow = {120, 1 << 20, 1000},
+                                    fast = {1, 1 << 20, 1000};
+    begin(TACIT_SUITE_CHACHA20_POLY1305);
+    for (int s = 0; s < 2; s++)
+        assert_false(tacit_rekey_overdue(side(s), &fast, UINT64_MAX)); /* there is none */
+    offer(0);
+    assert_false(tacit_rekey_overdue(&ends.a, &slow, 119));
+    assert_true(tacit_rekey_overdue(&ends.a, &slow, 120));
+    assert_false(tacit_rekey_overdue(&ends.a, &fast, 29));
+    assert_true(tacit_rekey_overdue(&ends.a, &fast, 30));
+    assert_false(tacit_rekey_overdue(&ends.b, &fast, 30));
+    assert_int_equal(arrive(0), 0); /* the offer: b waits for the switch */
+    assert_true(tacit_rekey_overdue(&ends.b, &fast, 30));
+    assert_int_equal(arrive(1), 0);
+    assert_false(tacit_rekey_overdue(&ends.a, &fast, UINT64_MAX));
+    assert_int_equal(arrive(0), 0);
+    assert_false(tacit_rekey_overdue(&ends.b, &fast, UINT64_MAX));
+}
+
+static void an_offer_is_early_before_the_least_that_limits_can_be(void **state)
+{
+    static const uint8_t offers[] = {1, 0, 0, 0, 1}, accepts[] = {2, 0, 0, 0, 1};
+    struct tacit_channel *ch = &ends.a;
+    begin(TACIT_SUITE_CHACHA20_POLY1305);
+    assert_true(tacit_rekey_is_early(ch, offers, sizeof offers));
+    assert_false(tacit_rekey_is_early(ch, accepts, sizeof accepts));
+    assert_false(tacit_rekey_is_early(ch, offers, 0));
+    ch->send.bytes = ch->receive.bytes = (1 << 20) - 1;
+    ch->send.counter = ch->receive.counter = 999;
+    assert_true(tacit_rekey_is_early(ch, offers, sizeof offers));
+    for (int i = 0; i < 4; i++) {
+        struct tacit_channel used = *ch;
+        struct tacit_direction *d = i < 2 ? &used.send : &used.receive;
+        d->bytes += i % 2 == 0;
+        d->counter += i % 2 != 0;
+        assert_false(tacit_rekey_is_early(&used, offers, sizeof offers));
+    }
+}
+
 static void keys_at_their_last_record_are_exchanged_and_go_on(void **state)
 {
     begin(TACIT_SUITE_CHACHA20_POLY1305);
@@ -507,6 +549,8 @@ int main(void)
         cmocka_unit_test(
             the_channel_never_keeps_the_private_key_nor_what_it_no_longer_needs),
         cmocka_unit_test(fresh_keys_are_due_by_time_bytes_or_records_of_either_direction),
+        cmocka_unit_test(an_exchange_is_overdue_after_the_limits_seconds_and_30_at_least),
+        cmocka_unit_test(an_offer_is_early_before_the_least_that_limits_can_be),
         cmocka_unit_test(keys_at_their_last_record_are_exchanged_and_go_on),
     };
     if (sodium_init() < 0)
