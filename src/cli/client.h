@@ -31,12 +31,9 @@ struct client *client_new(void);
 void client_close(struct client *c);
 void client_free(struct client *c);
 
-/*
- * Connects, from [host] source, and sets the deadline for everything that follows on this
- * connection, ms from now. TACIT_ETIMEOUT, or TACIT_ESYSTEM with errno.
+/* Takes a connection over, and sets the deadline for all that follows on it: ms from now.
  */
-int client_connect(struct client *c, const struct tacit_policy *policy,
-                   const struct tacit_address *address, unsigned ms);
+void client_take(struct client *c, int fd, unsigned ms);
 
 /*
  * Runs the handshake as own_name, with wanted; "" and "" ask a door. Of the rules, decide

@@ -7,9 +7,11 @@
 
 #include "channel/directory.h"
 #include "cli/client.h"
+#include "ei/race.h"
 
 enum {
-    DEADLINE_MS = 5000, /* for all of it, at each address */
+    DEADLINE_MS =
+        5000, /* for a handshake and the answer; twice that to find who answers */
 };
 
 /* One question. */
@@ -72,14 +74,13 @@ static int explain(const struct ask *a, const char *address, int error)
 }
 
 static int ask_at(struct ask *a, const struct tacit_policy *policy,
-                  const struct tacit_address *address)
+                  const struct wire_connection *connection)
 {
     char shown[TACIT_ADDRESS_TEXT];
-    tacit_address_to_text(address, shown);
+    tacit_address_to_text(&connection->address, shown);
     a->asker = (struct tacit_directory_asker){0};
-    int error = client_connect(a->client, policy, address, DEADLINE_MS);
-    if (!error)
-        error = client_handshake(a->client, policy, "", "", &rules, a);
+    client_take(a->client, connection->fd, DEADLINE_MS);
+    int error = client_handshake(a->client, policy, "", "", &rules, a);
     if (!error)
         error = exchange(a);
     int status = error ? explain(a, shown, error) : CLI_OK;
@@ -87,24 +88,36 @@ static int ask_at(struct ask *a, const struct tacit_policy *policy,
     return status;
 }
 
-/* The first of the host's addresses that answers. */
+/* The first of the host's addresses that answers, and then knows us. */
+static int ask_race(struct ask *a, const struct tacit_policy *policy,
+                    struct wire_race *race)
+{
+    struct wire_connection connection;
+    int status = CLI_FAILED;
+    do {
+        if (wire_race_next(race, &connection) != TACIT_OK)
+            return cli_fail("%s%s%s", a->host,
+                            wire_race_has_address(race) ? " at " : ": ",
+                            wire_race_why(race));
+        status = ask_at(a, policy, &connection);
+    } while (status != CLI_OK && !wire_race_is_over(race));
+    return status;
+}
+
 static int ask_host(struct ask *a, const struct tacit_policy *policy)
 {
     struct tacit_endpoint endpoint;
-    struct tacit_address addresses[WIRE_ADDRESSES_MAX];
-    const char *why;
-    size_t count;
     a->door = tacit_policy_door_of(policy, a->host);
     if (tacit_policy_door_endpoint(policy, a->host, &endpoint) != TACIT_OK)
         return cli_fail("%s: no [peer] of %s has a door-key for that host, expected one "
                         "such as [peer *@%.200s]",
                         a->host, tacit_policy_path(policy), a->host);
-    if (wire_resolve(&endpoint, wire_deadline(DEADLINE_MS), addresses, WIRE_ADDRESSES_MAX,
-                     &count, &why) != TACIT_OK)
-        return cli_fail("%s: %s", endpoint.host, why);
-    int status = CLI_FAILED;
-    for (size_t i = 0; i < count && status != CLI_OK; i++)
-        status = ask_at(a, policy, &addresses[i]);
+    struct wire_race *race =
+        wire_race_new(policy, &endpoint, wire_deadline(2 * DEADLINE_MS));
+    if (race == NULL)
+        return cli_fail("%s", tacit_error_text(TACIT_ENOMEM));
+    int status = ask_race(a, policy, race);
+    wire_race_free(race);
     return status;
 }
 

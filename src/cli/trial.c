@@ -1,7 +1,6 @@
 /* A trial connection: up to the channel. */
 #include "cli/trial.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include <time.h>
 
 #include "cli/cli.h"
+#include "ei/race.h"
 #include "policy/signed.h"
 
 enum {
@@ -130,49 +130,52 @@ static const struct tacit_channel_rules rules = {.pair_key = rule_pair_key,
 
 /* --- address and TCP ---------------------------------------------------------------- */
 
-/* The first address that somebody listens on. */
-static bool check_tcp(struct trial *t, const struct tacit_address *addresses,
-                      size_t count)
+/* Where somebody listens. */
+static bool tell_connected(struct trial *t, const struct wire_connection *connection)
 {
-    char shown[TACIT_ADDRESS_TEXT], why[TRIAL_TEXT / 2] = "";
-    for (size_t i = 0; i < count; i++) {
-        int64_t start = wire_now_us();
-        int error = client_connect(t->client, t->policy, &addresses[i], CONNECT_MS);
-        size_t len = strlen(why);
-        tacit_address_to_text(&addresses[i], shown);
-        t->address = addresses[i];
-        t->tcp_us = wire_now_us() - start;
-        if (!error)
-            return trial_tell(t, TRIAL_TCP, TRIAL_OK, "%s", shown);
-        snprintf(why + len, sizeof why - len, "%s%s: %s", len > 0 ? ", " : "", shown,
-                 error == TACIT_ETIMEOUT ? "no answer" : strerror(errno));
-        client_close(t->client);
-    }
+    char shown[TACIT_ADDRESS_TEXT];
+    client_take(t->client, connection->fd, CONNECT_MS);
+    t->address = connection->address;
+    t->tcp_us = wire_now_us() - connection->since;
+    tacit_address_to_text(&t->address, shown);
+    return trial_tell(t, TRIAL_TCP, TRIAL_OK, "%s", shown);
+}
+
+/* The first of the host's addresses that answers. */
+static bool connect_to(struct trial *t, const struct tacit_endpoint *endpoint,
+                       struct wire_race *race)
+{
+    struct wire_connection connection;
+    int error = wire_race_next(race, &connection);
+    if (!wire_race_has_address(race))
+        return trial_tell(t, TRIAL_ADDRESS, TRIAL_FAILED,
+                          "%s: %s: give the [peer] line an endpoint, or the name an "
+                          "address in DNS",
+                          endpoint->host, wire_race_why(race));
+    trial_tell(t, TRIAL_ADDRESS, TRIAL_OK, "%s port %u", endpoint->host,
+               (unsigned)endpoint->port);
+    if (!error)
+        return tell_connected(t, &connection);
     return trial_tell(
         t, TRIAL_TCP, TRIAL_FAILED,
         "%s: start the node or secure-epmd there, see what its [host] listen "
         "says, and what a firewall in between",
-        why);
+        wire_race_why(race));
 }
 
 static bool check_address(struct trial *t)
 {
     struct tacit_endpoint endpoint;
-    struct tacit_address addresses[WIRE_ADDRESSES_MAX];
-    const char *why = "";
-    size_t count = 0;
+    struct wire_race *race = NULL;
     int error = tacit_policy_endpoint(t->policy, t->node, &endpoint);
     if (!error)
-        error = wire_resolve(&endpoint, wire_deadline(CONNECT_MS), addresses,
-                             WIRE_ADDRESSES_MAX, &count, &why);
-    if (error)
-        return trial_tell(t, TRIAL_ADDRESS, TRIAL_FAILED,
-                          "%s: %s: give the [peer] line an endpoint, or the name an "
-                          "address in DNS",
-                          endpoint.host, why);
-    trial_tell(t, TRIAL_ADDRESS, TRIAL_OK, "%s port %u", endpoint.host,
-               (unsigned)endpoint.port);
-    return t->last >= TRIAL_TCP && check_tcp(t, addresses, count);
+        race = wire_race_new(t->policy, &endpoint, wire_deadline(CONNECT_MS));
+    if (race == NULL)
+        return trial_tell(t, TRIAL_ADDRESS, TRIAL_FAILED, "%s: %s", t->node,
+                          tacit_error_text(error ? error : TACIT_ENOMEM));
+    bool connected = connect_to(t, &endpoint, race);
+    wire_race_free(race);
+    return connected;
 }
 
 /* --- the handshake ------------------------------------------------------------------ */

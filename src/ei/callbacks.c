@@ -10,6 +10,7 @@
 
 #include "ei/context.h"
 #include "ei/fault.h"
+#include "ei/race.h"
 
 enum {
     PACKET_HEADER = 4,     /* of every message, those of Erlang's handshake too */
@@ -49,42 +50,57 @@ static int on_close(void *ctx)
 /* --- connecting ----------------------------------------------------------------------
  */
 
-/* The first address that answers; each gets its share of the time. */
-static int connect_tcp(const struct tacit_policy *policy, int *ret_fd)
+static int tell_unconnected(const struct wire_race *race, int error)
 {
-    int error = TACIT_ENAME;
-    for (size_t i = 0; i < target->count; i++) {
-        int64_t until = target->deadline, now = wire_now_us();
-        if (until != WIRE_NEVER && i + 1 < target->count) {
-            int64_t share = (until - now) / (int64_t)(target->count - i);
-            share = share < SHARE_MIN_US ? SHARE_MIN_US : share;
-            until = now + share < until ? now + share : until;
-        }
-        error = wire_connect(policy, &target->addresses[i], until, ret_fd);
-        if (!error)
-            return TACIT_OK;
-        char shown[TACIT_ADDRESS_TEXT];
-        tacit_address_to_text(&target->addresses[i], shown);
-        (void)cnode_fault(error, "%s at %s: %s", target->name, shown,
-                          error == TACIT_ETIMEOUT ? "no answer" : strerror(errno));
+    return cnode_fault(error, "%s%s%s", target->name,
+                       wire_race_has_address(race) ? " at " : ": ", wire_race_why(race));
+}
+
+/* What a handshake may take where another address is left: half of the time. */
+static int64_t share(const struct wire_race *race)
+{
+    int64_t now = wire_now_us(), left = target->deadline - now;
+    if (target->deadline == WIRE_NEVER || wire_race_is_over(race))
+        return target->deadline;
+    return now + (left / 2 > SHARE_MIN_US ? left / 2 : SHARE_MIN_US);
+}
+
+/* At the next address. *ret_again: nobody is there who knows us, another may be left. */
+static int dial_next(struct cnode_context *c, struct wire_race *race, bool *ret_again)
+{
+    struct wire_connection connection;
+    *ret_again = false;
+    int error = wire_race_next(race, &connection);
+    if (error)
+        return tell_unconnected(race, error);
+    c->link = cnode_link_new(c->node, connection.fd);
+    if (c->link == NULL) {
+        close(connection.fd);
+        return cnode_fault(TACIT_ENOMEM, "memory ran out");
     }
+    error = cnode_link_dial(c->link, target->name, share(race));
+    c->link->setup_until = target->deadline;
+    if ((error != TACIT_ECUT && error != TACIT_ETIMEOUT) ||
+        c->link->handshake->peer.name[0] != '\0' || wire_race_is_over(race))
+        return error;
+    cnode_link_free(c->link);
+    c->link = NULL;
+    *ret_again = true;
     return error;
 }
 
 static int dial(struct cnode_context *c)
 {
-    int fd;
     struct cnode_rules *rules = cnode_rules_of(c->node);
-    int error = connect_tcp(rules->policy, &fd);
+    struct wire_race *race =
+        wire_race_new(rules->policy, &target->endpoint, target->deadline);
+    bool again = race != NULL;
+    int error = race != NULL ? TACIT_OK : cnode_fault(TACIT_ENOMEM, "memory ran out");
+    while (again)
+        error = dial_next(c, race, &again);
+    wire_race_free(race);
     cnode_rules_release(rules);
-    if (error)
-        return cnode_errno(error);
-    c->link = cnode_link_new(c->node, fd);
-    if (c->link == NULL) {
-        close(fd);
-        return cnode_fault(ENOMEM, "memory ran out");
-    }
-    return cnode_errno(cnode_link_dial(c->link, target->name, target->deadline));
+    return cnode_errno(error);
 }
 
 static int on_connect(void *ctx, void *addr, int len, unsigned ms)

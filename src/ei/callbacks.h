@@ -12,8 +12,7 @@ extern ei_socket_callbacks cnode_callbacks;
 /* Whom the next connect of this thread is to reach, and what became of it. */
 struct cnode_target {
     const char *name;
-    struct tacit_address addresses[WIRE_ADDRESSES_MAX];
-    size_t count;
+    struct tacit_endpoint endpoint;
     int64_t deadline;
     char status[LINK_STATUS];
 };

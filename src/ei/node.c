@@ -193,9 +193,7 @@ const char *tacit_ei_status(void)
 
 static int find(const struct tacit_policy *policy, struct cnode_target *target)
 {
-    struct tacit_endpoint endpoint;
-    const char *why = "";
-    int error = tacit_policy_endpoint(policy, target->name, &endpoint);
+    int error = tacit_policy_endpoint(policy, target->name, &target->endpoint);
     if (error)
         return cnode_fault(error,
                            "got '%.200s', expected a node name such as "
@@ -206,10 +204,7 @@ static int find(const struct tacit_policy *policy, struct cnode_target *target)
                            "%s: a [plain] line of %s names it: it is reached without "
                            "Tacit",
                            target->name, tacit_policy_path(policy));
-    error = wire_resolve(&endpoint, target->deadline, target->addresses,
-                         WIRE_ADDRESSES_MAX, &target->count, &why);
-    return error ? cnode_fault(error, "%s: %s: %s", target->name, endpoint.host, why)
-                 : TACIT_OK;
+    return TACIT_OK;
 }
 
 /* What ei has no word for: Erlang's handshake ended where the texts say nothing. */

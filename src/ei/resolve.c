@@ -1,87 +1,128 @@
-/*
- * Addresses of a host, within a deadline. The system's resolver takes no deadline, so a
- * name is asked for on a thread of its own, which nobody waits for any longer than that.
- */
-#include <errno.h>
+#include "ei/resolve.h"
+
 #include <netdb.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <unistd.h>
 
-#include "ei/wire.h"
 #include "socket/socket.h"
 
-/* One question. Whoever of the two is last frees it. */
-struct question {
-    pthread_mutex_t lock;
-    pthread_cond_t answered;
-    int users;
+/* One family's part of a question. */
+struct asker {
+    struct wire_question *question;
+    int family;
     bool done;
     int error;
     struct addrinfo *found;
+};
+
+/* Whoever of the three is last frees it. */
+struct wire_question {
+    pthread_mutex_t lock;
+    int users;
+    int answered[2]; /* a pipe: a byte an answer */
+    struct asker askers[WIRE_FAMILIES];
     char host[TACIT_HOST_MAX + 1];
 };
 
-static int ask(const char *host, int flags, struct addrinfo **ret_found)
+static int ask(const char *host, int family, int flags, struct addrinfo **ret_found)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = flags};
+    struct addrinfo hints = {
+        .ai_family = family, .ai_socktype = SOCK_STREAM, .ai_flags = flags};
     return getaddrinfo(host, NULL, &hints, ret_found);
 }
 
+static void free_question(struct wire_question *q)
+{
+    for (int i = 0; i < WIRE_FAMILIES; i++)
+        if (q->askers[i].found != NULL)
+            freeaddrinfo(q->askers[i].found);
+    close(q->answered[0]);
+    close(q->answered[1]);
+    pthread_mutex_destroy(&q->lock);
+    free(q);
+}
+
 /* Takes the lock with it. */
-static void leave(struct question *q)
+static void leave(struct wire_question *q)
 {
     bool last = --q->users == 0;
     pthread_mutex_unlock(&q->lock);
-    if (!last)
-        return;
-    if (q->found != NULL)
-        freeaddrinfo(q->found);
-    pthread_cond_destroy(&q->answered);
-    pthread_mutex_destroy(&q->lock);
-    free(q);
+    if (last)
+        free_question(q);
 }
 
 static void *answer(void *argument)
 {
-    struct question *q = argument;
+    struct asker *a = argument;
+    struct wire_question *q = a->question;
     struct addrinfo *found = NULL;
-    int error = ask(q->host, 0, &found);
+    int error = ask(q->host, a->family, 0, &found);
     pthread_mutex_lock(&q->lock);
-    q->error = error;
-    q->found = error == 0 ? found : NULL;
-    q->done = true;
-    pthread_cond_signal(&q->answered);
+    a->error = error;
+    a->found = error == 0 ? found : NULL;
+    a->done = true;
+    ssize_t written = write(q->answered[1], "", 1); /* it has room for both */
+    (void)written;
     leave(q);
     return NULL;
 }
 
-static struct question *question(const char *host)
+static bool start(struct asker *a)
 {
-    struct question *q = calloc(1, sizeof *q);
-    pthread_condattr_t clock;
     pthread_attr_t detached;
     pthread_t thread;
-    if (q == NULL)
-        return NULL;
-    snprintf(q->host, sizeof q->host, "%s", host);
-    q->users = 2;
-    pthread_condattr_init(&clock);
-    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-    pthread_cond_init(&q->answered, &clock);
-    pthread_condattr_destroy(&clock);
-    pthread_mutex_init(&q->lock, NULL);
     pthread_attr_init(&detached);
     pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
-    int error = pthread_create(&thread, &detached, answer, q);
+    int error = pthread_create(&thread, &detached, answer, a);
     pthread_attr_destroy(&detached);
-    if (error == 0)
-        return q;
-    pthread_cond_destroy(&q->answered);
-    pthread_mutex_destroy(&q->lock);
-    free(q);
-    return NULL;
+    return error == 0;
+}
+
+static bool open_pipe(int fds[2])
+{
+    if (pipe(fds) < 0)
+        return false;
+    if (socket_prepare(fds[0]) < 0) {
+        close(fds[1]);
+        return false;
+    }
+    if (socket_prepare(fds[1]) < 0) {
+        close(fds[0]);
+        return false;
+    }
+    return true;
+}
+
+struct wire_question *wire_ask(const char *host)
+{
+    static const int families[] = {[WIRE_IPV6] = AF_INET6, [WIRE_IPV4] = AF_INET};
+    struct wire_question *q = calloc(1, sizeof *q);
+    if (q == NULL || !open_pipe(q->answered)) {
+        free(q);
+        return NULL;
+    }
+    pthread_mutex_init(&q->lock, NULL);
+    snprintf(q->host, sizeof q->host, "%s", host);
+    q->users = 1 + WIRE_FAMILIES;
+    for (int i = 0; i < WIRE_FAMILIES; i++) {
+        struct asker *a = &q->askers[i];
+        a->question = q;
+        a->family = families[i];
+        if (start(a))
+            continue;
+        pthread_mutex_lock(&q->lock);
+        a->error = EAI_MEMORY;
+        a->done = true;
+        leave(q);
+    }
+    return q;
+}
+
+int wire_question_fd(const struct wire_question *q)
+{
+    return q->answered[0];
 }
 
 static size_t take(const struct addrinfo *found, uint16_t port, struct tacit_address *ret,
@@ -96,50 +137,36 @@ static size_t take(const struct addrinfo *found, uint16_t port, struct tacit_add
     return count;
 }
 
-static int wait_for(struct question *q, int64_t deadline)
-{
-    struct timespec until = {.tv_sec = (time_t)(deadline / 1000000),
-                             .tv_nsec = (long)(deadline % 1000000) * 1000};
-    int error = 0;
-    while (!q->done && error != ETIMEDOUT)
-        error = deadline == WIRE_NEVER
-                    ? pthread_cond_wait(&q->answered, &q->lock)
-                    : pthread_cond_timedwait(&q->answered, &q->lock, &until);
-    return q->done ? TACIT_OK : TACIT_ETIMEOUT;
-}
-
-/* A literal address needs nobody to be asked. */
-static bool resolve_literal(const struct tacit_endpoint *endpoint,
-                            struct tacit_address *ret, size_t max, size_t *ret_count)
-{
-    struct addrinfo *found = NULL;
-    if (ask(endpoint->host, AI_NUMERICHOST, &found) != 0)
-        return false;
-    *ret_count = take(found, endpoint->port, ret, max);
-    freeaddrinfo(found);
-    return *ret_count > 0;
-}
-
-int wire_resolve(const struct tacit_endpoint *endpoint, int64_t deadline,
+bool wire_answer(struct wire_question *q, enum wire_family family, uint16_t port,
                  struct tacit_address *ret, size_t max, size_t *ret_count,
                  const char **ret_why)
 {
-    if (resolve_literal(endpoint, ret, max, ret_count))
-        return TACIT_OK;
-    struct question *q = question(endpoint->host);
-    if (q == NULL) {
-        *ret_why = "memory or threads ran out";
-        return TACIT_ENAME;
-    }
+    const struct asker *a = &q->askers[family];
     pthread_mutex_lock(&q->lock);
-    int error = wait_for(q, deadline);
-    if (error) {
-        *ret_why = "no answer from the resolver";
-    } else {
-        *ret_count = take(q->found, endpoint->port, ret, max);
-        *ret_why = q->error == 0 ? "no IP address" : gai_strerror(q->error);
-        error = *ret_count > 0 ? TACIT_OK : TACIT_ENAME;
+    bool done = a->done;
+    if (done) {
+        *ret_count = take(a->found, port, ret, max);
+        *ret_why = a->error == 0 ? "no IP address" : gai_strerror(a->error);
     }
+    pthread_mutex_unlock(&q->lock);
+    return done;
+}
+
+size_t wire_literal(const char *text, uint16_t port, struct tacit_address *ret,
+                    size_t max)
+{
+    struct addrinfo *found = NULL;
+    if (ask(text, AF_UNSPEC, AI_NUMERICHOST, &found) != 0)
+        return 0;
+    size_t count = take(found, port, ret, max);
+    freeaddrinfo(found);
+    return count;
+}
+
+void wire_forget(struct wire_question *q)
+{
+    if (q == NULL)
+        return;
+    pthread_mutex_lock(&q->lock);
     leave(q);
-    return error;
 }

@@ -21,8 +21,7 @@ int64_t wire_deadline(unsigned ms)
     return wire_now_us() + (int64_t)ms * 1000;
 }
 
-/* What poll() takes: -1 is forever. */
-static int poll_ms(int64_t deadline)
+int wire_poll_ms(int64_t deadline)
 {
     if (deadline == WIRE_NEVER)
         return -1;
@@ -34,7 +33,7 @@ int wire_wait(int fd, short events, int64_t deadline)
 {
     struct pollfd p = {.fd = fd, .events = events};
     for (;;) {
-        int ms = poll_ms(deadline);
+        int ms = wire_poll_ms(deadline);
         if (ms == 0)
             return TACIT_ETIMEOUT; /* also where a peer never stops to talk */
         int n = poll(&p, 1, ms);
@@ -43,22 +42,6 @@ int wire_wait(int fd, short events, int64_t deadline)
         if (n < 0 && errno != EINTR)
             return TACIT_ESYSTEM;
     }
-}
-
-int wire_connect(const struct tacit_policy *policy, const struct tacit_address *address,
-                 int64_t deadline, int *ret_fd)
-{
-    int fd = socket_connect(address, tacit_policy_source(policy, address->family));
-    int error = fd < 0 ? TACIT_ESYSTEM : wire_wait(fd, POLLOUT, deadline);
-    int fault = fd < 0 ? errno : error ? ETIMEDOUT : socket_error(fd);
-    if (!error && fault == 0) {
-        *ret_fd = fd;
-        return TACIT_OK;
-    }
-    if (fd >= 0)
-        close(fd);
-    errno = fault;
-    return error ? error : TACIT_ESYSTEM;
 }
 
 static bool passing(ssize_t n)

@@ -1,8 +1,8 @@
 /*
  * ei: C nodes. The channel under erl_interface, for programs that wait for what they ask.
  *
- *     wire.c      a socket and a handshake, each step within a deadline (this header);
- *                 resolve.c finds the addresses
+ *     wire.c      a socket and a handshake, each step within a deadline (this header)
+ *     race.c      finds the address of a host that answers; resolve.c asks for them
  *     link.c      one link as a caller: its rules, its handshake, its end; link.h names
  *                 read.c, write.c, greet.c, and answer.c for one that is called
  *     listener.c  who calls, and is not let in yet; door.c: the place at the host's door
@@ -20,10 +20,6 @@
 #include "channel/handshake.h"
 #include "policy/policy.h"
 
-enum {
-    WIRE_ADDRESSES_MAX = 32, /* of one host that are tried */
-};
-
 /* A deadline is a moment of wire_now_us(); this one never comes. */
 #define WIRE_NEVER INT64_MAX
 
@@ -33,23 +29,11 @@ int64_t wire_now_us(void);
 /* The deadline ms from now. */
 int64_t wire_deadline(unsigned ms);
 
-/*
- * The addresses of an endpoint, with its port, at most max of them. TACIT_ENAME with the
- * reason in *ret_why: none was found; TACIT_ETIMEOUT.
- */
-int wire_resolve(const struct tacit_endpoint *endpoint, int64_t deadline,
-                 struct tacit_address *ret, size_t max, size_t *ret_count,
-                 const char **ret_why);
+/* What poll() takes: milliseconds, -1 is forever. */
+int wire_poll_ms(int64_t deadline);
 
 /* Waits for poll()'s events. TACIT_ETIMEOUT: the deadline came; TACIT_ESYSTEM. */
 int wire_wait(int fd, short events, int64_t deadline);
-
-/*
- * Connects, from [host] source: *ret_fd, non-blocking. TACIT_ETIMEOUT, or TACIT_ESYSTEM
- * with errno; nothing is open then.
- */
-int wire_connect(const struct tacit_policy *policy, const struct tacit_address *address,
-                 int64_t deadline, int *ret_fd);
 
 /* All of the bytes. TACIT_ECUT, TACIT_ETIMEOUT. */
 int wire_send(int fd, const uint8_t *bytes, size_t len, int64_t deadline);

@@ -27,7 +27,15 @@ tests() ->
      {"the resolver never says anything: pang, and why", fun none_is_answered/0},
      {"at one of two addresses somebody listens and says nothing", fun one_is_mute/0},
      {"at two addresses of one node one connection goes on, and says one first message",
-      fun one_goes_on/0}].
+      fun one_goes_on/0},
+     {"C nodes and the command: an IPv4 address that leads nowhere beside an IPv6 one",
+      fun() -> one_is_dead_to_c([?V6], ?V4) end},
+     {"C nodes and the command: an IPv6 address that leads nowhere beside an IPv4 one",
+      fun() -> one_is_dead_to_c([?V4], ?V6) end},
+     {"C nodes: the resolver never says whether there is an IPv4 address",
+      fun() -> one_is_not_answered_to_c(?V6, a) end},
+     {"C nodes: at one of two addresses somebody listens and says nothing",
+      fun one_is_mute_to_c/0}].
 
 %% A, and the host of B, which is to listen at these addresses.
 hosts(Ips) ->
@@ -126,9 +134,7 @@ none_is_answered() ->
 ask_at(A, Answer) ->
     {ok, Socket} = gen_udp:open(0, [binary, {ip, {127, 0, 0, 1}}, {active, false}]),
     {ok, Port} = inet:port(Socket),
-    Pid = spawn(fun() -> receive go -> answer(Socket, Answer) end end),
-    ok = gen_udp:controlling_process(Socket, Pid),
-    Pid ! go,
+    serve(Socket, Answer),
     ok = mesh:on(A, fun() ->
                             ok = inet_db:set_resolv_conf(""),
                             ok = inet_db:set_lookup([dns]),
@@ -137,6 +143,11 @@ ask_at(A, Answer) ->
                             ok = inet_db:add_ns({127, 0, 0, 1}, Port)
                     end),
     Socket.
+
+serve(Socket, Answer) ->
+    Pid = spawn(fun() -> receive go -> answer(Socket, Answer) end end),
+    ok = gen_udp:controlling_process(Socket, Pid),
+    Pid ! go.
 
 answer(Socket, Answer) ->
     case gen_udp:recv(Socket, 0) of
@@ -162,3 +173,67 @@ reply(Socket, Ip, Port, Query, Question, Answer) ->
                                        {anlist, [Record]}]),
             ok = gen_udp:send(Socket, Ip, Port, inet_dns:encode(Reply))
     end.
+
+%% --- C nodes and the command ------------------------------------------------------------------
+
+%% Longer than the test's C node may take for an answer.
+-define(C_PATIENCE, 300000).
+
+%% What runs a command that sees Text in the file's place.
+inside(File, Text) ->
+    Other = filename:join(mesh:dir(), "file"),
+    ok = file:write_file(Other, Text),
+    Inside = ["unshare", "--mount", "sh", "-c",
+              "mount --bind '" ++ Other ++ "' " ++ File ++ " && exec \"$@\"", "sh"],
+    run(Inside, ["echo", "inside"]) =:= "inside\n" orelse throw({skip, "no namespaces here"}),
+    Inside.
+
+run(Inside, Command) ->
+    os:cmd(lists:join(" ", ["'" ++ Word ++ "'" || Word <- Inside ++ Command])).
+
+know() ->
+    inside("/etc/hosts", [[inet:ntoa(Ip), " ", ?NAME, "\n"] || Ip <- [?V4, ?V6]]).
+
+connects(Inside, HostA) ->
+    C = cnode:start("c", HostA, #{exec => Inside}),
+    Fd = cnode:connect(C, ?B, ?C_PATIENCE),
+    cnode:close(C, Fd),
+    cnode:stop(C).
+
+one_is_dead_to_c(Alive, Dead) ->
+    {#{conf := Conf} = HostA, #{port := Port} = HostB} = hosts(Alive),
+    Inside = know(),
+    Sockets = fill(listen(Dead, Port), Dead, Port, []),
+    B = start_b(HostB),
+    connects(Inside, HostA),
+    Exe = filename:join(os:getenv("TACIT_BUILD"), "tacit"),
+    Said = run(Inside, [Exe, "ping", "--conf", Conf, "--as", "p@127.0.0.1", atom_to_list(?B)]),
+    ?assertMatch({match, _}, re:run(Said, "answer to p@127.0.0.1")),
+    [gen_tcp:close(S) || S <- Sockets],
+    mesh:stop(B).
+
+one_is_mute_to_c() ->
+    {HostA, #{port := Port} = HostB} = hosts([?V4]),
+    Inside = know(),
+    Mute = listen(?V6, Port),
+    B = start_b(HostB),
+    C = cnode:start("c", HostA, #{exec => Inside}),
+    Fd = cnode:connect(C, ?B, 10000),
+    cnode:close(C, Fd),
+    cnode:stop(C),
+    gen_tcp:close(Mute),
+    mesh:stop(B).
+
+%% The system's resolver knows no other port.
+one_is_not_answered_to_c(Ip, Unanswered) ->
+    {HostA, HostB} = hosts([Ip]),
+    Inside = inside("/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:100\n"),
+    Resolver = case gen_udp:open(53, [binary, {ip, {127, 0, 0, 1}}, {active, false}]) of
+                   {ok, Socket} -> Socket;
+                   {error, Reason} -> throw({skip, inet:format_error(Reason)})
+               end,
+    serve(Resolver, fun(Type) when Type =:= Unanswered -> never; (_) -> Ip end),
+    B = start_b(HostB),
+    connects(Inside, HostA),
+    gen_udp:close(Resolver),
+    mesh:stop(B).
