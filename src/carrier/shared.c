@@ -17,6 +17,7 @@ static struct {
     uint64_t offered_by; /* the number of the candidate's reload */
     struct tacit_guard guard;
     struct refusal refusals[REFUSALS_MAX];
+    uint64_t refusal_count;
     struct tacit_revoked revoked;
     struct door_status door;
 } shared;
@@ -229,7 +230,7 @@ void shared_note_refusal(const char *name, bool inbound, const char *reason,
             slot = r;
             break;
         }
-        if (r->time < slot->time)
+        if (r->number < slot->number)
             slot = r;
     }
     memset(slot, 0, sizeof *slot);
@@ -237,6 +238,7 @@ void shared_note_refusal(const char *name, bool inbound, const char *reason,
     snprintf(slot->reason, sizeof slot->reason, "%s", reason);
     snprintf(slot->text, sizeof slot->text, "%s", text);
     slot->time = wall_clock();
+    slot->number = ++shared.refusal_count;
     slot->inbound = inbound;
     erl_drv_mutex_unlock(shared.lock);
 }
@@ -247,7 +249,7 @@ bool shared_last_refusal(const char *name, struct refusal *ret_refusal)
     erl_drv_mutex_lock(shared.lock);
     for (size_t i = 0; i < REFUSALS_MAX && !found; i++) {
         found =
-            shared.refusals[i].time != 0 && strcmp(shared.refusals[i].name, name) == 0;
+            shared.refusals[i].number != 0 && strcmp(shared.refusals[i].name, name) == 0;
         if (found)
             *ret_refusal = shared.refusals[i];
     }

@@ -39,6 +39,7 @@ struct refusal {
     char reason[32];       /* an atom's text */
     char text[REASON_MAX]; /* for people */
     uint64_t time;         /* seconds since 1970 */
+    uint64_t number;       /* the later, the higher; 0: there is none */
     bool inbound;
 };
 

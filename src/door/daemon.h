@@ -272,7 +272,7 @@ struct door {
     struct confine confine;                /* being made, until the start is over */
     uint16_t epmd_port;
     bool epmd_relaxed; /* KILL and STOP are obeyed */
-    uint64_t started;  /* seconds since 1970 */
+    int64_t started;   /* by now_ms() */
     bool ending;
 };
 extern struct door door;

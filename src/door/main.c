@@ -178,7 +178,7 @@ static int run(const struct options *o)
     door.conf = o->conf;
     door.epmd_port = o->epmd_port;
     door.epmd_relaxed = o->relaxed;
-    door.started = wall_clock();
+    door.started = now_ms();
     if (helper_start(&fault) != TACIT_OK)
         return fail(&fault);
     confine_begin(&door.confine, !o->unconfined);

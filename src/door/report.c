@@ -25,7 +25,8 @@ static size_t figures(struct figure ret[32])
     const struct counters *c = &door.counters;
     const struct tacit_interface *absent;
     const struct figure all[] = {
-        {"uptime", "Seconds since the start", true, wall_clock() - door.started},
+        {"uptime", "Seconds since the start", true,
+         (uint64_t)(now_ms() - door.started) / 1000},
         {"troubles", "What is not as the configuration says", true, troubles},
         {"nodes", "Registered nodes", true, door.nodes.count},
         {"pending", "Connections without a first message yet", true, door.pending.count},
