@@ -57,10 +57,10 @@ static void *read_it(void *data)
     struct job *job = data;
     struct policy_ref *read = NULL;
     struct tacit_fault fault = {""};
-    if (shared_read(job->path, job->path + job->newest, job->len, &read, &fault) &&
-        fault.text[0] == '\0')
-        snprintf(fault.text, sizeof fault.text, "%.*s: cannot be read",
-                 TACIT_FAULT_MAX / 2, job->path);
+    int error = shared_read(job->path, job->path + job->newest, job->len, &read, &fault);
+    if (error && fault.text[0] == '\0')
+        snprintf(fault.text, sizeof fault.text, "%.*s: %s", TACIT_FAULT_MAX / 2,
+                 job->path, tacit_error_text(error));
     erl_drv_mutex_lock(reader.lock);
     reader.job = NULL;
     if (!job->given_up && read != NULL) {
@@ -71,7 +71,7 @@ static void *read_it(void *data)
     erl_drv_mutex_unlock(reader.lock);
     policy_release(read);
     if (wanted)
-        tell_loaded(job, fault.text);
+        tell_loaded(job, error ? fault.text : ""); /* what was passed over is no fault */
     driver_free(job);
     return NULL;
 }
