@@ -10,6 +10,9 @@ install_test_() ->
                fun() -> application_is_whole(Root) end},
               {"an installed node starts; command, door, service and manual are installed with it",
                {timeout, 60, fun() -> node_starts(Root) end}},
+              {"installed on a machine as the README has it, all is found there: the command, the "
+               "application, the library for compiler and program",
+               {timeout, 120, fun newcomer/0}},
               {"the example of tacit_ei(3) compiles against what is installed, shared and "
                "static, and calls a node",
                {timeout, 120, fun() -> example_runs(Root) end}}]
@@ -53,16 +56,45 @@ node_starts({Root, _} = Installed) ->
         mesh:stop(A)
     end.
 
-%% The manual's example, as it stands there, and pkg-config's words for it.
+%% In a copy of this machine: nothing says there where things are.
+newcomer() ->
+    Tests = os:getenv("TACIT_TEST_DIR"),
+    File = proplists:get_value(source, ?MODULE:module_info(compile)), % tests/erl/...
+    Source = filename:dirname(filename:dirname(filename:dirname(File))),
+    Build = filename:absname(os:getenv("TACIT_BUILD", "build")),
+    Root = filename:join(Source, "tests/interop/root"),
+    Shared = lists:concat([Source, ":", Build, ":", Tests]),
+    os:cmd(Root ++ " copy '' echo made") =:= "made\n"
+        orelse throw({skip, "no copy of this machine: that takes root, and overlays"}),
+    Dir = mesh:dir(),
+    Page = filename:join(Source, "src/ei/tacit_ei.3"),
+    ok = file:write_file(filename:join(Dir, "example.c"), example(Page)),
+    Told = os:cmd(
+             [Root, " copy ", Shared, " env -u ERL_LIBS -u LD_LIBRARY_PATH -u PKG_CONFIG_PATH "
+              "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin sh -ec '",
+              "meson install --no-rebuild -C ", Build, " >", Dir, "/log 2>&1; cd ", Dir, ";"
+              "cc -o example example.c $(pkg-config --cflags --libs tacit_ei);"
+              "./example || echo $?; tacit --version; secure-epmd --version;"
+              "erl -noinput -eval \"io:put_chars(code:which(tacit_dist)), halt().\"' 2>&1"]),
+    {0, ["tacit " ++ Release]} = mesh:tacit(["--version"]),
+    ?assertEqual(["usage: ./example OWN-NAME COOKIE NODE", "2", "tacit " ++ Release,
+                  "secure-epmd " ++ Release,
+                  code:lib_dir() ++ "/tacit-" ++ Release ++ "/ebin/tacit_dist.beam"],
+                 string:split(Told, "\n", all)).
+
+%% The manual's example, as it stands there.
+example(Page) ->
+    {ok, Text} = file:read_file(Page),
+    {match, [Example]} = re:run(Text, "\\.EX\n(#include.*?)\\.EE", [dotall, {capture, [1], binary}]),
+    lists:foldl(fun({From, To}, T) -> string:replace(T, From, To, all) end,
+                Example, [{"\\-", "-"}, {"\\\\", "\\"}]).
+
+%% By pkg-config's words for it.
 example_runs({Root, _}) ->
     Dir = mesh:dir(),
     Source = filename:join(Dir, "example.c"),
     [Page] = filelib:wildcard(Root ++ "/**/man3/tacit_ei.3"),
-    {ok, Text} = file:read_file(Page),
-    {match, [Example]} = re:run(Text, "\\.EX\n(#include.*?)\\.EE", [dotall, {capture, [1], binary}]),
-    ok = file:write_file(Source, lists:foldl(fun({From, To}, T) ->
-                                                     string:replace(T, From, To, all)
-                                             end, Example, [{"\\-", "-"}, {"\\\\", "\\"}])),
+    ok = file:write_file(Source, example(Page)),
     [Pc] = filelib:wildcard(Root ++ "/**/pkgconfig/tacit_ei.pc"),
     Prefix = Root ++ string:trim(os:cmd(["pkg-config --variable=prefix ", Pc])),
     Config = ["pkg-config --define-variable=prefix=", Prefix, " ", Pc, " --cflags --libs"],
