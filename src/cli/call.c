@@ -192,13 +192,18 @@ int cli_call(int argc, char **argv)
     struct tacit_policy *policy = NULL;
     struct remote r;
     lengthen(argc, argv);
-    if (cli_options(argc, argv, options, values, CLI_ANY) != 0 || argc == optind)
+    if (cli_options(argc, argv, options, values, CLI_ANY) != 0)
         return CLI_USAGE;
+    if (argc == optind)
+        return cli_misused("call: expected a node, and what to call");
     char *apply = values[APPLY] != NULL ? strdup(values[APPLY]) : NULL;
     bool loads = values[MODULE] != NULL;
-    int status = CLI_USAGE;
-    if (take_call(argv + optind + 1, argc - optind - 1, apply, texts) &&
-        (loads || texts[0] != NULL)) {
+    int status;
+    if (!take_call(argv + optind + 1, argc - optind - 1, apply, texts) ||
+        (!loads && texts[0] == NULL)) {
+        status = cli_misused("call: expected MODULE FUNCTION [ARGS] behind the node, or "
+                             "these as one word behind -a");
+    } else {
         status = open_remote(&r, values, argv[optind], &policy);
         if (status == CLI_OK && loads)
             status = load_module(&r, texts[0] != NULL);
@@ -217,9 +222,12 @@ int cli_eval(int argc, char **argv)
     struct remote r;
     char *input = NULL, *text = NULL;
     lengthen(argc, argv);
-    if (cli_options(argc, argv, options, values, CLI_ANY) != 0 || values[APPLY] != NULL ||
-        values[MODULE] != NULL || argc - optind < 1 || argc - optind > 2)
+    if (cli_options(argc, argv, options, values, CLI_ANY) != 0)
         return CLI_USAGE;
+    if (values[APPLY] != NULL || values[MODULE] != NULL)
+        return cli_misused("eval: '-a' and '-m' are for call");
+    if (argc - optind < 1 || argc - optind > 2)
+        return cli_misused("eval: expected a node, and expressions as one word");
     const char *node = argv[optind], *expression = argv[optind + 1];
     if (expression == NULL && (expression = input = read_input()) == NULL)
         return CLI_FAILED;

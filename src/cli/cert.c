@@ -88,11 +88,9 @@ static int sign(int argc, char **argv)
     size_t len;
     if (cli_options(argc, argv, options, values, 1) != 0)
         return CLI_USAGE;
-    if (!values[AUTHORITY] || !values[PUBLIC_KEY] || !values[NAMES] ||
-        !values[NOT_AFTER]) {
-        cli_fail("cert sign: expected --authority, --public-key, --name and --not-after");
-        return CLI_USAGE;
-    }
+    if (!values[AUTHORITY] || !values[PUBLIC_KEY] || !values[NAMES] || !values[NOT_AFTER])
+        return cli_misused(
+            "cert sign: expected --authority, --public-key, --name and --not-after");
     if (fill(&certificate, values) != CLI_OK ||
         cli_read_authority(values[AUTHORITY], &seed) != CLI_OK)
         return CLI_FAILED;

@@ -31,6 +31,9 @@ cli_run_fn cli_add_peer, cli_authority, cli_call, cli_cert, cli_check, cli_docto
 /* Prints "tacit: ..." to stderr and returns CLI_FAILED. */
 __attribute__((format(printf, 1, 2))) int cli_fail(const char *format, ...);
 
+/* The same for a command that is called in a wrong way: CLI_USAGE. */
+__attribute__((format(printf, 1, 2))) int cli_misused(const char *format, ...);
+
 enum {
     CLI_ANY = -1,
 };

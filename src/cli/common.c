@@ -5,39 +5,53 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/program.h"
+
+static void complain(const char *format, va_list args)
+{
+    fputs("tacit: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+}
+
 int cli_fail(const char *format, ...)
 {
     va_list args;
-    fputs("tacit: ", stderr);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    complain(format, args);
     va_end(args);
-    fputc('\n', stderr);
     return CLI_FAILED;
+}
+
+int cli_misused(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    complain(format, args);
+    va_end(args);
+    return CLI_USAGE;
 }
 
 int cli_options(int argc, char **argv, const struct option *options, const char **values,
                 int args)
 {
     int index;
+    const char *next = program_next_option(argv);
     opterr = 0; /* its own messages start with another name than ours */
-    while ((index = getopt_long(argc, argv, ":", options, NULL)) != -1) {
-        if (index == '?' || index == ':') {
-            cli_fail(index == ':' ? "'%s' needs a value" : "unknown option '%s'",
-                     argv[optind - 1]);
-            return CLI_USAGE;
-        }
-        if (values[index] != NULL) {
-            cli_fail("'--%s' is given twice, expected once", options[index].name);
-            return CLI_USAGE;
-        }
+    for (; (index = getopt_long(argc, argv, ":", options, NULL)) != -1;
+         next = program_next_option(argv)) {
+        if (index == '?' || index == ':')
+            return cli_misused("'%s': %s", next,
+                               program_option_fault(index, next, options));
+        if (values[index] != NULL)
+            return cli_misused("'--%s' is given twice, expected once",
+                               options[index].name);
         values[index] = optarg != NULL ? optarg : "";
     }
     if (argc - optind == args || args == CLI_ANY)
         return 0;
-    cli_fail("%s: got %d argument%s, expected %d", argv[0], argc - optind,
-             argc - optind == 1 ? "" : "s", args);
-    return CLI_USAGE;
+    return cli_misused("%s: got %d argument%s, expected %d", argv[0], argc - optind,
+                       argc - optind == 1 ? "" : "s", args);
 }
 
 const char *cli_conf_path(const char *option)
@@ -55,7 +69,8 @@ int cli_run_verb(int argc, char **argv, const struct cli_verb *verbs)
         if (strcmp(argv[1], verbs[i].name) == 0)
             return verbs[i].run(argc - 1, argv + 1);
     }
-    return CLI_USAGE;
+    return argc > 1 ? cli_misused("%s: '%s' is none of its commands", argv[0], argv[1])
+                    : cli_misused("%s: expected one of its commands", argv[0]);
 }
 
 struct tacit_files cli_files(void)

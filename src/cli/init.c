@@ -248,10 +248,8 @@ int cli_init(int argc, char **argv)
     in.listen = values[1];
     in.mesh_key = values[2];
     in.name = values[3];
-    if (in.dir == NULL || in.listen == NULL) {
-        cli_fail("init: expected --dir and --listen");
-        return CLI_USAGE;
-    }
+    if (in.dir == NULL || in.listen == NULL)
+        return cli_misused("init: expected --dir and --listen");
     in.secrets = tacit_secret_alloc(sizeof *in.secrets);
     if (in.secrets == NULL)
         return cli_fail("%s", tacit_error_text(TACIT_ENOMEM));

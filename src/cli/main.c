@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/program.h"
 #include "cli/version.h"
 
 static const struct {
@@ -95,6 +96,8 @@ int main(int argc, char **argv)
 {
     static char show[] = "show";
     char *nothing[] = {argv[0], show, NULL};
+    if (!program_standard())
+        return CLI_FAILED; /* and nobody to tell it to */
     if (argc < 2) {
         argc = 2;
         argv = nothing;

@@ -248,15 +248,18 @@ int cli_mesh_key(int argc, char **argv)
     for (size_t i = 0; argc > 1 && i < sizeof actions / sizeof actions[0]; i++) {
         if (strcmp(argv[1], actions[i].name) != 0)
             continue;
-        if (cli_options(argc - 1, argv + 1, options, values, actions[i].arguments) != 0 ||
-            (values[1] != NULL && actions[i].run != add) ||
-            (values[2] != NULL && actions[i].arguments == 0))
+        if (cli_options(argc - 1, argv + 1, options, values, actions[i].arguments) != 0)
             return CLI_USAGE;
+        if (values[1] != NULL && actions[i].run != add)
+            return cli_misused("mesh-key %s: '--key' is for add", argv[1]);
+        if (values[2] != NULL && actions[i].arguments == 0)
+            return cli_misused("mesh-key %s: '--force' is for use and remove", argv[1]);
         struct ring r = {.conf = cli_conf_path(values[0]),
                          .key_file = values[1],
                          .force = values[2] != NULL,
                          .argument = actions[i].arguments > 0 ? argv[1 + optind] : NULL};
         return run(&r, actions[i].run);
     }
-    return CLI_USAGE;
+    return argc > 1 ? cli_misused("mesh-key: '%s' is none of its commands", argv[1])
+                    : cli_misused("mesh-key: expected one of its commands");
 }

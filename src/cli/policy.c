@@ -99,10 +99,8 @@ static int sign(int argc, char **argv)
     struct text rules;
     if (cli_options(argc, argv, options, values, 2) != 0)
         return CLI_USAGE;
-    if (values[AUTHORITY] == NULL) {
-        cli_fail("policy sign: expected --authority");
-        return CLI_USAGE;
-    }
+    if (values[AUTHORITY] == NULL)
+        return cli_misused("policy sign: expected --authority");
     const char *from = argv[optind], *to = argv[optind + 1];
     if (take_header(values, &header) != CLI_OK || read_text(from, &rules) != CLI_OK)
         return CLI_FAILED;

@@ -141,9 +141,10 @@ int cli_show(int argc, char **argv)
     struct tacit_fault fault;
     char *report = NULL;
     bool dump = argc > 1 && strcmp(argv[argc - 1], "dump") == 0;
-    if (cli_options(argc, argv, options, values, dump ? 1 : 0) != 0 ||
-        (dump && values[1] != NULL))
+    if (cli_options(argc, argv, options, values, dump ? 1 : 0) != 0)
         return CLI_USAGE;
+    if (dump && values[1] != NULL)
+        return cli_misused("show: got --json and dump, expected one of them");
     if (cli_load(values[0], &policy) != CLI_OK)
         return CLI_FAILED;
     const char *path = tacit_policy_door(policy);

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/program.h"
 #include "channel/suite.h"
 #include "door/ask.h"
 #include "door/daemon.h"
@@ -66,9 +67,11 @@ static const struct option options[] = {{"conf", required_argument, NULL, 'c'},
 static int take_options(int argc, char **argv, struct options *o)
 {
     const char *port = getenv("ERL_EPMD_PORT");
+    const char *next = program_next_option(argv);
     int c;
     opterr = 0; /* its own messages look otherwise than ours */
-    while ((c = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+    for (; (c = getopt_long(argc, argv, ":", options, NULL)) != -1;
+         next = program_next_option(argv)) {
         switch (c) {
         case 'c':
             o->conf = optarg;
@@ -101,8 +104,7 @@ static int take_options(int argc, char **argv, struct options *o)
             usage(stdout);
             return EXIT_SUCCESS;
         default:
-            return bad_usage(argv[optind - 1],
-                             c == ':' ? "needs a value" : "unknown option");
+            return bad_usage(next, program_option_fault(c, next, options));
         }
     }
     if (optind < argc)
@@ -213,6 +215,8 @@ int main(int argc, char **argv)
                                                               : "/etc/tacit/tacit.conf",
                         .epmd_port = EPMD_PORT};
     struct tacit_fault fault = {{0}};
+    if (!program_standard())
+        return EXIT_FAILURE; /* and nobody to tell it to */
     int status = take_options(argc, argv, &o);
     if (status >= 0)
         return status;

@@ -65,6 +65,13 @@ static int close_keeping_errno(int fd)
 
 int socket_prepare(int fd)
 {
+    if (fd >= 0 && fd <= STDERR_FILENO) {
+        int other = fcntl(fd, F_DUPFD, STDERR_FILENO + 1);
+        close_keeping_errno(fd);
+        if (other < 0)
+            return -1;
+        fd = other;
+    }
     int flags = fcntl(fd, F_GETFL, 0);
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
         fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)

@@ -9,7 +9,10 @@
 
 #include "policy/policy.h"
 
-/* Makes fd non-blocking and close-on-exec. Returns it; on an error closes it: -1, errno.
+/*
+ * Makes fd non-blocking and close-on-exec; and another of it where it has a standard
+ * descriptor's number, since whatever the program prints would go there. Returns the one
+ * to be used; on an error closes it: -1, errno.
  */
 int socket_prepare(int fd);
 

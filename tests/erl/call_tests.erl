@@ -22,6 +22,8 @@ tests() ->
       fun no_atoms/1},
      {"--as is the name that it calls as", fun as/1},
      {"no link is status 4, with the reason; a fault of ours is 1, a wrong usage 2", fun no_link/1},
+     {"started with the standard descriptors closed, it has nothing of its own in their place",
+      fun closed_descriptors/1},
      {"--timeout ends a call that takes too long: status 4", fun times_out/1},
      {"a result of 5 MB arrives whole", fun large/1}].
 
@@ -131,6 +133,19 @@ habits(#{a := A, node := Node}) ->
     says("2: syntax error before: '.'", Err),
     _ = mesh:call(Node, code, purge, [call_tests_m]),
     true = mesh:call(Node, code, delete, [call_tests_m]).
+
+%% While it waits for the answer.
+closed_descriptors(#{a := #{conf := Conf}, node := Node}) ->
+    Tacit = filename:absname(filename:join(os:getenv("TACIT_BUILD", "build"), "tacit")),
+    Port = open_port({spawn_executable, "/bin/sh"},
+                     [{args, ["-c", "exec \"$@\" 0<&- 1>&- 2>&-", "sh", Tacit, "call", "--conf", Conf,
+                              "-c", "tacittest", "a@127.0.0.1", "timer", "sleep", "[2000]"]},
+                      exit_status]),
+    {os_pid, OsPid} = erlang:port_info(Port, os_pid),
+    mesh:wait_until(fun() -> [] =/= mesh:call(Node, erlang, nodes, [hidden]) end),
+    ?assertEqual([{ok, "/dev/null"} || _ <- [0, 1, 2]],
+                 [file:read_link(lists:concat(["/proc/", OsPid, "/fd/", Fd])) || Fd <- [0, 1, 2]]),
+    receive {Port, {exit_status, Status}} -> ?assertEqual(1, Status) end. % it could not print
 
 eval(#{a := A}) ->
     ?assertEqual({0, "42\n", ""}, eval(A, "X = 40, X + 2.")),

@@ -20,6 +20,8 @@ life_test_() ->
               fun check/0},
              {"a reload applies the difference; one that is wrong changes nothing",
               fun reloads/0},
+             {"started with the standard descriptors closed, it has no socket in their place",
+              fun closed_descriptors/0},
              {"a service manager is told what goes on", fun notifies/0},
              {"another program on epmd's port keeps nobody out: it is told once, shown to the manager "
               "and by show, and the port is taken when it is free", fun epmd_taken/0},
@@ -96,6 +98,10 @@ bad_conf() ->
     {match, _} = re:run(NoDoor, "has no door, expected 'door = PATH' for secure-epmd$"),
     {exit, 2, ["secure-epmd: '--what': unknown option" | _]} =
         door:start(Host, #{ready => false, args => ["--what"]}),
+    {exit, 2, ["secure-epmd: '-daemon': unknown option" | _]} =
+        door:start(Host, #{ready => false, args => ["-daemon"]}),
+    {exit, 2, ["secure-epmd: '-metrics': expected two dashes" | _]} =
+        door:start(Host, #{ready => false, args => ["--check", "-metrics", "127.0.0.1:1"]}),
     {exit, 1, Wildcard} = door:start(door:host("127.0.0.1"),
                                      #{ready => false, args => ["--metrics", "0.0.0.0:9"]}),
     {match, _} = re:run(lists:last(Wildcard), "--metrics: got '0.0.0.0:9', expected this host").
@@ -106,6 +112,14 @@ check() ->
     {exit, 0, [Line]} = door:start(Host, #{ready => false, args => ["--check"]}),
     ?assertEqual(maps:get(conf, Host) ++ ": no fault", Line),
     Door = door:start(Host),
+    0 = door:stop(Door).
+
+closed_descriptors() ->
+    Door = door:start(door:host("127.0.0.1"),
+                      #{exec => ["sh", "-c", "exec \"$@\" 0<&- 1>&-", "sh"]}), % the log is at 2
+    #{os_pid := OsPid} = Door,
+    ?assertEqual([{ok, "/dev/null"}, {ok, "/dev/null"}],
+                 [file:read_link("/proc/" ++ OsPid ++ "/fd/" ++ Fd) || Fd <- ["0", "1"]]),
     0 = door:stop(Door).
 
 reloads() ->

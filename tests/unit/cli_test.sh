@@ -460,10 +460,14 @@ cert_verify_says_what_the_configuration_thinks_of_it() {
 a_wrong_call_is_told_how_to_be_right() {
     for call in keygen pubkey psk "keygen a b" "psk a b" init "init --dir d" \
         "init --listen 1.2.3.4" "init --dir d --listen 1.2.3.4 x" add-peer "add-peer a@b" \
-        "check x" "check --conf" names "show x" "show --json dump" "check --foo" "check --conf a --conf b" "keygen --foo"; do
+        "check x" "check --conf" names "show x" "show --json dump" "check --foo" \
+        "check --conf a --conf b" "keygen --foo" cert "cert sing" mesh-key "mesh-key lst" \
+        "mesh-key list --force" "mesh-key list --key x" call "call a@b" "call a@b m" \
+        eval "eval -m a@b" "eval a@b c d" policy "policy sign a b" "cert sign a"; do
         run $call
         exits 2
         silent
+        [ "$(wc -l <"$top/err")" -eq 2 ] # what is wrong, and what is right
         grep -q "^tacit: usage: tacit ${call%% *} " "$top/err"
         [ "$(grep -c '^tacit: ' "$top/err")" -eq "$(wc -l <"$top/err")" ]
     done
@@ -472,6 +476,26 @@ a_wrong_call_is_told_how_to_be_right() {
     says "tacit: unknown command 'frobnicate', expected one that 'tacit help' lists"
     absent d
     absent a
+}
+
+the_option_that_is_not_known_is_the_one_that_is_named() {
+    # Call, what is wrong with it; a bar between.
+    while IFS='|' read -r call wrong; do
+        run $call
+        exits 2
+        [ "$(head -n 1 "$top/err")" = "tacit: $wrong" ]
+    done <<END
+check -xyz|'-xyz': unknown option
+check -x|'-x': unknown option
+check --conf d/tacit.conf -xyz|'-xyz': unknown option
+names host -xyz --conf d/tacit.conf|'-xyz': unknown option
+check -conf d/tacit.conf|'-conf': expected two dashes
+call -c secret -verbose a@b|'-verbose': unknown option
+call a@b --co x|'--co': the start of several options
+mesh-key use --force=1|'--force=1': takes no value
+explain a@b --from|'--from': needs a value
+reload --quiet|'--quiet': unknown option
+END
 }
 
 without_a_command_it_shows() {
