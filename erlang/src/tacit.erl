@@ -14,6 +14,7 @@
                             state := none | registered | lost | refused,
                             text := binary()},   % for people: what is wrong
                   mesh_keys := [binary()],    % marks; it seals with the first
+                  shown_mesh_keys := [binary()], % of those that its host's door opens, too
                   policies := [policy()],     % of each authority that may sign them
                   not_taken := [binary()],    % policies that were passed over, and why
                   accepted := non_neg_integer(),   % sockets

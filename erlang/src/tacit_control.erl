@@ -3,7 +3,7 @@
 -module(tacit_control).
 -behaviour(gen_server).
 
--export([start_link/0, started/0, reload/0, revoke/1, unrevoke/1]).
+-export([start_link/0, started/0, door_keys/0, reload/0, revoke/1, unrevoke/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 
 %% How often the links are held against the rules and the clock, ms.
@@ -26,6 +26,11 @@ start_link() ->
 -spec started() -> ok.
 started() ->
     gen_server:cast(?MODULE, started).
+
+%% The host's door opens other mesh keys than before: from the acceptor, which must not wait.
+-spec door_keys() -> ok.
+door_keys() ->
+    gen_server:cast(?MODULE, door_keys).
 
 -spec reload() -> {ok, #{cut := [binary()]}} | {error, string()}.
 reload() ->
@@ -90,7 +95,7 @@ handle_call(mesh_keys, _From, State) ->
 handle_call(_Request, _From, State) ->
     {reply, {error, "unknown request"}, State}.
 
--spec handle_cast(started, state()) -> {noreply, state()}.
+-spec handle_cast(started | door_keys, state()) -> {noreply, state()}.
 handle_cast(started, #state{conf = undefined} = State) ->
     Conf = tacit_boot:configuration(),
     _ = tacit_socket:start_link(Conf),
@@ -101,6 +106,9 @@ handle_cast(started, #state{conf = undefined} = State) ->
     Policies = tacit_policy:loaded(State#state.policies),
     {noreply, State#state{conf = Conf, revoked = Revoked, policies = Policies}};
 handle_cast(started, State) ->
+    {noreply, State};
+handle_cast(door_keys, State) ->
+    tell_mesh_keys(),
     {noreply, State}.
 
 -spec handle_info(term(), state()) -> {noreply, state()} | {stop, term(), state()}.
@@ -195,7 +203,7 @@ tell_mesh_keys() ->
                   end, nodes(connected)).
 
 own_mesh_keys() ->
-    {ok, #{mesh_keys := Marks}} = tacit_drv:info(host),
+    {ok, #{shown_mesh_keys := Marks}} = tacit_drv:info(host),
     Marks.
 
 %% Anybody may say that a peer's keys have changed: which they are is for that peer alone to

@@ -135,6 +135,9 @@ announce_loop(Kernel, Listener, {Family, Protocol} = FamilyProtocol) ->
             tacit_log:refused(#{direction => in, name => Name, fingerprint => Fingerprint,
                                 address => Address, line => Line}, Reason, Text),
             wait(Kernel, Listener, FamilyProtocol);
+        {tacit_door, Listener, keys, _} ->
+            tacit_control:door_keys(),
+            wait(Kernel, Listener, FamilyProtocol);
         {tacit_door, Listener, What, Text} ->
             tacit_log:door(What, Text),
             wait(Kernel, Listener, FamilyProtocol);

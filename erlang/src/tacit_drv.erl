@@ -6,7 +6,7 @@
 %% the answers still come. Results that take time come as messages:
 %%
 %%   {tacit_accept, Listener, Port, Name, Dynamic}   to the acceptor: an authenticated peer
-%%   {tacit_door, Listener, registered | lost | refused, Text}   to the acceptor
+%%   {tacit_door, Listener, registered | lost | refused | keys, Text}   to the acceptor
 %%   {tacit_event, Listener, Reason, Name, Fingerprint, Address, Line, Text}   for the log
 %%   {tacit_connected, Port}                to the owner: TCP's connection is there
 %%   {tacit_up, Port, Name, Fingerprint}    to the owner: the dialled peer is authenticated

@@ -196,9 +196,11 @@ request(<<"reload">>, []) ->
         {error, _} = Error -> Error
     end;
 request(<<"links">>, []) ->
-    {ok, [["link", Name, Fingerprint, Used | Keys] ||
+    {ok, #{shown_mesh_keys := Own}} = tacit_drv:info(host),
+    {ok, [["keys" | Own] |
+          [["link", Name, Fingerprint, Used | Keys] ||
              {_, #{state := up, name := Name, fingerprint := Fingerprint, mesh_key := Used,
-                   peer_mesh_keys := Keys}} <- tacit_drv:links()]};
+                   peer_mesh_keys := Keys}} <- tacit_drv:links()]]};
 request(<<"handshake">>, [Node | Challenges]) ->
     %% A record of the emulator's, in all releases: default flags, then mandatory ones.
     Flags = erts_internal:get_dflags(),

@@ -97,6 +97,7 @@ static int start(struct conn *c, enum noise_role role)
     if (asks && c->door == NULL)
         return TACIT_EREFUSED;
     config.mesh_key_count = tacit_policy_mesh_keys(c->policy->policy, &config.mesh_keys);
+    config.hidden_keys = shared_hidden_keys(c->policy->policy);
     config.certificate_len =
         tacit_policy_own_certificate(c->policy->policy, &config.certificate);
     int error = tacit_handshake_init(&c->handshake, &config);

@@ -129,19 +129,28 @@ static void put_counter(ei_x_buff *x, const char *key, atomic_uint_least64_t *co
     put_integer(x, key, atomic_load(counter));
 }
 
-/* Marks of this host's mesh keys; it seals with the first. */
+static void put_marks(ei_x_buff *x, const char *name,
+                      const struct tacit_mesh_marks *marks, unsigned hidden)
+{
+    ei_x_encode_atom(x, name);
+    for (size_t i = 0; i < marks->count; i++) {
+        if ((hidden >> i & 1) != 0)
+            continue;
+        ei_x_encode_list_header(x, 1);
+        put_mark(x, marks->at[i]);
+    }
+    ei_x_encode_empty_list(x);
+}
+
+/* Marks of this host's mesh keys, it seals with the first; those that peers are shown. */
 static void put_own_mesh_keys(ei_x_buff *x, const struct tacit_policy *policy)
 {
     const struct tacit_secret *keys;
+    struct tacit_mesh_marks marks;
     size_t count = tacit_policy_mesh_keys(policy, &keys);
-    ei_x_encode_atom(x, "mesh_keys");
-    for (size_t i = 0; i < count; i++) {
-        uint8_t mark[TACIT_MESH_MARK];
-        tacit_mesh_mark(&keys[i], mark);
-        ei_x_encode_list_header(x, 1);
-        put_mark(x, mark);
-    }
-    ei_x_encode_empty_list(x);
+    tacit_mesh_marks(keys, count, &marks);
+    put_marks(x, "mesh_keys", &marks, 0);
+    put_marks(x, "shown_mesh_keys", &marks, shared_hidden_keys(policy));
 }
 
 /* An authority's newest policy; its text only where that is asked for. */
@@ -195,7 +204,7 @@ static void put_host(ei_x_buff *x, const struct tacit_policy *policy)
     const struct noise_keypair *identity = tacit_policy_identity(policy);
     tacit_key_to_text(identity->public_key, key);
     tacit_fingerprint(identity->public_key, fingerprint);
-    ei_x_encode_map_header(x, 18);
+    ei_x_encode_map_header(x, 19);
     put_own_mesh_keys(x, policy);
     ei_x_encode_atom(x, "policies");
     put_policies(x, policy, false);

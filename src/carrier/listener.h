@@ -122,8 +122,9 @@ void tell_event(struct listener *l, const struct conn *c, const char *reason,
 /* {tacit_accept, Port, LinkPort, Name, Dynamic} */
 void tell_accept(struct listener *l, ErlDrvPort port, const struct tacit_claim *peer);
 /*
- * {tacit_door, Port, What, Text}: registered, failed (the node is not to start), lost or
- * refused. To the owner until the first registered, then to the acceptor.
+ * {tacit_door, Port, What, Text}: registered, failed (the node is not to start), lost,
+ * refused or keys (the door opens other mesh keys now). To the owner until the first
+ * registered, then to the acceptor.
  */
 void tell_door(struct listener *l, const char *what, const char *text);
 

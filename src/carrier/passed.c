@@ -45,6 +45,13 @@ static void take_passed(struct listener *l, const struct tacit_door_pass *pass)
                   accept_time(pass->accepted), pass->first);
 }
 
+/* Peers were told what both this node and its door open: it may be another now. */
+static void take_keys(struct listener *l, const struct tacit_mesh_marks *keys)
+{
+    if (shared_set_door_keys(keys))
+        tell_door(l, "keys", "");
+}
+
 static void take_frame(struct listener *l, const struct tacit_door_frame *frame)
 {
     struct registration *r = &l->registration;
@@ -55,6 +62,8 @@ static void take_frame(struct listener *l, const struct tacit_door_frame *frame)
         registration_lose(l, "the door passed a socket without its link");
     else if (frame->type == TACIT_DOOR_REGISTERED && r->state == REGISTRATION_ASKED)
         registration_done(l);
+    else if (frame->type == TACIT_DOOR_KEYS && r->state == REGISTRATION_DONE)
+        take_keys(l, &frame->keys);
     else if (frame->type == TACIT_DOOR_REFUSED)
         registration_refused(l, &frame->refused);
     else

@@ -80,7 +80,8 @@ static bool send_register(struct listener *l)
     struct tacit_door_frame frame = {.type = TACIT_DOOR_REGISTER};
     uint8_t bytes[TACIT_DOOR_FRAME_MAX];
     size_t len;
-    frame.reg.version_min = frame.reg.version_max = TACIT_DOOR_VERSION;
+    frame.reg.version_min = 1;
+    frame.reg.version_max = TACIT_DOOR_VERSION;
     frame.reg.creation = l->registration.creation;
     snprintf(frame.reg.name, sizeof frame.reg.name, "%s", l->own_name);
     snprintf(frame.reg.release, sizeof frame.reg.release, "%s", TACIT_RELEASE);
@@ -156,6 +157,7 @@ static void start(struct listener *l)
         r->creation = 4 + randombytes_uniform(UINT32_MAX - 4);
     r->since = monotonic_ms();
     r->wait = DOOR_RETRY_MS;
+    (void)shared_set_door_keys(&(struct tacit_mesh_marks){0});
     try_to_register(l);
 }
 
@@ -208,8 +210,10 @@ ErlDrvTime registration_wait(const struct listener *l, ErlDrvTime now)
 void registration_stop(struct listener *l)
 {
     disconnect(l);
-    if (l->registration.state != REGISTRATION_NONE)
+    if (l->registration.state != REGISTRATION_NONE) {
         shared_set_door("", "none", "");
+        (void)shared_set_door_keys(NULL);
+    }
     l->registration.state = REGISTRATION_NONE;
     l->registration.fault[0] = '\0';
 }

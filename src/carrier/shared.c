@@ -20,6 +20,8 @@ static struct {
     uint64_t refusal_count;
     struct tacit_revoked revoked;
     struct door_status door;
+    bool has_door;
+    struct tacit_mesh_marks door_keys;
 } shared;
 
 int shared_init(void)
@@ -300,4 +302,28 @@ void shared_door(struct door_status *ret_status)
     erl_drv_mutex_unlock(shared.lock);
     if (ret_status->path[0] == '\0')
         snprintf(ret_status->state, sizeof ret_status->state, "none");
+}
+
+bool shared_set_door_keys(const struct tacit_mesh_marks *marks)
+{
+    static const struct tacit_mesh_marks none;
+    const struct tacit_mesh_marks *now = marks != NULL ? marks : &none;
+    erl_drv_mutex_lock(shared.lock);
+    bool changed = shared.has_door != (marks != NULL) ||
+                   memcmp(&shared.door_keys, now, sizeof *now) != 0;
+    shared.has_door = marks != NULL;
+    shared.door_keys = *now;
+    erl_drv_mutex_unlock(shared.lock);
+    return changed;
+}
+
+unsigned shared_hidden_keys(const struct tacit_policy *policy)
+{
+    const struct tacit_secret *keys;
+    size_t count = tacit_policy_mesh_keys(policy, &keys);
+    erl_drv_mutex_lock(shared.lock);
+    bool has_door = shared.has_door;
+    struct tacit_mesh_marks marks = shared.door_keys;
+    erl_drv_mutex_unlock(shared.lock);
+    return tacit_mesh_hidden(keys, count, has_door ? &marks : NULL);
 }

@@ -113,6 +113,14 @@ struct door_status {
 void shared_set_door(const char *path, const char *state, const char *text);
 void shared_door(struct door_status *ret_status);
 
+/*
+ * The mesh keys that the host's door opens: none before it has told, NULL where this node
+ * is not reached by a door. Whether that is another than before.
+ */
+bool shared_set_door_keys(const struct tacit_mesh_marks *marks);
+/* Those of the policy's mesh keys that no peer is to be shown: tacit_mesh_hidden. */
+unsigned shared_hidden_keys(const struct tacit_policy *policy);
+
 uint64_t wall_clock(void); /* seconds since 1970 */
 ErlDrvTime monotonic_ms(void);
 

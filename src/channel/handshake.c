@@ -72,11 +72,12 @@ static int write_claim(struct tacit_handshake *hs, uint8_t version, uint8_t suit
         own.certificate = hs->config.certificate;
         own.certificate_len = hs->config.certificate_len;
     }
-    for (; own.mesh_key_count < hs->config.mesh_key_count &&
-           own.mesh_key_count < TACIT_CLAIM_MESH_KEYS_MAX;
-         own.mesh_key_count++)
-        tacit_mesh_mark(&hs->config.mesh_keys[own.mesh_key_count],
-                        own.mesh_keys[own.mesh_key_count]);
+    for (size_t i = 0;
+         i < hs->config.mesh_key_count && own.mesh_key_count < TACIT_CLAIM_MESH_KEYS_MAX;
+         i++)
+        if ((hs->config.hidden_keys >> i & 1) == 0)
+            tacit_mesh_mark(&hs->config.mesh_keys[i],
+                            own.mesh_keys[own.mesh_key_count++]);
     int error = tacit_claim_write(&own, payload);
     if (!error)
         error = queue_message(hs, payload, sizeof payload);

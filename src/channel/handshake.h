@@ -43,7 +43,9 @@ struct tacit_channel_config {
     const struct noise_keypair *door_identity;
     const struct tacit_secret *mesh_keys; /* likewise; the first seals, all open */
     size_t mesh_key_count;
-    unsigned suites;      /* mask of those allowed; the rest is not used */
+    unsigned
+        hidden_keys; /* mask of those that the peer is not shown: tacit_mesh_hidden */
+    unsigned suites; /* mask of those allowed; the rest is not used */
     const char *own_name; /* of this node; a bare host if own_dynamic */
     bool own_dynamic;
     const char *wanted;      /* initiator: the node to reach; "": its host's door */

@@ -5,6 +5,7 @@
 #ifndef TACIT_CHANNEL_MESHKEY_H
 #define TACIT_CHANNEL_MESHKEY_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/secret.h"
@@ -13,6 +14,13 @@
 enum {
     TACIT_MESH_MARK = 16,      /* bytes */
     TACIT_MESH_MARK_TEXT = 33, /* in hexadecimal, with its zero */
+    TACIT_MESH_MARKS_MAX = 4,  /* as many as a keyring has keys */
+};
+
+/* Those of a keyring. */
+struct tacit_mesh_marks {
+    size_t count;
+    uint8_t at[TACIT_MESH_MARKS_MAX][TACIT_MESH_MARK];
 };
 
 /* The mark of a mesh key; the same as text. */
@@ -21,5 +29,17 @@ void tacit_mesh_mark_text(const uint8_t mark[TACIT_MESH_MARK],
                           char ret_text[TACIT_MESH_MARK_TEXT]);
 /* The first TACIT_MESH_MARK_TEXT - 1 bytes of text, back. TACIT_EFORMAT. */
 int tacit_mesh_mark_from_text(const char *text, uint8_t ret_mark[TACIT_MESH_MARK]);
+
+void tacit_mesh_marks(const struct tacit_secret *keys, size_t count,
+                      struct tacit_mesh_marks *ret_marks);
+
+/*
+ * Of a node's keyring, those that are not to be shown to peers, as a mask: whoever seals
+ * with one of them does not get past the host's door, which opens the keys of *door and
+ * no others. All of them where it lacks the one that the node seals with, as the first
+ * that is shown counts for that. NULL: the node has no door.
+ */
+unsigned tacit_mesh_hidden(const struct tacit_secret *keys, size_t count,
+                           const struct tacit_mesh_marks *door);
 
 #endif

@@ -119,6 +119,7 @@ struct node {
     uid_t uid;
     pid_t pid;
     uint32_t creation;
+    uint8_t version; /* of PROTOCOL.md, agreed */
     char *release, *conf;
     uint64_t since; /* seconds since 1970 */
     uint64_t passed;
@@ -129,6 +130,8 @@ struct node {
 /* Gives a connection, and the first message that was read of it, to the node. Takes fd.
  */
 void pass(struct node *n, int fd, const struct tacit_door_pass *pass);
+/* Tells the node the mesh keys that the door opens; it is let go where it has no room. */
+void pass_keys(struct node *n);
 /* Goes on where a slow node has room again. */
 void pass_writable(struct node *n);
 void pass_drop_all(struct node *n);
@@ -161,6 +164,8 @@ void nodes_enroll(struct node *n, const struct tacit_door_register *reg);
 void nodes_leave(struct node *n);
 /* Ends registrations that the policy no longer allows. */
 void nodes_recheck(void);
+/* All of them hear that the door opens other mesh keys now. */
+void nodes_tell_keys(void);
 /* Whether connections to nodes are still on their way. */
 bool nodes_busy(void);
 

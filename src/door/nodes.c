@@ -39,7 +39,7 @@ static uint32_t new_creation(void)
 static void welcome(struct node *n)
 {
     struct tacit_door_frame frame = {.type = TACIT_DOOR_REGISTERED,
-                                     .registered = {.version = TACIT_DOOR_VERSION,
+                                     .registered = {.version = n->version,
                                                     .creation = n->creation,
                                                     .release = DOOR_RELEASE}};
     uint8_t bytes[TACIT_DOOR_FRAME_MAX];
@@ -54,6 +54,7 @@ static void welcome(struct node *n)
     door.counters.registrations++;
     log_event("registered", "name=%s uid=%ju pid=%jd release=%s", n->entry.name,
               (uintmax_t)n->uid, (intmax_t)n->pid, log_quote(quoted, n->release));
+    pass_keys(n);
 }
 
 /* What keeps a node from registering; 0: nothing. */
@@ -61,8 +62,8 @@ static int judge(const struct node *n, const struct tacit_door_register *reg,
                  char text[TACIT_DOOR_TEXT_MAX + 1])
 {
     const struct node *other;
-    if (reg->version_min > TACIT_DOOR_VERSION || reg->version_max < TACIT_DOOR_VERSION) {
-        snprintf(text, TACIT_DOOR_TEXT_MAX, "got version %u to %u, expected %u",
+    if (reg->version_min > TACIT_DOOR_VERSION) {
+        snprintf(text, TACIT_DOOR_TEXT_MAX, "got version %u to %u, expected 1 to %u",
                  reg->version_min, reg->version_max, TACIT_DOOR_VERSION);
         return TACIT_DOOR_BAD_VERSION;
     }
@@ -104,6 +105,8 @@ void nodes_enroll(struct node *n, const struct tacit_door_register *reg)
     n->conf = strdup(reg->conf);
     n->creation = reg->creation != 0 ? reg->creation : new_creation();
     n->since = wall_clock();
+    n->version =
+        reg->version_max < TACIT_DOOR_VERSION ? reg->version_max : TACIT_DOOR_VERSION;
     n->entry.name = name;
     if (name == NULL || n->release == NULL || n->conf == NULL ||
         tacit_registry_add(&door.nodes, &n->entry) != TACIT_OK) {
@@ -126,6 +129,15 @@ void nodes_recheck(void)
         if (!settings_allow(n->uid, e->name))
             local_refuse(n, TACIT_DOOR_NOT_ALLOWED, e->name,
                          "the configuration no longer allows it");
+    }
+}
+
+void nodes_tell_keys(void)
+{
+    struct tacit_registry_entry *next;
+    for (struct tacit_registry_entry *e = door.nodes.oldest; e != NULL; e = next) {
+        next = e->newer;
+        pass_keys(nodes_of(e));
     }
 }
 

@@ -18,7 +18,7 @@ static ssize_t send_passing(int to, const struct passing *p)
                         .iov_len = p->len - p->sent};
     struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
     ssize_t n;
-    if (p->sent == 0) {
+    if (p->sent == 0 && p->fd >= 0) {
         memset(&control, 0, sizeof control);
         message.msg_control = control.space;
         message.msg_controllen = sizeof control.space;
@@ -36,7 +36,8 @@ static ssize_t send_passing(int to, const struct passing *p)
 
 static void free_passing(struct passing *p)
 {
-    close(p->fd);
+    if (p->fd >= 0)
+        close(p->fd);
     free(p);
 }
 
@@ -56,7 +57,8 @@ static void flush(struct node *n)
     int64_t now = now_ms();
     while (n->first != NULL) {
         struct passing *p = n->first;
-        if (p->sent == 0 && p->accepted + TACIT_PENDING_DEADLINE_MS <= now) {
+        if (p->fd >= 0 && p->sent == 0 &&
+            p->accepted + TACIT_PENDING_DEADLINE_MS <= now) {
             door.counters.late++;
             forget_first(n);
             continue;
@@ -74,34 +76,55 @@ static void flush(struct node *n)
         p->sent += (size_t)sent;
         if (p->sent < p->len)
             break;
-        n->passed++;
-        door.counters.passed++;
+        n->passed += p->fd >= 0;
+        door.counters.passed += p->fd >= 0;
         forget_first(n);
     }
     stream_want_room(&n->stream, n->first != NULL);
 }
 
-void pass(struct node *n, int fd, const struct tacit_door_pass *content)
+/* Behind all that waits, or at once. false: there is no room for it. */
+static bool enqueue(struct node *n, const struct tacit_door_frame *frame, int fd,
+                    int64_t accepted)
 {
-    struct tacit_door_frame frame = {.type = TACIT_DOOR_PASS, .pass = *content};
     uint8_t bytes[TACIT_DOOR_FRAME_MAX];
     size_t len;
     struct passing *p = NULL;
-    if (n->waiting < PASS_QUEUE_MAX && tacit_door_write(&frame, bytes, &len) == TACIT_OK)
+    if (n->waiting < PASS_QUEUE_MAX && tacit_door_write(frame, bytes, &len) == TACIT_OK)
         p = malloc(sizeof *p + len);
-    if (p == NULL) {
-        door.counters.slow++;
-        log_stranger("slow_node", "name=%s waiting=%zu", n->entry.name, n->waiting);
-        close(fd);
-        return;
-    }
-    *p = (struct passing){.fd = fd, .accepted = (int64_t)content->accepted, .len = len};
+    if (p == NULL)
+        return false;
+    *p = (struct passing){.fd = fd, .accepted = accepted, .len = len};
     memcpy(p->bytes, bytes, len);
     *(n->last == NULL ? &n->first : &n->last->next) = p;
     n->last = p;
     n->waiting++;
     if (n->waiting == 1)
         flush(n);
+    return true;
+}
+
+void pass(struct node *n, int fd, const struct tacit_door_pass *content)
+{
+    struct tacit_door_frame frame = {.type = TACIT_DOOR_PASS, .pass = *content};
+    if (enqueue(n, &frame, fd, (int64_t)content->accepted))
+        return;
+    door.counters.slow++;
+    log_stranger("slow_node", "name=%s waiting=%zu", n->entry.name, n->waiting);
+    close(fd);
+}
+
+void pass_keys(struct node *n)
+{
+    struct tacit_door_frame frame = {.type = TACIT_DOOR_KEYS};
+    const struct tacit_secret *keys;
+    size_t count = tacit_policy_mesh_keys(door.policy, &keys);
+    tacit_mesh_marks(keys, count, &frame.keys);
+    if (n->version < TACIT_DOOR_VERSION_KEYS || enqueue(n, &frame, -1, 0))
+        return;
+    /* It would go on showing its peers what this door does not open. It comes back. */
+    log_stranger("slow_node", "name=%s waiting=%zu", n->entry.name, n->waiting);
+    stream_close(&n->stream);
 }
 
 void pass_writable(struct node *n)

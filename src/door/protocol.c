@@ -139,6 +139,16 @@ static void get_pass(struct tacit_reader *r, struct tacit_door_pass *pass)
     memcpy(pass->first, first, sizeof pass->first);
 }
 
+static void get_keys(struct tacit_reader *r, struct tacit_mesh_marks *keys)
+{
+    size_t len = tacit_left(r);
+    r->bad |= len == 0 || len % TACIT_MESH_MARK != 0 || len > sizeof keys->at;
+    if (r->bad)
+        return;
+    keys->count = len / TACIT_MESH_MARK;
+    memcpy(keys->at, tacit_get_bytes(r, len), len);
+}
+
 /* --- frames ----------------------------------------------------------------------- */
 
 int tacit_door_write(const struct tacit_door_frame *frame,
@@ -163,6 +173,11 @@ int tacit_door_write(const struct tacit_door_frame *frame,
         break;
     case TACIT_DOOR_REPORT:
         tacit_put_bytes(&w, frame->report.bytes, frame->report.len);
+        break;
+    case TACIT_DOOR_KEYS:
+        w.bad |= frame->keys.count == 0 || frame->keys.count > TACIT_MESH_MARKS_MAX;
+        if (!w.bad)
+            tacit_put_bytes(&w, frame->keys.at, frame->keys.count * TACIT_MESH_MARK);
         break;
     case TACIT_DOOR_SHOW:
     case TACIT_DOOR_RELOAD:
@@ -201,6 +216,9 @@ static void get_body(struct tacit_reader *r, struct tacit_door_frame *frame)
         if (frame->report.len > 0 && frame->report.len <= TACIT_DOOR_REPORT_MAX)
             memcpy(frame->report.bytes, tacit_get_bytes(r, frame->report.len),
                    frame->report.len);
+        break;
+    case TACIT_DOOR_KEYS:
+        get_keys(r, &frame->keys);
         break;
     case TACIT_DOOR_SHOW:
     case TACIT_DOOR_RELOAD:

@@ -13,7 +13,8 @@
 #include "policy/policy.h"
 
 enum {
-    TACIT_DOOR_VERSION = 1,      /* the one version of this code */
+    TACIT_DOOR_VERSION = 2,      /* the highest of this code, which knows all before */
+    TACIT_DOOR_VERSION_KEYS = 2, /* from which on a node is told the door's keys */
     TACIT_DOOR_HEADER = 2,       /* a frame's length, which counts type and body */
     TACIT_DOOR_FRAME_MAX = 1024, /* a whole frame, its header included */
     TACIT_DOOR_TEXT_MAX = 255,
@@ -30,6 +31,7 @@ enum tacit_door_type {
     TACIT_DOOR_RELOAD = 6,     /* command -> door */
     TACIT_DOOR_REPORT = 7,     /* door -> command: some bytes of the answer */
     TACIT_DOOR_END = 8,        /* door -> command: the answer is complete */
+    TACIT_DOOR_KEYS = 9,       /* door -> node: the mesh keys that the door opens */
 };
 
 /* Why the door refuses: numbers on the wire. */
@@ -86,6 +88,7 @@ struct tacit_door_frame {
         struct tacit_door_refused refused;
         struct tacit_door_pass pass;
         struct tacit_door_report report;
+        struct tacit_mesh_marks keys;
     };
 };
 

@@ -89,6 +89,22 @@ static char *text_close(struct text *t)
     return NULL;
 }
 
+/* Which configuration is in force here, and the marks of its mesh keys. */
+static void report_keys(FILE *file)
+{
+    char text[TACIT_MESH_MARK_TEXT], conf[TACIT_DOOR_TEXT_MAX + 1];
+    const struct tacit_secret *keys;
+    struct tacit_mesh_marks marks;
+    size_t count = tacit_policy_mesh_keys(door.policy, &keys);
+    tacit_mesh_marks(keys, count, &marks);
+    for (size_t i = 0; i < marks.count; i++) {
+        tacit_mesh_mark_text(marks.at[i], text);
+        fprintf(file, "mesh-key\t%s\n", text);
+    }
+    tacit_door_printable(door.conf, conf);
+    fprintf(file, "conf\t%s\n", conf);
+}
+
 char *report_show(void)
 {
     struct text t = {0};
@@ -106,6 +122,7 @@ char *report_show(void)
     count = listen_addresses(listening, LISTENING_MAX);
     for (size_t i = 0; i < count; i++)
         fprintf(t.file, "listen\t%s\n", listening[i]);
+    report_keys(t.file);
     count = interfaces_absent(&absent);
     for (size_t i = 0; i < count; i++)
         fprintf(t.file, "absent\t%s:%u\n", absent[i].name, absent[i].port);

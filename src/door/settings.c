@@ -160,6 +160,7 @@ int settings_load(bool first, struct tacit_fault *fault)
     if (first)
         return TACIT_OK;
     nodes_recheck();
+    nodes_tell_keys();
     door.counters.reloads++;
     door_trouble(TROUBLE_RELOAD, NULL);
     log_event("reloaded", "conf=%s", door.conf);

@@ -16,6 +16,7 @@ int cnode_link_answer(struct cnode_link *l, const struct tacit_address *address,
         wire_config(l->rules->policy, l->node->name, &cnode_link_rules, l);
     size_t used;
     config.role = NOISE_RESPONDER;
+    config.hidden_keys = cnode_hidden_keys(l->node, l->rules->policy);
     l->inbound = true;
     l->address = *address;
     int error = tacit_handshake_init(l->handshake, &config);

@@ -54,7 +54,8 @@ static bool send_register(const struct cnode_listener *s)
     struct tacit_door_frame frame = {.type = TACIT_DOOR_REGISTER};
     uint8_t bytes[TACIT_DOOR_FRAME_MAX];
     size_t len;
-    frame.reg.version_min = frame.reg.version_max = TACIT_DOOR_VERSION;
+    frame.reg.version_min = 1;
+    frame.reg.version_max = TACIT_DOOR_VERSION;
     frame.reg.creation = s->node->creation;
     snprintf(frame.reg.name, sizeof frame.reg.name, "%s", s->node->name);
     snprintf(frame.reg.release, sizeof frame.reg.release, "%s", RELEASE);
@@ -123,6 +124,10 @@ static int take_frame(struct cnode_listener *s, const struct tacit_door_frame *f
         return lose(p, "the door passed a socket without its link");
     if (frame->type == TACIT_DOOR_REFUSED)
         return refused(p, &frame->refused);
+    if (frame->type == TACIT_DOOR_KEYS && p->registered) {
+        cnode_set_door_keys(s->node, &frame->keys);
+        return TACIT_OK;
+    }
     if (frame->type != TACIT_DOOR_REGISTERED || p->registered)
         return lose(p, "the door said something that it may not say now");
     p->registered = true;
@@ -169,6 +174,7 @@ int cnode_place_start(struct cnode_listener *s)
 {
     struct cnode_place *p = &s->place;
     p->wait = RETRY_MS;
+    cnode_set_door_keys(s->node, &(struct tacit_mesh_marks){0});
     int error = ask(s);
     while (!error && !p->registered) {
         bool more;
@@ -200,5 +206,7 @@ void cnode_place_step(struct cnode_listener *s, bool readable)
 
 void cnode_place_leave(struct cnode_listener *s)
 {
+    if (s->place.path != NULL)
+        cnode_set_door_keys(s->node, NULL);
     disconnect(&s->place);
 }

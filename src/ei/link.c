@@ -177,6 +177,7 @@ int cnode_link_dial(struct cnode_link *l, const char *wanted, int64_t deadline)
 {
     struct tacit_channel_config config =
         wire_config(l->rules->policy, l->node->name, &cnode_link_rules, l);
+    config.hidden_keys = cnode_hidden_keys(l->node, l->rules->policy);
     snprintf(l->wanted, sizeof l->wanted, "%s", wanted);
     socket_peer(l->fd, &l->address);
     config.wanted = l->wanted;

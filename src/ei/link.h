@@ -34,6 +34,8 @@ struct cnode {
     struct cnode_rules *rules;    /* in force */
     struct tacit_revoked revoked; /* what the host's nodes revoked, as last read */
     struct tacit_guard guard;
+    bool has_door;                /* it listens at its host's door, */
+    struct tacit_mesh_marks door; /* which opens these mesh keys; none: it has not told */
 
     atomic_uint generation;     /* of the rules in force; read without the lock */
     pthread_mutex_t links_lock; /* before any other; guards the list */
@@ -50,6 +52,10 @@ int cnode_guard_first(struct cnode *node, const struct tacit_address *source,
                       const uint8_t ephemeral[NOISE_DHLEN], uint64_t time);
 /* A peer that the rules allow came from there. */
 void cnode_guard_known(struct cnode *node, const struct tacit_address *source);
+
+/* The door's mesh keys; NULL: it has no door. Which of its own it shows to no peer. */
+void cnode_set_door_keys(struct cnode *node, const struct tacit_mesh_marks *marks);
+unsigned cnode_hidden_keys(struct cnode *node, const struct tacit_policy *policy);
 
 /* Puts *list in force, and gives back the one before. */
 void cnode_set_revoked(struct cnode *node, struct tacit_revoked *list);

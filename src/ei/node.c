@@ -257,3 +257,21 @@ int tacit_ei_listen(ei_cnode *ec, int backlog)
         return failed(cnode_fault(TACIT_ESTATE, BEFORE_INIT));
     return ei_xlisten(ec, &any, &port, backlog);
 }
+
+void cnode_set_door_keys(struct cnode *node, const struct tacit_mesh_marks *marks)
+{
+    pthread_mutex_lock(&node->lock);
+    node->has_door = marks != NULL;
+    node->door = marks != NULL ? *marks : (struct tacit_mesh_marks){0};
+    pthread_mutex_unlock(&node->lock);
+}
+
+unsigned cnode_hidden_keys(struct cnode *node, const struct tacit_policy *policy)
+{
+    const struct tacit_secret *keys;
+    size_t count = tacit_policy_mesh_keys(policy, &keys);
+    pthread_mutex_lock(&node->lock);
+    unsigned hidden = tacit_mesh_hidden(keys, count, node->has_door ? &node->door : NULL);
+    pthread_mutex_unlock(&node->lock);
+    return hidden;
+}
