@@ -8,27 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/mesh_peers.h"
-
-enum {
-    ONE_MORE = TACIT_MESH_KEYS_MAX + 1,
-};
-
-/* Bytes only, so that it may stand in locked memory. */
-struct ring_secrets {
-    struct tacit_secret keys[ONE_MORE];
-    char text[ONE_MORE * TACIT_KEY_TEXT];
-};
-
-struct ring {
-    const char *conf, *argument, *key_file;
-    bool force;
-    struct tacit_policy *policy;
-    struct ring_secrets *secrets;
-    size_t count;
-    char marks[ONE_MORE][TACIT_MESH_MARK_TEXT];
-    struct mesh_links links;
-};
+#include "cli/mesh_ring.h"
 
 static void mark_all(struct ring *r)
 {
@@ -39,21 +19,10 @@ static void mark_all(struct ring *r)
     }
 }
 
-/* The new keyring, on the disk and in force; the nodes are told. */
+/* The new keyrings, on the disk and in force; door and nodes are told. */
 static int put_in_force(struct ring *r)
 {
-    const char *path = tacit_policy_mesh_path(r->policy);
-    struct tacit_fault fault;
-    char *at = r->secrets->text;
-    for (size_t i = 0; i < r->count; i++) {
-        tacit_key_to_text(r->secrets->keys[i].bytes, at);
-        at += TACIT_KEY_TEXT;
-        at[-1] = '\n';
-    }
-    if (tacit_file_replace(path, r->secrets->text, (size_t)(at - r->secrets->text),
-                           &fault) != 0)
-        return cli_fail("%s", fault.text);
-    return cli_reload_all(r->policy);
+    return ring_write(r) == CLI_OK ? cli_reload_all(r->policy) : CLI_FAILED;
 }
 
 /* --- who is in the way -------------------------------------------------------------- */
@@ -86,11 +55,33 @@ static size_t count_unheard(const struct ring *r)
     return count;
 }
 
+/* Nodes of this host, and its door, for which it would be. */
+static size_t count_own(const struct ring *r, const char *mark, bool remove)
+{
+    const struct mesh_links *links = &r->links;
+    size_t count = !links->all;
+    for (size_t i = 0; i < links->nodes; i++) {
+        const struct mesh_own *own = &links->own[i];
+        bool early = remove ? own->key_count == 0 || strcmp(own->keys[0], mark) == 0
+                            : !mesh_own_opens(own, mark);
+        if (!early)
+            continue;
+        cli_fail(remove ? "%s of this host still seals with %s"
+                        : "%s of this host, or its door, does not open %s",
+                 own->name, mark);
+        count++;
+    }
+    if (remove || *links->door.name == '\0' || mesh_own_opens(&links->door, mark))
+        return count;
+    cli_fail("door: it does not open %s", mark);
+    return count + 1;
+}
+
 /* Peers for which the step would be too early, each named; --force goes on all the same.
  */
 static bool too_early(const struct ring *r, const char *mark, bool remove)
 {
-    size_t count = count_unheard(r);
+    size_t count = count_unheard(r) + count_own(r, mark, remove);
     for (size_t i = 0; i < r->links.count; i++) {
         const struct mesh_link *link = &r->links.at[i];
         bool early = remove ? mesh_link_seals(link, mark) || link->key_count == 0
@@ -141,7 +132,9 @@ static int list(struct ring *r)
             "%s  %-5s  made %zu of the links; peers that open it %zu, seal with it %zu\n",
             r->marks[i], i == 0 ? "seals" : "opens", used, opens, seals);
     }
-    return CLI_OK;
+    for (size_t i = 0; i < r->links.door.key_count; i++)
+        printf("%s  the door opens it\n", r->links.door.keys[i]);
+    return r->links.all ? CLI_OK : CLI_FAILED;
 }
 
 static bool has(const struct ring *r, const struct tacit_secret *key)
@@ -157,6 +150,8 @@ static int add(struct ring *r)
     struct tacit_files files = cli_files();
     struct tacit_fault fault;
     struct tacit_secret *key = &r->secrets->keys[r->count];
+    uint8_t mark[TACIT_MESH_MARK];
+    char text[TACIT_MESH_MARK_TEXT];
     size_t count = 1;
     if (r->count == TACIT_MESH_KEYS_MAX)
         return cli_fail("%s: %zu keys already, expected one less: remove one first",
@@ -165,12 +160,23 @@ static int add(struct ring *r)
         randombytes_buf(key, sizeof *key);
     else if (tacit_key_file_read(r->key_file, &files, 1, key, &count, &fault) != 0)
         return cli_fail("%s", fault.text);
-    if (has(r, key))
+    if (ring_find_door(r) != CLI_OK)
+        return cli_fail("nothing was changed");
+    bool is_new = !has(r, key), door_lacks = r->door != NULL && !ring_door_has(r, key);
+    if (!is_new && !door_lacks)
         return cli_fail("%s: that key is there already, expected a new one", r->key_file);
-    r->count++;
-    mark_all(r);
-    printf("%s\n", r->marks[r->count - 1]);
-    return put_in_force(r);
+    if (door_lacks && r->door_count == TACIT_MESH_KEYS_MAX)
+        return cli_fail("%s: %zu keys already, expected one less: nothing was changed",
+                        tacit_policy_mesh_path(r->door), r->door_count);
+    if (door_lacks)
+        r->secrets->door[r->door_count++] = *key;
+    tacit_mesh_mark(key, mark);
+    tacit_mesh_mark_text(mark, text);
+    r->count += is_new;
+    if (ring_write(r) != CLI_OK)
+        return CLI_FAILED;
+    printf("%s\n", text);
+    return cli_reload_all(r->policy);
 }
 
 static int use(struct ring *r)
@@ -201,7 +207,10 @@ static int remove_key(struct ring *r)
     if (too_early(r, r->marks[index], true))
         return cli_fail("nothing was changed: this host would not let those in (--force: "
                         "do it all the same)");
+    if (ring_find_door(r) != CLI_OK && !r->force)
+        return cli_fail("nothing was changed (--force: do it all the same)");
     struct tacit_secret *keys = r->secrets->keys;
+    ring_door_remove(r, &keys[index]);
     memmove(&keys[index], &keys[index + 1], (r->count - index - 1) * sizeof *keys);
     r->count--;
     return put_in_force(r);
@@ -226,7 +235,7 @@ static int run(struct ring *r, int (*action)(struct ring *r))
     r->secrets = tacit_secret_alloc(sizeof *r->secrets);
     if (r->secrets == NULL) {
         cli_fail("%s", tacit_error_text(TACIT_ENOMEM));
-    } else if (mesh_links_read(r->conf, &r->links) == CLI_OK) {
+    } else if (mesh_links_read(r->policy, &r->links) == CLI_OK) {
         r->count = tacit_policy_mesh_keys(r->policy, &keys);
         memcpy(r->secrets->keys, keys, r->count * sizeof *keys);
         mark_all(r);
@@ -234,6 +243,7 @@ static int run(struct ring *r, int (*action)(struct ring *r))
         mesh_links_free(&r->links);
     }
     tacit_secret_free(r->secrets); /* wipes */
+    tacit_policy_free(r->door);
     tacit_policy_free(r->policy);
     return status;
 }

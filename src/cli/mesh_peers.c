@@ -6,12 +6,16 @@
 
 #include "cli/cli.h"
 #include "cli/control.h"
+#include "door/ask.h"
 
 /* link, name, fingerprint, mark used, then the marks that the peer can open. */
-static void take_line(struct mesh_links *links, const char **fields, size_t count)
+static int take_line(struct mesh_links *links, const char **fields, size_t count)
 {
-    if (count < 4 || strcmp(fields[0], "link") != 0 || links->count == MESH_LINKS_MAX)
-        return;
+    if (count < 4 || strcmp(fields[0], "link") != 0)
+        return CLI_OK;
+    if (links->count == MESH_LINKS_MAX)
+        return cli_fail("more than %d links, which is all that this command looks at",
+                        MESH_LINKS_MAX);
     struct mesh_link *link = &links->at[links->count++];
     memset(link, 0, sizeof *link);
     snprintf(link->name, sizeof link->name, "%s", fields[1]);
@@ -19,35 +23,87 @@ static void take_line(struct mesh_links *links, const char **fields, size_t coun
     snprintf(link->used, sizeof link->used, "%s", fields[3]);
     for (size_t i = 4; i < count && link->key_count < TACIT_MESH_KEYS_MAX; i++)
         snprintf(link->keys[link->key_count++], sizeof link->keys[0], "%s", fields[i]);
+    return CLI_OK;
 }
 
-int mesh_links_read(const char *conf, struct mesh_links *ret_links)
+static void take_keys(struct mesh_own *own, const char **marks, size_t count)
 {
-    struct mesh_links links = {.at = calloc(MESH_LINKS_MAX, sizeof *links.at)};
-    struct control_process *processes = calloc(CONTROL_PROCESSES_MAX, sizeof *processes);
-    const char *fields[CONTROL_FIELDS_MAX];
-    int status = links.at == NULL || processes == NULL
-                     ? cli_fail("%s", tacit_error_text(TACIT_ENOMEM))
-                     : CLI_OK;
-    int count = status == CLI_OK ? control_find(conf, processes) : 0;
-    for (int i = 0; i < count && status == CLI_OK; i++) {
-        char *text, *at;
-        size_t n;
-        if (*processes[i].silent != '\0') {
-            status =
-                cli_fail("%s: not reached: %s", processes[i].name, processes[i].silent);
-            continue;
-        }
-        if (control_ask(processes[i].path, "links", &text) != 0)
-            status = cli_fail("%s: %s", processes[i].name, text);
-        for (at = text; status == CLI_OK && (n = control_line(&at, fields)) > 0;)
-            take_line(&links, fields, n);
-        links.nodes++;
-        free(text);
+    for (size_t i = 0; i < count && own->key_count < TACIT_MESH_KEYS_MAX; i++)
+        snprintf(own->keys[own->key_count++], sizeof own->keys[0], "%s", marks[i]);
+}
+
+static int ask_node(struct mesh_links *links, const struct control_process *p)
+{
+    const char *f[CONTROL_FIELDS_MAX];
+    char *text, *at;
+    size_t n;
+    if (*p->silent != '\0')
+        return cli_fail("%s: not reached: %s", p->name, p->silent);
+    int status = CLI_OK;
+    struct mesh_own *own = &links->own[links->nodes++];
+    snprintf(own->name, sizeof own->name, "%s", p->name);
+    if (control_ask(p->path, "links", &text) != 0)
+        status = cli_fail("%s: not reached: %s", p->name, text);
+    for (at = text; status == CLI_OK && (n = control_line(&at, f)) > 0;) {
+        if (strcmp(f[0], "keys") == 0)
+            take_keys(own, f + 1, n - 1);
+        else
+            status = take_line(links, f, n);
     }
-    free(processes);
-    if (count < 0 || status != CLI_OK) {
-        free(links.at);
+    free(text);
+    return status;
+}
+
+static void take_door(struct mesh_links *links, const char *report)
+{
+    char *copy = strdup(report), *at = copy;
+    const char *f[CONTROL_FIELDS_MAX];
+    size_t n;
+    while (copy != NULL && (n = control_line(&at, f)) > 0) {
+        if (n >= 2 && strcmp(f[0], "mesh-key") == 0)
+            take_keys(&links->door, f + 1, 1);
+        else if (n >= 2 && strcmp(f[0], "conf") == 0)
+            snprintf(links->door_conf, sizeof links->door_conf, "%s", f[1]);
+    }
+    free(copy);
+}
+
+/* And which of the nodes that it knows were not among those found. */
+static int ask_door(struct mesh_links *links, const struct tacit_policy *policy,
+                    const struct control_process *found, int count)
+{
+    const char *path = tacit_policy_door(policy);
+    struct tacit_fault fault;
+    char *report;
+    if (path == NULL)
+        return CLI_OK;
+    snprintf(links->door.name, sizeof links->door.name, "door");
+    if (tacit_door_ask(path, &report, &fault) != 0)
+        return cli_fail("door: not reached: %s", fault.text);
+    take_door(links, report);
+    int status = cli_door_unreached(tacit_policy_path(policy), report, found, count);
+    free(report);
+    return status;
+}
+
+int mesh_links_read(const struct tacit_policy *policy, struct mesh_links *ret_links)
+{
+    struct mesh_links links = {.at = calloc(MESH_LINKS_MAX, sizeof *links.at),
+                               .own = calloc(CONTROL_PROCESSES_MAX, sizeof *links.own),
+                               .all = true};
+    struct control_process *found = calloc(CONTROL_PROCESSES_MAX, sizeof *found);
+    int count = -1;
+    if (links.at == NULL || links.own == NULL || found == NULL)
+        cli_fail("%s", tacit_error_text(TACIT_ENOMEM));
+    else
+        count = control_find(tacit_policy_path(policy), found);
+    for (int i = 0; i < count; i++)
+        links.all = ask_node(&links, &found[i]) == CLI_OK && links.all;
+    if (count >= 0)
+        links.all = ask_door(&links, policy, found, count) == CLI_OK && links.all;
+    free(found);
+    if (count < 0) {
+        mesh_links_free(&links);
         return CLI_FAILED;
     }
     *ret_links = links;
@@ -57,6 +113,15 @@ int mesh_links_read(const char *conf, struct mesh_links *ret_links)
 void mesh_links_free(struct mesh_links *links)
 {
     free(links->at);
+    free(links->own);
+}
+
+bool mesh_own_opens(const struct mesh_own *own, const char *mark)
+{
+    for (size_t i = 0; i < own->key_count; i++)
+        if (strcmp(own->keys[i], mark) == 0)
+            return true;
+    return false;
 }
 
 bool mesh_link_opens(const struct mesh_link *link, const char *mark)

@@ -1,4 +1,7 @@
-/* What this host's nodes know of their peers' mesh keys, for `tacit mesh-key`. */
+/*
+ * Who opens which mesh keys, for `tacit mesh-key`: this host's door and nodes, and, as
+ * those know it, their peers.
+ */
 #ifndef TACIT_CLI_MESH_PEERS_H
 #define TACIT_CLI_MESH_PEERS_H
 
@@ -21,14 +24,30 @@ struct mesh_link {
     char keys[TACIT_MESH_KEYS_MAX][TACIT_MESH_MARK_TEXT];
 };
 
+/* A node of this host, or its door, and what it shows to peers; or can open. */
+struct mesh_own {
+    char name[TACIT_NAME_MAX + 1];
+    size_t key_count;
+    char keys[TACIT_MESH_KEYS_MAX][TACIT_MESH_MARK_TEXT];
+};
+
 struct mesh_links {
     size_t nodes, count;
     struct mesh_link *at;
+    struct mesh_own *own; /* of the nodes */
+    struct mesh_own door; /* no name: there is none */
+    char door_conf[256];  /* what it reads its keys from */
+    bool all;             /* nobody was left out; who was, is named */
 };
 
-/* Asks every node of the configuration. 0, or CLI_FAILED with the reason printed. */
-int mesh_links_read(const char *conf, struct mesh_links *ret_links);
+/*
+ * Asks the door and every node of the configuration. 0, or CLI_FAILED with the reason
+ * printed. Who was not reached is named, and is no reason.
+ */
+int mesh_links_read(const struct tacit_policy *policy, struct mesh_links *ret_links);
 void mesh_links_free(struct mesh_links *links);
+
+bool mesh_own_opens(const struct mesh_own *own, const char *mark);
 
 /* Whether the peer of the link has shown that it can open the key; that it seals with it.
  */

@@ -174,10 +174,21 @@ static void confine(const struct options *o)
               done.files > 0 ? "yes" : "no");
 }
 
+/* Commands are told which it is, and may be somewhere else. */
+static const char *absolute(const char *path, char out[PATH_MAX])
+{
+    char here[PATH_MAX];
+    if (*path == '/' || getcwd(here, sizeof here) == NULL)
+        return path;
+    int len = snprintf(out, PATH_MAX, "%s/%s", here, path);
+    return len > 0 && len < PATH_MAX ? out : path;
+}
+
 static int run(const struct options *o)
 {
+    static char conf[PATH_MAX];
     struct tacit_fault fault = {{0}};
-    door.conf = o->conf;
+    door.conf = absolute(o->conf, conf);
     door.epmd_port = o->epmd_port;
     door.epmd_relaxed = o->relaxed;
     door.started = now_ms();

@@ -14,6 +14,8 @@ reach_test_() ->
              {"a node that stands still is named, and the others are reached", fun stopped/0},
              {"two nodes in containers that share /etc/tacit are both reached", fun containers/0},
              {"a node that only the door knows is named", fun only_the_door/0},
+             {"the mesh key of two hosts with doors is replaced: each step waits for all doors, and new "
+              "links are made after each", fun rotation/0},
              {"two nodes of one name and process number have two sockets; what is no socket stays",
               fun sockets/0}]].
 
@@ -148,3 +150,96 @@ sockets() ->
     mesh:wait_until(fun() -> length(control_sockets(Host)) =:= 2 end),
     ?assertMatch(["b@127.0.0.1." ++ _, "mine.sock"], control_sockets(Host)),
     mesh:stop(Last).
+
+%% --- another mesh key --------------------------------------------------------------------------
+
+%% By the README's words, with a door on each host: one of them with a folder and a keyring of
+%% its own.
+rotation() ->
+    {A, DoorA, NodeA} = behind_door("127.0.0.1", #{}),
+    {B, DoorB, NodeB} = behind_door("127.0.0.2", #{mesh => A}),
+    Both = [{A, DoorA, NodeA}, {B, DoorB, NodeB}],
+    ok = mesh:trust(A, B),
+    ok = mesh:trust(B, A),
+    [{0, _, []} = reload(Host) || {Host, _, _} <- Both],
+    new_links(NodeA, NodeB),
+    [Old] = door_keys(DoorA),
+    {0, [New, "a@127.0.0.1: reloaded", "door: reloaded"], []} = mesh_key(A, ["add"]),
+    File = carry(A),
+    ?assertEqual([Old, New], door_keys(DoorA)),
+    new_links(NodeA, NodeB),
+    %% Nodes of B that read it while their door did not do not count.
+    #{host := #{conf := DoorConf}} = DoorB,
+    KeyRing = filename:join(maps:get(dir, B), "mesh.key"),
+    {ok, Before} = file:read_file(KeyRing),
+    {ok, Key} = file:read_file(File),
+    ok = file:write_file(KeyRing, [Before, Key]),
+    ?assertMatch({ok, _}, mesh:call(NodeB, tacit, reload, [])),
+    ?assertEqual([Old], door_keys(DoorB)),
+    timer:sleep(500), % whatever it told was told
+    ?assertEqual({1, [], ["b@127.0.0.2 has not shown that it has " ++ New,
+                          "nothing was changed: those would not let this host in (--force: do it "
+                          "all the same)"]}, mesh_key(A, ["use", New])),
+    ?assertMatch({1, [], ["b@127.0.0.2 of this host, or its door, does not open " ++ _,
+                          "door: it does not open " ++ _ | _]}, mesh_key(B, ["use", New])),
+    %% The command reads where the door's keys are, and brings the new one there.
+    ?assertEqual({0, [New, "b@127.0.0.2: reloaded", "door: reloaded"], []},
+                 mesh_key(B, ["add", "--key", File])),
+    ?assertEqual([Old, New], door_keys(DoorB)),
+    {ok, Info} = file:read_file_info(filename:join(filename:dirname(DoorConf), "mesh.key")),
+    ?assertEqual(8#600, element(8, Info) band 8#777),
+    mesh:wait_until(fun() -> element(1, mesh_key(A, ["use", New])) =:= 0 end),
+    new_links(NodeA, NodeB),
+    ?assertMatch({1, [], ["b@127.0.0.2 still seals with " ++ _ | _]}, mesh_key(A, ["remove", Old])),
+    {0, _, []} = mesh_key(B, ["use", New]),
+    new_links(NodeA, NodeB),
+    [mesh:wait_until(fun() -> element(1, mesh_key(Host, ["remove", Old])) =:= 0 end)
+     || {Host, _, _} <- Both],
+    ?assertEqual([[New], [New]], [door_keys(Door) || {_, Door, _} <- Both]),
+    new_links(NodeA, NodeB),
+    {0, Listed, []} = mesh_key(A, ["list"]),
+    ?assert(lists:member(New ++ "  the door opens it", Listed)),
+    lists:foreach(fun mesh:stop/1, [NodeA, NodeB]),
+    ?assertEqual([0, 0], [door:stop(Door) || Door <- [DoorA, DoorB]]).
+
+behind_door(Ip, Options) ->
+    #{dir := Dir, conf := Conf} = Host = door:host(Ip, Options),
+    Own = mesh:dir(),
+    {ok, Text} = file:read_file(Conf),
+    Socket = filename:join(Dir, "door.sock"),
+    DoorHost = case Options of
+                   #{mesh := _} ->
+                       _ = [{ok, _} = file:copy(filename:join(Dir, F), filename:join(Own, F))
+                            || F <- ["mesh.key"]],
+                       ok = file:change_mode(filename:join(Own, "mesh.key"), 8#600),
+                       OwnConf = filename:join(Own, "tacit.conf"),
+                       ok = file:write_file(OwnConf, re:replace(Text, "door = .*",
+                                                                ["door = ", Socket])),
+                       Host#{conf := OwnConf, dir := Own};
+                   #{} ->
+                       Host
+               end,
+    Door = door:start(DoorHost, #{socket => Socket}),
+    {Host, Door, mesh:start(case Ip of "127.0.0.1" -> "a"; _ -> "b" end, Host)}.
+
+%% Made anew from either side.
+new_links(A, B) ->
+    [begin
+         To = maps:get(name, Y),
+         _ = mesh:call(X, erlang, disconnect_node, [To]),
+         mesh:wait_until(fun() -> mesh:call(X, net_adm, ping, [To]) =:= pong end)
+     end || {X, Y} <- [{A, B}, {B, A}]].
+
+door_keys(Door) ->
+    [Mark || ["mesh-key", Mark] <- door:show(Door)].
+
+mesh_key(#{conf := Conf}, Args) ->
+    tacit(["mesh-key" | Args] ++ ["--conf", Conf]).
+
+%% The last line of a host's keyring, as a file.
+carry(#{dir := Dir}) ->
+    {ok, Keys} = file:read_file(filename:join(Dir, "mesh.key")),
+    File = filename:join(mesh:dir(), "new.key"),
+    ok = file:write_file(File, [lists:last(string:lexemes(Keys, "\n")), $\n]),
+    ok = file:change_mode(File, 8#600),
+    File.

@@ -44,7 +44,7 @@ static struct tacit_door_frame a_register_of(const char *conf)
     return frame;
 }
 
-static struct tacit_door_frame all[9];
+static struct tacit_door_frame all[10];
 
 static void make_all(void)
 {
@@ -60,6 +60,8 @@ static void make_all(void)
     all[6] = (struct tacit_door_frame){.type = TACIT_DOOR_REPORT,
                                        .report = {.len = 5, .bytes = "a\tb\n\n"}};
     all[7] = (struct tacit_door_frame){.type = TACIT_DOOR_END};
+    all[9] = (struct tacit_door_frame){.type = TACIT_DOOR_KEYS,
+                                       .keys = {2, {{1, 2, 3}, {4, 5, 6}}}};
     all[8] = a_register_of("/etc/tacit/tacit.conf");
 }
 
@@ -94,6 +96,8 @@ static void a_frame_cut_anywhere_is_refused(void **state)
             bytes[0] = (uint8_t)((cut - TACIT_DOOR_HEADER) >> 8);
             bytes[1] = (uint8_t)(cut - TACIT_DOOR_HEADER);
             bool report = all[i].type == TACIT_DOOR_REPORT && cut > TACIT_DOOR_HEADER;
+            if (all[i].type == TACIT_DOOR_KEYS && cut == len - TACIT_MESH_MARK)
+                continue; /* one key */
             assert_int_equal(tacit_door_read(bytes, cut, &got),
                              report ? TACIT_OK : TACIT_EFORMAT);
         }
@@ -147,6 +151,22 @@ static void the_path_of_a_configuration_is_a_text_that_comes_once(void **state)
         len += refused[i].size;
         bytes[1] = (uint8_t)(len - TACIT_DOOR_HEADER);
         assert_int_equal(tacit_door_read(bytes, len, &got), TACIT_EFORMAT);
+    }
+}
+
+static void a_door_has_one_mesh_key_to_four(void **state)
+{
+    struct tacit_door_frame frame = {.type = TACIT_DOOR_KEYS};
+    for (size_t count = 0; count <= TACIT_MESH_MARKS_MAX + 1; count++) {
+        bool ok = count > 0 && count <= TACIT_MESH_MARKS_MAX;
+        frame.keys.count = count;
+        assert_int_equal(tacit_door_write(&frame, bytes, &len), ok ? 0 : TACIT_EINVAL);
+        memset(bytes, 0, sizeof bytes);
+        bytes[1] = (uint8_t)(1 + count * TACIT_MESH_MARK);
+        bytes[2] = TACIT_DOOR_KEYS;
+        len = TACIT_DOOR_HEADER + bytes[1];
+        assert_int_equal(tacit_door_read(bytes, len, &got), ok ? 0 : TACIT_EFORMAT);
+        assert_true(!ok || got.keys.count == count);
     }
 }
 
@@ -256,6 +276,7 @@ int main(void)
         cmocka_unit_test(a_byte_too_many_is_refused),
         cmocka_unit_test(extensions_of_a_later_version_are_passed_over),
         cmocka_unit_test(the_path_of_a_configuration_is_a_text_that_comes_once),
+        cmocka_unit_test(a_door_has_one_mesh_key_to_four),
         cmocka_unit_test(what_is_not_printable_is_told_as_question_marks),
         cmocka_unit_test(what_cannot_stand_in_a_log_is_refused),
         cmocka_unit_test(versions_types_and_families_out_of_range_are_refused),

@@ -262,6 +262,24 @@ static void random_payloads_get_an_answer(void **state)
     assert_in_range(taken, 1, 39999);
 }
 
+static void
+a_key_that_the_door_lacks_is_hidden_and_all_are_where_it_lacks_the_first(void **state)
+{
+    struct tacit_secret keys[3] = {{{1}}, {{2}}, {{3}}};
+    struct tacit_mesh_marks door, none = {0};
+    tacit_mesh_marks(keys, 3, &door);
+    assert_int_equal(tacit_mesh_hidden(keys, 3, NULL), 0);
+    assert_int_equal(tacit_mesh_hidden(keys, 3, &door), 0);
+    tacit_mesh_marks(keys, 2, &door);
+    assert_int_equal(tacit_mesh_hidden(keys, 3, &door), 4);
+    assert_int_equal(tacit_mesh_hidden(keys + 1, 2, &door), 2);
+    /* It would pass for the one that the node seals with. */
+    assert_int_equal(tacit_mesh_hidden(keys + 2, 1, &door), ~0U);
+    tacit_mesh_marks(keys + 1, 2, &door);
+    assert_int_equal(tacit_mesh_hidden(keys, 3, &door), ~0U);
+    assert_int_equal(tacit_mesh_hidden(keys, 3, &none), ~0U);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +294,8 @@ int main(void)
         cmocka_unit_test(malformed_claim_payloads_are_refused_one_by_one),
         cmocka_unit_test(a_payload_of_another_length_is_refused),
         cmocka_unit_test(random_payloads_get_an_answer),
+        cmocka_unit_test(
+            a_key_that_the_door_lacks_is_hidden_and_all_are_where_it_lacks_the_first),
     };
     if (sodium_init() < 0)
         return 1;

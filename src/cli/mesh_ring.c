@@ -1,0 +1,126 @@
+#include "cli/mesh_ring.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+/*
+ * Replaces the file. In a folder of another user's root does it as that user: what he
+ * puts in its place meanwhile is then no more than his own to write.
+ */
+static int replace(const char *path, const char *text, size_t len)
+{
+    char *target = realpath(path, NULL), *slash;
+    struct stat file, dir;
+    struct tacit_fault fault;
+    bool known = target != NULL && stat(target, &file) == 0 &&
+                 (slash = strrchr(target, '/')) != NULL;
+    if (known)
+        slash[slash == target] = '\0';
+    known = known && stat(target, &dir) == 0;
+    free(target);
+    if (!known)
+        return cli_fail("%s: cannot be replaced: %s", path, strerror(errno));
+    bool as_other = geteuid() == 0 && dir.st_uid != 0;
+    if (as_other && (setegid(file.st_gid) != 0 || seteuid(dir.st_uid) != 0))
+        return cli_fail("%s: cannot be replaced: %s", path, strerror(errno));
+    int error = tacit_file_replace(path, text, len, &fault);
+    if (as_other && (seteuid(0) != 0 || setegid(0) != 0))
+        return cli_fail("%s: %s", path, strerror(errno));
+    return error != 0 ? cli_fail("%s", fault.text) : CLI_OK;
+}
+
+static int write_keys(struct ring *r, const char *path, const struct tacit_secret *keys,
+                      size_t count)
+{
+    char *at = r->secrets->text;
+    for (size_t i = 0; i < count; i++) {
+        tacit_key_to_text(keys[i].bytes, at);
+        at += TACIT_KEY_TEXT;
+        at[-1] = '\n';
+    }
+    return replace(path, r->secrets->text, (size_t)(at - r->secrets->text));
+}
+
+static bool is_one_file(const char *one, const char *two)
+{
+    struct stat a, b;
+    return stat(one, &a) == 0 && stat(two, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
+/* Where key stands among the door's; their number: nowhere. */
+static size_t index_at_door(const struct ring *r, const struct tacit_secret *key)
+{
+    size_t i = 0;
+    while (i < r->door_count && !tacit_secret_equal(&r->secrets->door[i], key))
+        i++;
+    return i;
+}
+
+/* Whether what the door named is its: another's file is not written at its word. */
+static bool is_doors(struct ring *r, const struct tacit_policy *door)
+{
+    const struct tacit_secret *keys;
+    r->door_count = tacit_policy_mesh_keys(door, &keys);
+    memcpy(r->secrets->door, keys, r->door_count * sizeof *keys);
+    return index_at_door(r, &r->secrets->keys[0]) < r->door_count &&
+           is_one_file(tacit_policy_door(door), tacit_policy_door(r->policy));
+}
+
+int ring_find_door(struct ring *r)
+{
+    struct tacit_files_user user = {0};
+    struct tacit_files files = tacit_files_command(&user);
+    const char *conf = r->links.door_conf;
+    struct tacit_policy *door;
+    struct tacit_fault fault;
+    if (*r->links.door.name == '\0')
+        return CLI_OK;
+    if (*conf == '\0')
+        return cli_fail("door: it has not said where its keys are");
+    if (tacit_policy_load_door(conf, &files, tacit_suites_available(), &door, &fault) !=
+        0)
+        return cli_fail("door: its keys have to change, too: %s%s", fault.text,
+                        geteuid() != 0 ? " (as root it may be done)" : "");
+    bool same =
+        is_one_file(tacit_policy_mesh_path(door), tacit_policy_mesh_path(r->policy));
+    if (!same && is_doors(r, door)) {
+        r->door = door;
+        return CLI_OK;
+    }
+    r->door_count = 0;
+    tacit_policy_free(door);
+    return same ? CLI_OK
+                : cli_fail("door: %s is another door's, or lacks the key that this host "
+                           "seals with",
+                           conf);
+}
+
+int ring_write(struct ring *r)
+{
+    if (r->door != NULL && write_keys(r, tacit_policy_mesh_path(r->door),
+                                      r->secrets->door, r->door_count) != CLI_OK)
+        return cli_fail("nothing was changed");
+    return write_keys(r, tacit_policy_mesh_path(r->policy), r->secrets->keys, r->count);
+}
+
+bool ring_door_has(const struct ring *r, const struct tacit_secret *key)
+{
+    return index_at_door(r, key) < r->door_count;
+}
+
+void ring_door_remove(struct ring *r, const struct tacit_secret *key)
+{
+    struct tacit_secret *keys = r->secrets->door;
+    size_t at = index_at_door(r, key);
+    if (at == r->door_count)
+        return;
+    memmove(&keys[at], &keys[at + 1], (r->door_count - at - 1) * sizeof *keys);
+    r->door_count--;
+}
