@@ -281,10 +281,30 @@ check_claim(Port, {Direction, Name, Dynamic}, Message, Received) ->
     erase(tacit_claim),
     case claimed(Direction, Message) of
         {{Name, Dynamic}, Published} ->
-            check_visibility(Port, Published, Received);
+            case check_visibility(Port, Published, Received) of
+                Received when Direction =:= in -> check_atom(Port, Name, Dynamic, Received);
+                Other -> Other
+            end;
         Other ->
             refuse(Port, name_mismatch, ["authenticated as ", claim_text({Name, Dynamic}),
                                          ", but claims ", claim_text(Other)])
+    end.
+
+%% dist_util makes an atom of the name, or net_kernel of the one that it gives, before there is
+%% a word of the cookie.
+check_atom(Port, Name, Dynamic, Received) ->
+    case not Dynamic andalso is_atom_there(Name) orelse tacit_drv:new_name(Port) of
+        true -> Received;
+        ok -> Received;
+        {error, "closed"} -> {error, closed};
+        {error, Text} -> refuse(Port, busy, Text)
+    end.
+
+is_atom_there(Name) ->
+    try
+        is_atom(list_to_existing_atom(Name))
+    catch
+        error:badarg -> false
     end.
 
 %% Whether the peer is the hidden node, or the visible one, that the rule for it wants.

@@ -19,7 +19,7 @@
 -export([load/0, configure/1, running/0, open/0, close/1]).
 -export([reload/2, policies/0, review/0, revoked/0, revoked/1, key_of/1, peer_mesh_keys/2]).
 -export([listen/2, accept/1, connect/2, proceed/2]).
--export([send/2, recv/1, active/1, tick/1, seen/2, refuse/3]).
+-export([send/2, recv/1, active/1, tick/1, seen/2, new_name/1, refuse/3]).
 -export([endpoint/1, is_plain/1, plain/0, last/1]).
 -export([info/1, links/0]).
 
@@ -312,11 +312,16 @@ tick(Port) ->
 seen(Port, Visible) ->
     done(control(Port, ?SEEN, [bool(Visible)])).
 
+%% The peer has a name of which there is no atom: whether its key may bring one more.
+-spec new_name(port()) -> ok | {error, string()}.
+new_name(Port) ->
+    done(control(Port, ?NEW_NAME, [])).
+
 %% Ends a link whose distribution handshake claims what the channel did not prove; the peer
 %% is told Text inside the seal.
--spec refuse(port(), name_mismatch | visibility, string()) -> ok.
+-spec refuse(port(), name_mismatch | visibility | busy, string()) -> ok.
 refuse(Port, Reason, Text) ->
-    Code = case Reason of name_mismatch -> 0; visibility -> 1 end,
+    Code = case Reason of name_mismatch -> 0; visibility -> 1; busy -> 2 end,
     _ = control(Port, ?REFUSE, [Code | lists:sublist(Text, 200)]),
     ok.
 

@@ -25,6 +25,7 @@
 -define(SEEN,     16#7ac10015).
 -define(PEER_KEYS, 16#7ac10016).
 -define(PROCEED,  16#7ac10017).
+-define(NEW_NAME, 16#7ac10018).
 
 -define(CALL_HOST, 1).
 -define(CALL_LINK, 2).

@@ -34,6 +34,7 @@ enum command {
     COMMAND_SEEN,
     COMMAND_PEER_KEYS,
     COMMAND_PROCEED,
+    COMMAND_NEW_NAME,
 };
 
 /* Replies status and len bytes; a reply longer than the emulator's buffer gets its own.

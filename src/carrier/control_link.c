@@ -69,8 +69,9 @@ static ErlDrvSSizeT do_refuse(struct link *l, struct tacit_reader *r, char **rbu
                               size_t rlen)
 {
     char text[TACIT_NAME_MAX + 1];
-    enum tacit_close reason =
-        tacit_get_u8(r) ? TACIT_CLOSE_VISIBILITY : TACIT_CLOSE_MISMATCH;
+    static const enum tacit_close reasons[] = {TACIT_CLOSE_MISMATCH,
+                                               TACIT_CLOSE_VISIBILITY, TACIT_CLOSE_BUSY};
+    enum tacit_close reason = reasons[tacit_get_u8(r) % 3];
     control_get_name(r, text);
     atomic_fetch_add(&carrier_counters.refused, 1);
     link_send_close(l, reason, text);
@@ -124,10 +125,19 @@ ErlDrvSSizeT control_link(struct carrier_port *p, enum command command,
         return *link_visibility_fault(l) == '\0'
                    ? control_ok(rbuf, rlen)
                    : control_failed(rbuf, rlen, link_visibility_fault(l));
+    case COMMAND_NEW_NAME:
+        if (l->state != LINK_PASSIVE || l->new_name)
+            return control_failed(rbuf, rlen, "einval");
+        l->new_name = shared_setup_name(l->peer_key);
+        return l->new_name ? control_ok(rbuf, rlen)
+                           : control_failed(rbuf, rlen,
+                                            "its key has brought too many names that "
+                                            "never became links");
     case COMMAND_ACTIVE:
         if (l->state != LINK_PASSIVE)
             return control_failed(rbuf, rlen, "einval");
         l->state = LINK_ACTIVE;
+        link_set_up(l, true);
         l->pumping = true;
         link_arm(l);
         return control_ok(rbuf, rlen);

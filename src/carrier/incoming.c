@@ -61,16 +61,31 @@ static void refuse(struct listener *l, struct conn *c)
     c->silent = true; /* until it has read that and goes, or its deadline comes */
 }
 
+/* Allowed, but it is just setting up as many as it may: no port is made for it. */
+static void put_off(struct listener *l, struct conn *c)
+{
+    c->ruling.reason = TACIT_CLOSE_BUSY;
+    snprintf(c->ruling.text, sizeof c->ruling.text,
+             "as many links of this key, or of all, are just being set up as may be");
+    refuse(l, c);
+}
+
 /* Gives the socket a port of its own, owned by the acceptor, and announces it. */
 static void hand_over(struct listener *l, struct conn *c)
 {
+    if (!shared_setup_enter(c->handshake.peer_key)) {
+        put_off(l, c);
+        return;
+    }
     struct carrier_port *p = driver_alloc(sizeof *p);
     struct link *link = p == NULL ? NULL : link_take(c);
     if (link == NULL) {
+        shared_setup_leave(c->handshake.peer_key);
         driver_free(p);
         drop(l, c);
         return;
     }
+    link->setting_up = true;
     char driver[] = "tacit_drv";
     int fd = c->fd;
     *p = (struct carrier_port){.link = link};

@@ -186,8 +186,18 @@ static void drain(int fd)
             return;
 }
 
+void link_set_up(struct link *l, bool is_active)
+{
+    if (l->setting_up)
+        shared_setup_leave(l->peer_key);
+    if (l->new_name && is_active)
+        shared_setup_named(l->peer_key);
+    l->setting_up = l->new_name = false;
+}
+
 void link_stop(struct link *l)
 {
+    link_set_up(l, false);
     if (l->fd >= 0) {
         if (l->channel != NULL && !l->doomed) {
             link_send_close(l, TACIT_CLOSE_DONE, "");

@@ -52,7 +52,9 @@ struct link {
     bool resting;      /* TURN_MAX was sealed: busy until the zero timer */
     bool passed_first; /* ACTIVE: a record of the peer opened */
     bool initiator;
-    int doomed; /* an error that ends the link at the next chance */
+    bool setting_up; /* counted as such by shared_setup_enter */
+    bool new_name;   /* the peer's name was none that the node knew */
+    int doomed;      /* an error that ends the link at the next chance */
     char doom_text[REASON_MAX];
     char doom_reason[32];
     ErlDrvTime deadline; /* 0: none */
@@ -125,6 +127,8 @@ void link_emergency_close(const struct link *l);
 /* Marks the link to be ended from its next timeout. */
 void link_doom(struct link *l, int error, const char *reason, const char *text);
 void link_no_memory(struct link *l);
+/* The distribution handshake is over, or the link is: it is set up no more. */
+void link_set_up(struct link *l, bool is_active);
 /* Tells the peer what it did wrong, and dooms the link. */
 void link_protocol_error(struct link *l, const char *text);
 /* Arms the one timer for whatever comes first. */

@@ -7,6 +7,7 @@
 #include "channel/suite.h"
 #include "files/files.h"
 #include "gate/guard.h"
+#include "gate/setups.h"
 #include "policy/signed.h"
 
 struct counters carrier_counters;
@@ -16,6 +17,7 @@ static struct {
     struct policy_ref *policy, *candidate;
     uint64_t offered_by; /* the number of the candidate's reload */
     struct tacit_guard guard;
+    struct tacit_setups setups;
     struct refusal refusals[REFUSALS_MAX];
     uint64_t refusal_count;
     struct tacit_revoked revoked;
@@ -212,6 +214,36 @@ int shared_own_first(const uint8_t ephemeral[NOISE_DHLEN], uint64_t time)
     int error = tacit_guard_fresh(&shared.guard, ephemeral, time, wall_clock(), &skew);
     erl_drv_mutex_unlock(shared.lock);
     return error;
+}
+
+bool shared_setup_enter(const uint8_t key[NOISE_DHLEN])
+{
+    erl_drv_mutex_lock(shared.lock);
+    bool entered = tacit_setups_enter(&shared.setups, key);
+    erl_drv_mutex_unlock(shared.lock);
+    return entered;
+}
+
+void shared_setup_leave(const uint8_t key[NOISE_DHLEN])
+{
+    erl_drv_mutex_lock(shared.lock);
+    tacit_setups_leave(&shared.setups, key);
+    erl_drv_mutex_unlock(shared.lock);
+}
+
+bool shared_setup_name(const uint8_t key[NOISE_DHLEN])
+{
+    erl_drv_mutex_lock(shared.lock);
+    bool taken = tacit_setups_name(&shared.setups, key, monotonic_ms());
+    erl_drv_mutex_unlock(shared.lock);
+    return taken;
+}
+
+void shared_setup_named(const uint8_t key[NOISE_DHLEN])
+{
+    erl_drv_mutex_lock(shared.lock);
+    tacit_setups_named(&shared.setups, key);
+    erl_drv_mutex_unlock(shared.lock);
 }
 
 void shared_known(const struct tacit_address *source)

@@ -88,6 +88,11 @@ int shared_first(const struct tacit_address *source, const uint8_t ephemeral[NOI
                  uint64_t time, int *ret_skew);
 /* One of this node's own, lest it come back. */
 int shared_own_first(const uint8_t ephemeral[NOISE_DHLEN], uint64_t time);
+/* tacit_setups_*, under its lock: what is just being set up with the peer of this key. */
+bool shared_setup_enter(const uint8_t key[NOISE_DHLEN]);
+void shared_setup_leave(const uint8_t key[NOISE_DHLEN]);
+bool shared_setup_name(const uint8_t key[NOISE_DHLEN]);
+void shared_setup_named(const uint8_t key[NOISE_DHLEN]);
 /* An allowed peer came from there: the guard's reserve is for it. */
 void shared_known(const struct tacit_address *source);
 

@@ -23,6 +23,7 @@ static const char *const close_names[TACIT_CLOSE_LAST + 1] = {
     [TACIT_CLOSE_REVOKED] = "revoked",
     [TACIT_CLOSE_CERTIFICATE] = "certificate",
     [TACIT_CLOSE_VISIBILITY] = "visibility",
+    [TACIT_CLOSE_BUSY] = "busy",
 };
 
 const char *tacit_close_name(enum tacit_close reason)

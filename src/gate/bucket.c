@@ -31,6 +31,11 @@ bool tacit_bucket_take(struct tacit_bucket *b, struct tacit_rate rate, int64_t n
     return true;
 }
 
+void tacit_bucket_give(struct tacit_bucket *b, struct tacit_rate rate)
+{
+    b->at -= token_us(rate);
+}
+
 bool tacit_lines_allow(struct tacit_lines *l, int64_t now, uint64_t *ret_left_out)
 {
     if (!tacit_bucket_take(&l->bucket, lines, now)) {

@@ -8,6 +8,7 @@
  *     pending.h  connections that have shown nothing yet: how long, and who goes first
  *     replay.h   first messages that were seen before
  *     guard.h    whether a first message is answered: the last two limits together
+ *     setups.h   links of peers that have a key, and have yet to show the cookie
  */
 #ifndef TACIT_GATE_BUCKET_H
 #define TACIT_GATE_BUCKET_H
@@ -32,6 +33,9 @@ uint32_t tacit_bucket_left(const struct tacit_bucket *b, struct tacit_rate rate,
 
 /* Takes one; false: there is none. */
 bool tacit_bucket_take(struct tacit_bucket *b, struct tacit_rate rate, int64_t now);
+
+/* Gives one back that was taken. */
+void tacit_bucket_give(struct tacit_bucket *b, struct tacit_rate rate);
 
 /* Offers of fresh keys that come early (channel/rekey.h): of one link. */
 extern const struct tacit_rate tacit_early_offers;
