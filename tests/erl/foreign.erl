@@ -15,7 +15,7 @@
 -type address() :: {inet:ip_address(), inet:port_number()}.
 %% mesh_key and name are needed, and to connect: wanted. The rest has good values. lies:
 %% what our claim says instead of what was agreed; name_flags: 1 for a bare host; pieces:
-%% how many bytes are sent at a time; half_way: called before message 3; rekeys: offers are
+%% how many bytes are sent at a time; half_way: called before message 3 or 2; rekeys: offers are
 %% answered, or not even heard, or after each exchange there is another.
 -type options() :: #{mesh_key := binary(), name := string(), wanted => string(),
                      identity => tacit_noise:pair(), pair_key => binary(),
@@ -144,7 +144,9 @@ accept(Listener, Options0) ->
         {error, _} = Error -> gen_tcp:close(Socket), Error
     end.
 
-answer_first(Socket, #{suites := Offered} = First, HS, #{suites := Own} = Options) ->
+answer_first(Socket, #{suites := Offered} = First, HS,
+             #{suites := Own, half_way := HalfWay} = Options) ->
+    _ = HalfWay(),
     Suite = lists:max([0 | [S || S <- Own, lists:member(S, Offered)]]),
     {Second, HS2} = tacit_noise:write(HS, own_claim(#{version => 1, suite => Suite}, Options)),
     ok = transmit(Socket, frame(Second), Options),

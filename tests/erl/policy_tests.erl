@@ -15,6 +15,8 @@ tests() ->
       "touched; the next one revokes it, and it is gone from all five", fun five_hosts/0},
      {"what was taken lasts over a restart, and reaches a node that was not there",
       fun restarted/0},
+     {"an older one does not come in force on a running node, though what it kept is gone",
+      fun no_way_back/0},
      {"altered, cut short, a certificate, by a foreign authority, of an older serial, of the same "
       "one with other rules: refused with the reason, and nothing changes", fun refused/0},
      {"rules that the authority may not sign, that contradict or that fail their own test: "
@@ -153,6 +155,20 @@ restarted() ->
     ?assert(connect(B, ?A)),
     has(B, 7),
     mesh:stop_pair({Third, B}).
+
+no_way_back() ->
+    {Key, Conf} = authority(),
+    [Host] = hosts(1, Conf),
+    A = start("a", Host),
+    put_file(A, sign(Key, 7, "[group work]\n")),
+    has(A, 7),
+    mesh:wait_until(fun() -> filelib:is_file(path(A) ++ ".kept") end),
+    ok = file:delete(path(A) ++ ".kept"),
+    put_file(A, sign(Key, 6, "[group play]\n")),
+    _ = mesh:call(A, tacit, reload, []), % or it has looked itself, and kept anew what it has
+    mesh:logged(A, ["serial 6"]),
+    ?assertEqual(7, serial(A)),
+    mesh:stop(A).
 
 %% Two nodes that are linked, and have the policy of serial 5: they, and its text.
 linked_with_five(Key, Conf) ->
