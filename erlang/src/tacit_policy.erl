@@ -103,6 +103,19 @@ keep(#{kept := Kept, text := Text}) ->
             end
     end.
 
+%% What it revokes lasts, too: over reloads and restarts, until there is one that is as new.
+keep_refused(<<"tacit policy 1\nauthority = ", Key:44/binary, _/binary>> = Text) ->
+    lists:foreach(
+      fun(#{path := Path}) ->
+              Refused = <<Path/binary, ".refused">>,
+              case write(Refused, Text) of
+                  ok -> ok;
+                  {error, Reason} ->
+                      tacit_logger:error("tacit: ~ts: ~ts: what it revokes is revoked until the "
+                                         "next reload", [Refused, file:format_error(Reason)])
+              end
+      end, [P || #{key := K} = P <- policies(), base64:encode(K) =:= Key]).
+
 %% Whoever reads meanwhile has the old one or the new one. Others may read it, none write.
 write(Kept, Text) ->
     New = <<Kept/binary, ".", (list_to_binary(os:getpid()))/binary>>,
@@ -243,7 +256,9 @@ accept(_Node, _Text, State) ->
 -spec tried(binary(), policies()) -> {taken | revokes, policies()}.
 tried(Text, State) ->
     case [T || #{text := T} <- policies(), T =:= Text] of
-        [] -> {revokes, State#policies{tried = erlang:md5(Text)}};
+        [] ->
+            keep_refused(Text),
+            {revokes, State#policies{tried = erlang:md5(Text)}};
         _ -> {taken, State}
     end.
 

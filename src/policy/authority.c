@@ -78,5 +78,9 @@ int policy_set_authority_policy(struct policy_conf *c, const char *value)
         authority->kept = NULL;
         return TACIT_ENOMEM;
     }
+    if (asprintf(&authority->refused, "%s.refused", authority->policy) < 0) {
+        authority->refused = NULL;
+        return TACIT_ENOMEM;
+    }
     return 0;
 }

@@ -1,6 +1,7 @@
 /*
  * The newest policy of each authority: of the file that people put there and the one that
- * was kept when it came in force, the one that counts.
+ * was kept when it came in force, the one that counts. Of a third, which a peer sent and
+ * this host did not take, only what it revokes.
  */
 #include "policy/conf.h"
 
@@ -128,6 +129,21 @@ static int read_rules(struct policy_conf *c, struct candidate *best,
     return policy_rules_read(c, p->source, &best->rules);
 }
 
+/* One that a peer has sent, that is newer and was not taken: what it revokes is revoked.
+ */
+static int heed_refused(struct policy_conf *c, const struct tacit_files *files,
+                        uint64_t serial)
+{
+    struct candidate refused;
+    int error = read_candidate(files, c->authority, c->authority->refused, &refused);
+    if (error == 0 && refused.text != NULL && refused.rules.header.serial > serial)
+        error = policy_heed_revoked(c, refused.path, &refused.rules);
+    if (error == 0 && refused.text == NULL && refused.error != TACIT_EABSENT)
+        error = policy_note(c->policy, &refused.fault);
+    free(refused.text);
+    return error;
+}
+
 static int read_newest(struct policy_conf *c, const struct tacit_files *files,
                        struct tacit_signed_policy *p)
 {
@@ -145,7 +161,7 @@ static int read_newest(struct policy_conf *c, const struct tacit_files *files,
     }
     free(put.text);
     free(kept.text);
-    return error;
+    return error != 0 ? error : heed_refused(c, files, p->serial);
 }
 
 /* A [group] of tacit.conf stands in place of a signed one of its name. */

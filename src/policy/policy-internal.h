@@ -58,7 +58,7 @@ struct policy_authority {
     unsigned line;
     uint8_t public_key[TACIT_KEY_BYTES]; /* Ed25519 */
     size_t globs, glob_count;            /* of policy->authority_globs */
-    char *policy, *kept; /* paths of its policies' files; NULL: it signs none */
+    char *policy, *kept, *refused; /* paths of its policies' files; NULL: it signs none */
 };
 
 /* One line of [test]. */

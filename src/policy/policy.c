@@ -46,6 +46,7 @@ void tacit_policy_free(struct tacit_policy *policy)
     for (size_t i = 0; i < policy->authorities.count; i++) {
         free(policy->authorities.at[i].policy);
         free(policy->authorities.at[i].kept);
+        free(policy->authorities.at[i].refused);
     }
     for (size_t i = 0; i < policy->signed_policies.count; i++)
         free(policy->signed_policies.at[i].text);

@@ -320,7 +320,17 @@ revoked_apart() ->
     ?assertEqual([], mesh:nodes_of(B)),
     ?assertEqual(5, serial(B)),
     ?assertNot(connect(A, ?B)),
-    mesh:stop_pair({A, B}).
+    {ok, _} = mesh:call(B, tacit, reload, []),
+    ?assertNot(connect(A, ?B)),
+    mesh:stop(B),
+    Again = start("b", maps:get(host, B)),
+    ?assertEqual(5, serial(Again)),
+    ?assertNot(connect(A, ?B)),
+    %% Until there is one as new.
+    put_file(Again, sign(Key, 6, "[group work]\n")),
+    has(Again, 6),
+    mesh:wait_until(fun() -> connect(A, ?B) end),
+    mesh:stop_pair({A, Again}).
 
 local_first() ->
     {Key, Conf} = authority(),

@@ -599,6 +599,31 @@ static void what_a_policy_revokes_is_revoked_though_it_is_not_taken(void **state
     }
 }
 
+/* A peer sent it, and it was no good here: FILE.refused. */
+static void what_was_refused_of_a_peer_revokes_until_one_as_new_is_in_force(void **state)
+{
+    static const char rules[] = "[mesh]\nrevoked = " PRINT_B "\n[peer x@b.net]\n";
+    for (uint64_t serial = 0; serial < 4; serial++) {
+        put_conf("[peer *@a.net]\npublic-key = " PUBLIC_B "\n");
+        if (serial > 0)
+            put_policy("p.kept", 1, serial, "[group work]\n");
+        put_policy("p.refused", 1, 2, rules);
+        struct tacit_policy *policy = load();
+        assert_int_equal(tacit_policy_signed(policy, 0)->serial, serial);
+        assert_null(tacit_policy_notice(policy, 0));
+        assert_int_equal(decide_key(policy, "x@a.net", PUBLIC_B),
+                         serial < 2 ? TACIT_REVOKED : TACIT_ALLOWED);
+        tacit_policy_free(policy);
+    }
+    put_conf("");
+    put_policy("p.refused", 2, 2, rules);
+    struct tacit_policy *policy = load();
+    assert_notice(policy,
+                  "p.refused:2: signed by another authority than [authority one]");
+    assert_int_equal(decide_key(policy, "x@a.net", PUBLIC_B), TACIT_NO_LINE);
+    tacit_policy_free(policy);
+}
+
 /* Loading must not take the node's time: each of these is held against all others. */
 static void a_policy_has_so_many_groups_patterns_and_tests_at_most(void **state)
 {
@@ -727,6 +752,7 @@ int main(void)
         cmocka_unit_test(a_signed_test_gives_way_to_tacit_conf_once_it_is_in_force),
         cmocka_unit_test(names_that_are_narrowed_take_their_lines_out_of_force),
         cmocka_unit_test(what_a_policy_revokes_is_revoked_though_it_is_not_taken),
+        cmocka_unit_test(what_was_refused_of_a_peer_revokes_until_one_as_new_is_in_force),
         cmocka_unit_test(a_policy_has_so_many_groups_patterns_and_tests_at_most),
         cmocka_unit_test(how_long_a_policy_is_fresh_is_told),
         cmocka_unit_test(two_authorities_that_contradict_one_another_are_both_named),
