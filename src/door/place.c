@@ -104,14 +104,25 @@ static int open_lock(const char *path)
     return -1;
 }
 
+/* Whether the one that is open is the one that others find. */
+static bool lock_stands(void)
+{
+    struct stat open, there;
+    return fstat(lock.fd, &open) == 0 && lstat(lock.path, &there) == 0 &&
+           open.st_dev == there.st_dev && open.st_ino == there.st_ino;
+}
+
 /* The lock of path's folder is the one that is open afterwards. */
 static int find_lock(const char *path, struct tacit_fault *fault)
 {
     char wanted[sizeof lock.path];
     snprintf(wanted, sizeof wanted, "%.*s%s", folder_length(path), path, lock_name);
-    if (lock.fd >= 0 && strcmp(wanted, lock.path) == 0)
+    bool same = lock.fd >= 0 && strcmp(wanted, lock.path) == 0;
+    if (same && lock_stands())
         return TACIT_OK;
     int fd = open_lock(wanted);
+    if (fd < 0 && same && errno == ENOSYS)
+        return TACIT_OK; /* removed, and none can be made: better than no door */
     if (fd < 0)
         return fail(fault, path, "%s: %s", wanted,
                     errno == EPERM    ? "expected a file of this user's, mode 0600"
@@ -133,6 +144,8 @@ static int take_lock(const char *path, struct tacit_fault *fault)
     for (int i = 0; i < LOCK_TRIES; i++) {
         if (flock(lock.fd, LOCK_EX | LOCK_NB) == 0)
             return TACIT_OK;
+        if (errno != EWOULDBLOCK)
+            return fail(fault, path, "%s: %s", lock.path, strerror(errno));
         nanosleep(&pause, NULL);
     }
     return fail(fault, path, "%s is held by another process", lock.path);
@@ -226,7 +239,10 @@ static int make(const char *path, struct tacit_fault *fault)
     if (take_lock(path, fault) != TACIT_OK)
         return -1;
     if (clear(path, fault) == TACIT_OK && (fd = bind_there(path)) < 0)
-        fail(fault, path, "%s", strerror(errno));
+        fail(fault, path, "%s%s", strerror(errno),
+             *own.path != '\0' ? "; if its folder is not that of the start any more, "
+                                 "restart secure-epmd"
+                               : "");
     leave_lock();
     return fd;
 }

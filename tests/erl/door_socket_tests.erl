@@ -23,7 +23,10 @@ socket_test_() ->
               fun orphan/0},
              {"a folder that is missing is made, for nodes of all users to enter, and its socket "
               "goes at the end, confined", fun folder/0},
-             {"nothing is made through a link, nor where its own folder is missing", fun no_folder/0},
+             {"in a folder that was made anew none can be made: the reload says so",
+              fun other_folder/0},
+             {"nothing is made through a link, nor where its own folder is missing",
+              fun no_folder/0},
              {"a lock that another user could hold is not used", fun lock/0}]].
 
 at_once() ->
@@ -66,6 +69,11 @@ made_again() ->
     door:signal(Door, "HUP"),
     mesh:wait_until(fun() -> [] =/= door:events(Door, "reloaded") end),
     ?assertEqual(1, door:counter(Door, "nodes")), % who was there stays
+    ok = file:delete(Path),
+    ok = file:delete(filename:join(filename:dirname(Path), "secure-epmd.lock")),
+    door:signal(Door, "HUP"),
+    mesh:wait_until(fun() -> length(door:events(Door, "reloaded")) =:= 2 end),
+    ?assertEqual(1, door:counter(Door, "nodes")),
     ok = socket:close(Node),
     0 = door:stop(Door),
     ?assertEqual({error, enoent}, file:read_link_info(Path)).
@@ -77,8 +85,8 @@ no_socket() ->
          ok = Make(),
          {ok, #file_info{inode = Inode}} = file:read_link_info(Path),
          {exit, 1, Lines} = door:start(Host, #{ready => false}),
-         Expected = "door = " ++ Path ++ ": " ++ What ++ " is there, expected nothing or the socket "
-             "of a door that ended",
+         Expected = "door = " ++ Path ++ ": " ++ What ++ " is there, expected nothing or the "
+             "socket of a door that ended",
          ?assertNotEqual(nomatch, string:find(lists:last(Lines), Expected), Lines),
          ?assertMatch({ok, #file_info{inode = Inode}}, file:read_link_info(Path)),
          "" = os:cmd("rm -r " ++ Path)
@@ -191,7 +199,8 @@ host_at(Path) ->
 folder() ->
     #{dir := Dir} = Host = host_at("run/door.sock"),
     Path = filename:join(Dir, "run/door.sock"),
-    Door = door:start(Host, #{socket => Path, exec => ["sh", "-c", "umask 077; exec \"$@\"", "sh"]}),
+    Door = door:start(Host, #{socket => Path,
+                              exec => ["sh", "-c", "umask 077; exec \"$@\"", "sh"]}),
     {ok, #file_info{type = directory, mode = Mode}} = file:read_link_info(filename:dirname(Path)),
     ?assertEqual(8#755, Mode band 8#7777),
     {ok, #file_info{mode = SocketMode}} = file:read_link_info(Path),
@@ -203,6 +212,26 @@ folder() ->
     Again = door:start(Host, #{socket => Path}),
     ?assertEqual([], door:events(Again, "made")),
     0 = door:stop(Again).
+
+other_folder() ->
+    #{dir := Dir} = Host = host_at("run/door.sock"),
+    Run = filename:join(Dir, "run"),
+    Path = filename:join(Run, "door.sock"),
+    Door = door:start(Host, #{socket => Path}),
+    ok = file:del_dir_r(Run),
+    door:signal(Door, "HUP"),
+    mesh:wait_until(fun() -> length(door:events(Door, "reload_failed")) =:= 1 end),
+    ok = file:make_dir(Run),
+    door:signal(Door, "HUP"),
+    Count = fun(Event) -> length(door:events(Door, Event)) end,
+    mesh:wait_until(fun() -> Count("reload_failed") + Count("door") =:= 3 end),
+    case door:events(Door, "reload_failed") of
+        [First, Second] ->
+            [{match, _} = re:run(Line, "restart secure-epmd") || Line <- [First, Second]];
+        [_] -> % no Landlock here
+            ?assertMatch([_ | _], door:show(Door))
+    end,
+    0 = door:stop(Door).
 
 no_folder() ->
     #{dir := Dir} = Host = host_at("run/door.sock"),
@@ -218,8 +247,8 @@ no_folder() ->
     {match, _} = re:run(Said(), "door.sock: .*Not a directory"),
     #{dir := Dir2} = Deep = host_at("var/run/door.sock"),
     {exit, 1, Lines} = door:start(Deep, #{ready => false}),
-    {match, _} = re:run(lists:last(Lines), "var/run cannot be made: No such file or directory; make "
-                        "it as root: install -d -o USER -m 755 "),
+    {match, _} = re:run(lists:last(Lines), "var/run cannot be made: No such file or directory; "
+                        "make it as root: install -d -o USER -m 755 "),
     ?assertEqual({error, enoent}, file:read_link_info(filename:join(Dir2, "var"))).
 
 lock() ->
