@@ -17,6 +17,7 @@
                   shown_mesh_keys := [binary()], % of those that its host's door opens, too
                   policies := [policy()],     % of each authority that may sign them
                   not_taken := [binary()],    % policies that were passed over, and why
+                  own_fault := binary(),      % what is wrong with this host's certificate now
                   accepted := non_neg_integer(),   % sockets
                   pending := non_neg_integer(),    % of them, handshake not done
                   strangers := non_neg_integer(),  % without a valid first message

@@ -198,17 +198,26 @@ static void put_notices(ei_x_buff *x, const struct tacit_policy *policy)
     ei_x_encode_empty_list(x);
 }
 
+/* What is wrong with what this host shows to peers, now. */
+static void put_own_fault(ei_x_buff *x, const struct tacit_policy *policy)
+{
+    struct tacit_fault fault = {""};
+    (void)tacit_policy_own_fault(policy, wall_clock(), &fault);
+    put_binary(x, "own_fault", fault.text);
+}
+
 static void put_host(ei_x_buff *x, const struct tacit_policy *policy)
 {
     char key[TACIT_KEY_TEXT], fingerprint[TACIT_FINGERPRINT_TEXT];
     const struct noise_keypair *identity = tacit_policy_identity(policy);
     tacit_key_to_text(identity->public_key, key);
     tacit_fingerprint(identity->public_key, fingerprint);
-    ei_x_encode_map_header(x, 19);
+    ei_x_encode_map_header(x, 20);
     put_own_mesh_keys(x, policy);
     ei_x_encode_atom(x, "policies");
     put_policies(x, policy, false);
     put_notices(x, policy);
+    put_own_fault(x, policy);
     put_binary(x, "configuration", tacit_policy_path(policy));
     put_binary(x, "public_key", key);
     put_binary(x, "fingerprint", fingerprint);

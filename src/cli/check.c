@@ -57,11 +57,67 @@ static void print_host(const struct tacit_policy *policy)
     printf("max message  %zu bytes\n", tacit_policy_max_message(policy));
 }
 
-static void print_peer(const struct tacit_peer *peer)
+/* What this host shows to those who ask for a certificate. */
+static void print_certificate(const struct tacit_policy *policy)
+{
+    struct tacit_certificate own;
+    char until[TACIT_TIME_TEXT];
+    const char *text, *item;
+    size_t len = tacit_policy_own_certificate(policy, &text);
+    if (len == 0 || tacit_certificate_read(text, len, &own) != 0)
+        return;
+    fputs("certificate  for ", stdout);
+    for (size_t i = 0; (item = tacit_certificate_name(&own, i)) != NULL; i++)
+        printf("%s%s", i == 0 ? "" : ", ", item);
+    for (size_t i = 0; (item = tacit_certificate_group(&own, i)) != NULL; i++)
+        printf("%s%s", i == 0 ? "  in group " : ", ", item);
+    tacit_time_to_text(own.not_after, until);
+    printf("  until %s\n", until);
+}
+
+static void print_authorities(const struct tacit_policy *policy)
+{
+    const char *name, *glob;
+    for (size_t i = 0; (name = tacit_policy_authority(policy, i)) != NULL; i++) {
+        printf("authority    %s  for ", name);
+        for (size_t j = 0; (glob = tacit_policy_authority_glob(policy, i, j)) != NULL;
+             j++)
+            printf("%s%s", j == 0 ? "" : ", ", glob);
+        puts("");
+    }
+}
+
+/* What of a line changes by itself. */
+static void print_expires(const struct tacit_rule *rule)
+{
+    char at[TACIT_TIME_TEXT];
+    if (rule->expires == TACIT_NEVER)
+        return;
+    tacit_time_to_text(rule->expires, at);
+    printf("  %s %s", rule->expires <= (uint64_t)time(NULL) ? "expired" : "expires", at);
+}
+
+static size_t print_groups(const struct tacit_policy *policy)
+{
+    const struct tacit_group *group;
+    char network[TACIT_NETWORK_TEXT];
+    size_t count = 0;
+    for (; (group = tacit_policy_group(policy, count)) != NULL; count++) {
+        printf("group        %s", group->name);
+        for (size_t i = 0; tacit_policy_from(policy, &group->rule, i, network); i++)
+            printf("%s%s", i == 0 ? "  from " : ", ", network);
+        print_expires(&group->rule);
+        puts("");
+    }
+    return count;
+}
+
+static void print_peer(const struct tacit_policy *policy, const struct tacit_peer *peer)
 {
     char fingerprint[TACIT_FINGERPRINT_TEXT];
     tacit_fingerprint(peer->public_key, fingerprint);
-    printf("peer         %s  %s", peer->glob, fingerprint);
+    printf("peer         %s  %s", peer->glob,
+           peer->has_key ? fingerprint : "by certificate");
     if (peer->has_endpoint) {
         bool ipv6 = false;
         for (const char *c = peer->endpoint.host; *c != '\0'; c++)
@@ -69,9 +125,11 @@ static void print_peer(const struct tacit_peer *peer)
         printf(ipv6 ? "  at [%s]:%u" : "  at %s:%u", peer->endpoint.host,
                peer->endpoint.port);
     }
-    printf("%s%s%s\n", peer->pair_key != NULL ? "  with a pair key" : "",
+    printf("%s%s%s", peer->pair_key != NULL ? "  with a pair key" : "",
            peer->has_door_key ? "  with its door's key" : "",
            peer->directory ? "  may ask for names" : "");
+    print_expires(&peer->rule);
+    puts(peer->has_key && cli_is_revoked(policy, peer->public_key) ? "  revoked" : "");
 }
 
 static void print_policies(const struct tacit_policy *policy)
@@ -109,13 +167,18 @@ int cli_check(int argc, char **argv)
 
     printf("%s: no fault\n", tacit_policy_path(policy));
     print_host(policy);
+    print_certificate(policy);
+    print_authorities(policy);
     for (size_t i = 0; (peer = tacit_policy_peer(policy, i)) != NULL; i++)
-        print_peer(peer);
-    if (tacit_policy_peer(policy, 0) == NULL)
+        print_peer(policy, peer);
+    if (print_groups(policy) == 0 && tacit_policy_peer(policy, 0) == NULL)
         puts("peer         none: nobody can connect");
     print_policies(policy);
     for (size_t i = 0; (glob = tacit_policy_plain(policy, i)) != NULL; i++)
         printf("plain        %s  (not encrypted)\n", glob);
+    int status = tacit_policy_own_fault(policy, (uint64_t)time(NULL), &fault)
+                     ? cli_fail("%s", fault.text)
+                     : CLI_OK;
     tacit_policy_free(policy);
-    return CLI_OK;
+    return status;
 }

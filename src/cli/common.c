@@ -102,7 +102,8 @@ bool cli_is_revoked(const struct tacit_policy *policy,
 {
     struct tacit_revoked list = {0};
     struct tacit_fault fault;
-    bool revoked = tacit_file_revoked(tacit_policy_path(policy), &list, &fault) != 0 ||
+    bool revoked = tacit_policy_revokes(policy, public_key) ||
+                   tacit_file_revoked(tacit_policy_path(policy), &list, &fault) != 0 ||
                    tacit_revoked_has(&list, public_key);
     tacit_revoked_free(&list);
     return revoked;

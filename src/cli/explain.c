@@ -25,10 +25,15 @@ static void decide(const struct explain *e, bool inbound, struct tacit_decision 
                                .now = (uint64_t)time(NULL)};
     if (e->has_certificate)
         q.certificate = &e->certificate;
+    if (!e->has_key) /* what the lines say of whoever has the key that they name */
+        tacit_policy_explain(e->policy, &q, ret);
+    if (!e->has_key && ret->peer != NULL && ret->peer->has_key)
+        q.public_key = ret->peer->public_key;
     if (e->has_key)
         tacit_policy_decide(e->policy, &q, ret);
-    else
-        tacit_policy_explain(e->policy, &q, ret);
+    bool known = e->has_key || q.public_key != e->key;
+    if (known && cli_is_revoked(e->policy, q.public_key))
+        ret->reason = TACIT_REVOKED;
 }
 
 static void print_from(const struct explain *e, const struct tacit_rule *rule)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "cli/control.h"
 #include "door/ask.h"
@@ -124,6 +125,8 @@ int cli_reload(int argc, char **argv)
     if (tacit_policy_load(conf, &files, tacit_suites_available(), &policy, &fault) != 0)
         return cli_fail("nothing was changed: %s", fault.text);
     int status = cli_reload_all(policy);
+    if (tacit_policy_own_fault(policy, (uint64_t)time(NULL), &fault))
+        cli_fail("%s", fault.text); /* what else has changed is in force */
     tacit_policy_free(policy);
     return status;
 }

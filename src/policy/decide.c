@@ -168,3 +168,9 @@ const struct tacit_rule *tacit_decision_rule(const struct tacit_decision *decisi
            : decision->group != NULL ? &decision->group->rule
                                      : NULL;
 }
+
+bool tacit_policy_revokes(const struct tacit_policy *policy,
+                          const uint8_t public_key[TACIT_KEY_BYTES])
+{
+    return policy_is_revoked(policy, public_key);
+}

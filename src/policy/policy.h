@@ -99,6 +99,13 @@ const struct noise_keypair *tacit_policy_identity(const struct tacit_policy *pol
 size_t tacit_policy_own_certificate(const struct tacit_policy *policy,
                                     const char **ret_text);
 
+/*
+ * What is wrong with that certificate at a time, the clocks' grace added, in a line for
+ * people: it has run out, or is not valid yet. false: nothing, or none is set.
+ */
+bool tacit_policy_own_fault(const struct tacit_policy *policy, uint64_t now,
+                            struct tacit_fault *ret_fault);
+
 /* The mesh keys: the first seals, all open. Returns how many (1..TACIT_MESH_KEYS_MAX). */
 size_t tacit_policy_mesh_keys(const struct tacit_policy *policy,
                               const struct tacit_secret **ret_keys);
@@ -181,6 +188,10 @@ void tacit_policy_explain(const struct tacit_policy *policy,
  */
 int tacit_policy_test(const struct tacit_policy *policy, struct tacit_fault *fault);
 
+/* Whether a revoked line, of tacit.conf or signed, is for this public key. */
+bool tacit_policy_revokes(const struct tacit_policy *policy,
+                          const uint8_t public_key[TACIT_KEY_BYTES]);
+
 /* Whether any line knows this public key. */
 bool tacit_policy_knows_key(const struct tacit_policy *policy,
                             const uint8_t public_key[TACIT_KEY_BYTES]);
@@ -231,6 +242,15 @@ const struct tacit_peer *tacit_policy_peer(const struct tacit_policy *policy, si
 /* The i-th network of a rule's from, as text ("198.51.100.0/24"); false past the last. */
 bool tacit_policy_from(const struct tacit_policy *policy, const struct tacit_rule *rule,
                        size_t i, char ret_text[TACIT_NETWORK_TEXT]);
+
+/* The i-th [group] in force, those of signed policies included, or NULL past the last. */
+const struct tacit_group *tacit_policy_group(const struct tacit_policy *policy, size_t i);
+
+/* The name of the i-th [authority], and the j-th glob of the names that it may sign for;
+ * NULL past the last. */
+const char *tacit_policy_authority(const struct tacit_policy *policy, size_t i);
+const char *tacit_policy_authority_glob(const struct tacit_policy *policy, size_t i,
+                                        size_t j);
 
 /* The i-th glob of [plain], or NULL past the last. */
 const char *tacit_policy_plain(const struct tacit_policy *policy, size_t i);

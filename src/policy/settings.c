@@ -1,6 +1,8 @@
 /* What a policy says of its own host, mesh and peers, as it stands in its files. */
 #include "policy/policy-internal.h"
 
+#include <stdio.h>
+
 const char *tacit_policy_path(const struct tacit_policy *policy)
 {
     return policy->path;
@@ -16,6 +18,48 @@ size_t tacit_policy_own_certificate(const struct tacit_policy *policy,
 {
     *ret_text = policy->certificate;
     return policy->certificate_len;
+}
+
+bool tacit_policy_own_fault(const struct tacit_policy *policy, uint64_t now,
+                            struct tacit_fault *ret_fault)
+{
+    struct tacit_certificate own;
+    uint64_t until = TACIT_NEVER;
+    char time[TACIT_TIME_TEXT];
+    if (policy->certificate_len == 0 ||
+        tacit_certificate_read(policy->certificate, policy->certificate_len, &own) != 0)
+        return false;
+    enum tacit_reason reason = policy_valid_now(policy, &own, now, &until);
+    if (reason == TACIT_ALLOWED)
+        return false;
+    bool late = reason == TACIT_RUN_OUT;
+    tacit_time_to_text(late ? own.not_after : own.not_before, time);
+    snprintf(ret_fault->text, sizeof ret_fault->text,
+             "%.300s: [host] certificate: %s %s: peers that ask for one refuse this host",
+             policy->path, late ? "it ran out on" : "it is not valid before", time);
+    return true;
+}
+
+const struct tacit_group *tacit_policy_group(const struct tacit_policy *policy, size_t i)
+{
+    for (size_t j = 0; j < policy->groups.count; j++)
+        if (!policy->groups.at[j].replaced && i-- == 0)
+            return &policy->groups.at[j];
+    return NULL;
+}
+
+const char *tacit_policy_authority(const struct tacit_policy *policy, size_t i)
+{
+    return i < policy->authorities.count ? policy->authorities.at[i].name : NULL;
+}
+
+const char *tacit_policy_authority_glob(const struct tacit_policy *policy, size_t i,
+                                        size_t j)
+{
+    const struct policy_authority *authority = &policy->authorities.at[i];
+    return j < authority->glob_count
+               ? policy->authority_globs.at[authority->globs + j].text
+               : NULL;
 }
 
 const char *tacit_policy_mesh_path(const struct tacit_policy *policy)

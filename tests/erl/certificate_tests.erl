@@ -26,6 +26,8 @@ tests() ->
      {"without a certificate its holder is refused", fun none/0},
      {"another's certificate does not start a node", fun stolen/0},
      {"a certificate's holder in no [group] of ours is refused", fun no_group/0},
+     {"check says what certificate, authorities and groups there are; a certificate of this host "
+      "that does not hold now is told by check, by reload and in the log", fun own/0},
      {"a [peer] with a public-key looks at no certificate", fun peer_decides/0},
      {"the test identities are what their names say, and no other", fun identities/0}].
 
@@ -99,6 +101,26 @@ refused(Identity, Reason, Text) ->
 in_mesh(#{conf := Conf}, Text) ->
     {ok, Before} = file:read_file(Conf),
     ok = file:write_file(Conf, string:replace(Before, "[mesh]\n", ["[mesh]\n", Text])).
+
+%% A host with one that ran out: nothing that it serves for stops.
+own() ->
+    Good = host("127.0.0.2", "good", #{conf => authority_and_group()}),
+    {0, Said} = mesh:tacit(["check", "--conf", maps:get(conf, Good)]),
+    [?assertMatch({P, {match, _}}, {P, re:run(Said, P, [multiline])}) ||
+        P <- ["^certificate  for .*@127.0.0.2.*  until 2[0-9-]+T", "^authority    test  for \\*@127",
+              "^group        test$"]],
+    lists:foreach(
+      fun({Identity, Fault}) ->
+              Host = #{conf := Conf} = host("127.0.0.2", Identity, #{conf => authority_and_group()}),
+              Pattern = "^tacit: " ++ Conf ++ ": \\[host\\] certificate: " ++ Fault ++ " 2[0-9-]+T",
+              Node = mesh:start("b", Host),
+              {1, Check} = mesh:tacit(["check", "--conf", Conf]),
+              {0, Reload} = mesh:tacit(["reload", "--conf", Conf]),
+              [?assertMatch({Text, {match, _}}, {Text, re:run(Text, Pattern, [multiline])}) ||
+                  Text <- [lists:flatten(Check), lists:flatten(Reload)]],
+              mesh:logged(Node, [Conf, "[host] certificate: " ++ Fault]),
+              mesh:stop(Node)
+      end, [{"expired", "it ran out on"}, {"not-yet", "it is not valid before"}]).
 
 %% --- tests -----------------------------------------------------------------------------------
 

@@ -18,6 +18,8 @@ tests() ->
      {"what is revoked stays so over a restart of the node, and a reload", fun restarted/0},
      {"a node that has no link and never had one is revoked by its line; a key by its "
       "fingerprint", fun without_link/0},
+     {"explain and check know who is revoked, by tacit:revoke/1 and by a line of tacit.conf",
+      fun explained/0},
      {"who is not known cannot be revoked, and nothing changes", fun unknown/0},
      {"a file of revoked keys that is not understood wholly keeps the node from starting, and a "
       "running one as it was: a line's end of another system, a blank, a comment, a mark before",
@@ -42,6 +44,27 @@ start_all(Hosts) ->
                                                                Hosts)].
 
 ping(From, Name) -> mesh:call(From, net_adm, ping, [Name]).
+
+explained() ->
+    [#{conf := Conf} = Host, Other] = hosts(2),
+    A = mesh:start("a", Host),
+    Explain = fun(More) ->
+                      {Status, Text} = mesh:tacit(["explain", "--conf", Conf, "b@127.0.0.2" | More]),
+                      {Status, re:run(Text, "the key is revoked", [global]) =/= nomatch}
+              end,
+    Revoked = fun() ->
+                      {0, Text} = mesh:tacit(["check", "--conf", Conf]),
+                      re:run(Text, "^peer +\\*@127.0.0.2 .*  revoked$", [multiline]) =/= nomatch
+              end,
+    Key = ["--key", maps:get(public_key, Other)],
+    ?assertEqual([{0, false}, {0, false}, false], [Explain([]), Explain(Key), Revoked()]),
+    {ok, #{fingerprints := [Fingerprint]}} = mesh:call(A, tacit, revoke, [?B]),
+    ?assertEqual([{1, true}, {1, true}, true], [Explain([]), Explain(Key), Revoked()]),
+    {ok, _} = mesh:call(A, tacit, unrevoke, [?B]),
+    ?assertEqual([{0, false}, {0, false}, false], [Explain([]), Explain(Key), Revoked()]),
+    mesh:in_mesh(Host, ["revoked = ", Fingerprint, "\n"]),
+    ?assertEqual([{1, true}, {1, true}, true], [Explain([]), Explain(Key), Revoked()]),
+    mesh:stop(A).
 
 fingerprint(Node) ->
     {ok, #{fingerprint := Fingerprint}} = mesh:call(Node, tacit, info, []),
