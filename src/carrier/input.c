@@ -13,7 +13,7 @@
 enum {
     BUFFER_SIZE = 2 * TACIT_RECORD_MAX,
     SMALL_BUFFER = 4096,       /* the large one costs as much as opening a lone message */
-    READ_BUDGET = 1024 * 1024, /* bytes a callback reads; the poll comes back for more */
+    READ_BUDGET = 1024 * 1024, /* bytes a callback reads, less what their records cost */
     LARGE_RECORD = 8 * 1024,   /* one that is better not moved */
     EXACT_AFTER_LARGE = 3,     /* records: a message's end and the next one's start */
 };
@@ -88,11 +88,13 @@ static bool may_deliver(const struct link *l)
            (l->state == LINK_ACTIVE || (l->state == LINK_PASSIVE && l->wants_message));
 }
 
-/* Delivers from the buffer until it runs dry or nobody wants more. */
-static enum link_fate deliver_buffered(struct link *l)
+/* Delivers from the buffer until it runs dry, or nobody wants more, or it is time for
+ * others. */
+static enum link_fate deliver_buffered(struct link *l, int64_t *budget)
 {
     struct link_input *in = &l->input;
-    while (may_deliver(l)) {
+    while (may_deliver(l) && *budget > 0) {
+        *budget -= RECORD_COST;
         if (in->message != NULL && in->message_got == in->message_len) {
             if (link_deliver_long(l) == LINK_GONE)
                 return LINK_GONE;
@@ -178,7 +180,7 @@ static size_t to_read(const struct link_input *in)
 }
 
 /* Reads once; false: there is nothing more to read now, or the link is doomed. */
-static bool read_once(struct link *l, size_t *budget)
+static bool read_once(struct link *l, int64_t *budget)
 {
     struct link_input *in = &l->input;
     if (!have_buffer(l))
@@ -197,23 +199,25 @@ static bool read_once(struct link *l, size_t *budget)
     in->end += (size_t)n;
     in->much = (size_t)n >= SMALL_BUFFER || in->exact > 0;
     l->received_bytes += (size_t)n;
-    *budget -= (size_t)n < *budget ? (size_t)n : *budget;
+    *budget -= n;
     return (size_t)n == wanted;
 }
 
 enum link_fate link_read(struct link *l)
 {
-    size_t budget = READ_BUDGET;
+    int64_t budget = READ_BUDGET;
     bool more = true;
-    if (deliver_buffered(l) == LINK_GONE)
+    if (deliver_buffered(l, &budget) == LINK_GONE)
         return LINK_GONE;
     tidy(&l->input);
     while (more && may_deliver(l) && budget > 0) {
         more = read_once(l, &budget);
-        if (deliver_buffered(l) == LINK_GONE)
+        if (deliver_buffered(l, &budget) == LINK_GONE)
             return LINK_GONE;
         tidy(&l->input);
     }
+    if (budget <= 0)
+        l->pumping = true; /* what is left comes in the next turn */
     if (budget < READ_BUDGET &&
         link_refresh_keys(l, erl_drv_monotonic_time(ERL_DRV_USEC)))
         link_send_now(l);

@@ -82,6 +82,7 @@ struct link {
     uint64_t received_messages, sent_messages; /* ticks included */
     ErlDrvTime last_output;                    /* us */
     size_t turn_bytes;                         /* sealed since others could run */
+    size_t unsealed; /* bytes at the end of the port's queue: not records yet */
     struct link_input input;
     struct link_output output;
 };
@@ -151,7 +152,7 @@ int link_take_rekey(struct link *l, const uint8_t *data, size_t size);
 /* --- output.c: messages -> records ------------------------------------------------ */
 
 /* One message of the emulator's, or of dist_util's; size 0 is a tick. */
-void link_output(struct link *l, const ErlIOVec *message);
+void link_output(struct link *l, ErlIOVec *message);
 void link_tick(struct link *l);
 /* Seals what is gathered: for a record that the channel is to seal behind it. */
 void link_seal_gathered(struct link *l);
@@ -159,6 +160,9 @@ void link_seal_gathered(struct link *l);
 void link_queue_record(struct link *l, const uint8_t *record, size_t len);
 /* The zero timer: what was gathered is sent, a gathering that came to rest ends. */
 void link_turn(struct link *l);
+/* Seals what waits in the port's queue and sends it, as far as a turn and the socket go.
+ */
+void link_seal_queue(struct link *l);
 void link_free_output(struct link *l);
 
 /* --- send.c: records -> socket ---------------------------------------------------- */
@@ -174,6 +178,8 @@ void link_send_queue(struct link *l);
 /* The emulator is told whether to go on. */
 void link_check_busy(struct link *l);
 size_t link_pending(const struct link *l);
+/* How many bytes of the port's queue are records. */
+size_t link_queued(const struct link *l);
 
 /* --- input.c: socket -> records --------------------------------------------------- */
 

@@ -8,6 +8,10 @@
  *
  * Large pieces are sealed straight from the emulator's binaries; small ones are copied
  * together first.
+ *
+ * Of a message that is larger than a turn, or than what may be queued of records, the
+ * rest waits unsealed at the end of the port's queue, where it lies: link_seal_queue goes
+ * on with it when the records before it are sent. What comes meanwhile waits behind it.
  */
 #include <string.h>
 
@@ -22,6 +26,8 @@ enum {
     GATHER_US = 40,      /* less than a round trip: a lone caller is never held up */
     RECORD_OVERHEAD = TACIT_RECORD_HEADER + TACIT_TAG_MAX,
     SMALL_BATCH = RECORD_OVERHEAD + 4 + LONE_MAX,
+    PUT_MAX = 1024 * 1024, /* bytes of one message that are sealed in one go */
+    STEP = 2 * CHUNK,      /* of those that wait: fits an empty batch in any pieces */
 };
 
 /* Seals one record into the batch, which has room for it. */
@@ -130,18 +136,132 @@ static void write_length(uint8_t header[4], size_t size)
     header[3] = (uint8_t)size;
 }
 
-static void put_message(struct link *l, const ErlIOVec *message)
+/* Starts a message: its length, in front of it. */
+static bool put_length(struct link *l, size_t size)
 {
     uint8_t header[4];
-    bool alone = !l->gathering && message->size <= LONE_MAX;
+    bool alone = !l->gathering && size <= LONE_MAX;
     if (l->output.batch == NULL && !new_batch(l, alone ? SMALL_BATCH : BATCH_SIZE))
-        return;
-    write_length(header, message->size);
+        return false;
+    write_length(header, size);
     put_small(l, header, sizeof header);
-    for (int i = 0; i < message->vsize; i++)
-        put(l, message->iov[i].iov_base, message->iov[i].iov_len);
-    l->sent_messages++;
+    return true;
 }
+
+static void put_message(struct link *l, const ErlIOVec *message)
+{
+    if (!put_length(l, message->size))
+        return;
+    for (int i = 0; i < message->vsize; i++) {
+        const SysIOVec *piece = &message->iov[i];
+        if (piece->iov_len < LARGE_PIECE)
+            put_small(l, piece->iov_base, piece->iov_len);
+        else
+            put(l, piece->iov_base, piece->iov_len);
+    }
+}
+
+/* --- large messages ----------------------------------------------------------------- */
+
+/* The message's bytes from `done` on wait in the port's queue, unsealed. */
+static void keep(struct link *l, ErlIOVec *message, size_t done)
+{
+    if (driver_enqv(l->port, message, done)) {
+        link_no_memory(l);
+        return;
+    }
+    l->unsealed += message->size - done;
+    link_select(l, l->selected_read, true);
+}
+
+/* All of it, behind what waits already. */
+static void keep_behind(struct link *l, ErlIOVec *message)
+{
+    char header[4];
+    write_length((uint8_t *)header, message->size);
+    if (driver_enq(l->port, header, sizeof header)) {
+        link_no_memory(l);
+        return;
+    }
+    l->unsealed += sizeof header;
+    keep(l, message, 0);
+}
+
+/* Seals as much of it as there may be at once: so many bytes. */
+static size_t put_pieces(struct link *l, const ErlIOVec *message)
+{
+    size_t done = 0;
+    for (int i = 0; i < message->vsize; i++) {
+        const char *from = message->iov[i].iov_base;
+        size_t left = message->iov[i].iov_len;
+        while (left > 0) {
+            size_t take = left < CHUNK ? left : CHUNK;
+            if (l->doomed || done >= PUT_MAX || link_pending(l) >= BUSY_HIGH)
+                return done;
+            put(l, from, take);
+            from += take;
+            left -= take;
+            done += take;
+        }
+    }
+    return done;
+}
+
+/* How many of its bytes were sealed. */
+static size_t put_large(struct link *l, ErlIOVec *message)
+{
+    if (l->unsealed > 0) {
+        keep_behind(l, message);
+        return 0;
+    }
+    if (!put_length(l, message->size))
+        return 0;
+    size_t done = put_pieces(l, message);
+    if (done == message->size)
+        return done;
+    link_flush_output(l); /* comes before the rest */
+    if (!l->doomed)
+        keep(l, message, done);
+    return done;
+}
+
+/* Seals the next STEP bytes that wait: records before them are all sent. */
+static size_t seal_step(struct link *l)
+{
+    int count;
+    size_t left = l->unsealed < STEP ? l->unsealed : STEP, step = left;
+    if (l->output.batch != NULL && l->output.batch->orig_size < BATCH_SIZE)
+        link_free_output(l);
+    if (l->output.batch == NULL && !new_batch(l, BATCH_SIZE))
+        return 0;
+    const SysIOVec *queue = driver_peekq(l->port, &count);
+    for (int i = 0; i < count && left > 0 && !l->doomed; i++) {
+        size_t len = queue[i].iov_len < left ? queue[i].iov_len : left;
+        put(l, queue[i].iov_base, len);
+        left -= len;
+    }
+    driver_deq(l->port, step);
+    l->unsealed -= step;
+    return step;
+}
+
+void link_seal_queue(struct link *l)
+{
+    size_t sealed = 0;
+    ErlDrvTime now = erl_drv_monotonic_time(ERL_DRV_USEC);
+    link_check_keys(l, now);
+    link_flush_output(l); /* what was to go at once: a batch begins empty */
+    while (l->unsealed > 0 && link_queued(l) == 0 && !l->doomed && sealed < TURN_MAX) {
+        sealed += seal_step(l);
+        link_flush_output(l);
+    }
+    if (link_refresh_keys(l, now))
+        link_flush_output(l);
+    if (!l->gathering)
+        link_free_output(l);
+}
+
+/* --- from the emulator -------------------------------------------------------------- */
 
 /* Whether this message follows the one before so closely that more may come. */
 static bool follows_closely(struct link *l)
@@ -163,8 +283,9 @@ static void account(struct link *l, size_t bytes)
     }
 }
 
-void link_output(struct link *l, const ErlIOVec *message)
+void link_output(struct link *l, ErlIOVec *message)
 {
+    size_t sealed = message->size;
     if (l->doomed || l->channel == NULL)
         return;
     if (follows_closely(l) && l->state == LINK_ACTIVE && !l->gathering) {
@@ -177,10 +298,14 @@ void link_output(struct link *l, const ErlIOVec *message)
         link_arm(l);
         return;
     }
-    put_message(l, message);
+    if (sealed > CHUNK || l->unsealed > 0)
+        sealed = put_large(l, message);
+    else
+        put_message(l, message);
+    l->sent_messages++;
     l->used |= message->size > 0;
     link_refresh_keys(l, l->last_output);
-    account(l, message->size);
+    account(l, sealed);
     if (!l->gathering || l->output.sealed >= SEND_AT)
         link_flush_output(l);
     else
@@ -197,8 +322,9 @@ void link_tick(struct link *l)
     if (l->doomed || l->channel == NULL)
         return;
     /* A batch that stays, while messages are gathered, is to have room for any of them.
-     */
-    if (l->output.batch != NULL || new_batch(l, l->gathering ? BATCH_SIZE : SMALL_BATCH))
+     * In a message that waits there is no place for a tick, and no need. */
+    if (l->unsealed == 0 && (l->output.batch != NULL ||
+                             new_batch(l, l->gathering ? BATCH_SIZE : SMALL_BATCH)))
         put_small(l, tick, sizeof tick);
     l->sent_messages++;
     link_send_now(l);

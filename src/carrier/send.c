@@ -7,13 +7,17 @@
 #include "carrier.h"
 
 enum {
-    COPY_MAX = 16 * 1024, /* a smaller rest is queued as a copy, not by its whole batch */
     WRITE_VECTORS = 64,
 };
 
 size_t link_pending(const struct link *l)
 {
     return driver_sizeq(l->port) + l->output.sealed + l->output.data_len;
+}
+
+size_t link_queued(const struct link *l)
+{
+    return driver_sizeq(l->port) - l->unsealed;
 }
 
 void link_check_busy(struct link *l)
@@ -49,16 +53,40 @@ static ssize_t write_some(struct link *l, const void *bytes, size_t len)
     return n;
 }
 
-/* Queues what the socket did not take. Gives the batch away if that is large. */
+/* Puts records behind those that are queued, and before what is not sealed. */
+static int insert(struct link *l, const char *bytes, size_t len)
+{
+    int count;
+    size_t before = link_queued(l), at = 0;
+    ErlDrvBinary *records = driver_alloc_binary(before + len);
+    if (records == NULL)
+        return -1;
+    const SysIOVec *queue = driver_peekq(l->port, &count);
+    for (int i = 0; i < count && at < before; i++) {
+        size_t n = queue[i].iov_len < before - at ? queue[i].iov_len : before - at;
+        memcpy(records->orig_bytes + at, queue[i].iov_base, n);
+        at += n;
+    }
+    memcpy(records->orig_bytes + before, bytes, len);
+    driver_deq(l->port, before);
+    int failed = driver_pushq_bin(l->port, records, 0, before + len);
+    driver_free_binary(records); /* the queue keeps its own reference */
+    return failed;
+}
+
+/* Queues what the socket did not take: a batch that is nearly full as it is, else a copy,
+ * or many a slow link would hold far more memory than it sends. */
 static void enqueue(struct link *l, size_t offset, size_t len)
 {
     struct link_output *o = &l->output;
     int failed;
-    if (len <= COPY_MAX) {
+    if (l->unsealed > 0) {
+        failed = insert(l, o->batch->orig_bytes + offset, len);
+    } else if (len < (size_t)o->batch->orig_size / 5 * 4) {
         failed = driver_enq(l->port, o->batch->orig_bytes + offset, len);
     } else {
         failed = driver_enq_bin(l->port, o->batch, offset, len);
-        driver_free_binary(o->batch); /* the queue keeps its own reference */
+        driver_free_binary(o->batch);
         o->batch = NULL;
     }
     if (failed)
@@ -74,8 +102,7 @@ void link_send_batch(struct link *l)
     o->sealed = 0;
     if (len == 0)
         return;
-    ssize_t sent =
-        driver_sizeq(l->port) > 0 ? 0 : write_some(l, o->batch->orig_bytes, len);
+    ssize_t sent = link_queued(l) > 0 ? 0 : write_some(l, o->batch->orig_bytes, len);
     if (sent >= 0 && (size_t)sent < len)
         enqueue(l, (size_t)sent, len - (size_t)sent);
 }
@@ -96,25 +123,46 @@ void link_send_now(struct link *l)
         link_free_output(l);
 }
 
-void link_send_queue(struct link *l)
+/* The first records of the queue, for one system call: how many pieces. */
+static int queued_records(const struct link *l, struct iovec ret[WRITE_VECTORS])
 {
+    int count, n = 0;
+    size_t left = link_queued(l);
+    const SysIOVec *queue = driver_peekq(l->port, &count);
+    for (; n < count && n < WRITE_VECTORS && left > 0; n++) {
+        ret[n].iov_base = queue[n].iov_base;
+        ret[n].iov_len = queue[n].iov_len < left ? queue[n].iov_len : left;
+        left -= ret[n].iov_len;
+    }
+    return n;
+}
+
+static void send_records(struct link *l)
+{
+    struct iovec records[WRITE_VECTORS];
     int count;
-    SysIOVec *queue;
-    while ((queue = driver_peekq(l->port, &count)) != NULL && count > 0) {
-        ssize_t n = writev(l->fd, (struct iovec *)queue,
-                           count > WRITE_VECTORS ? WRITE_VECTORS : count);
+    while ((count = queued_records(l, records)) > 0) {
+        ssize_t n = writev(l->fd, records, count);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-            break;
+            return;
         if (n < 0) {
             fail_write(l, errno);
             driver_deq(l->port, driver_sizeq(l->port));
-            break;
+            l->unsealed = 0;
+            return;
         }
         l->sent_bytes += (size_t)n;
         driver_deq(l->port, (ErlDrvSizeT)n);
     }
+}
+
+void link_send_queue(struct link *l)
+{
+    send_records(l);
+    if (l->unsealed > 0 && link_queued(l) == 0)
+        link_seal_queue(l);
     link_select(l, l->selected_read, driver_sizeq(l->port) > 0);
     link_check_busy(l);
 }

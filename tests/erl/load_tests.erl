@@ -6,7 +6,7 @@
 
 -export([exchange/3]). % these are called on the nodes
 -export([blob_exchange/3, swarm/2]).
--export([flood/3, absorb/1, watch_busy/0, busy_seen/0, footprint/0]).
+-export([shouter/2, flood/3, absorb/1, watch_busy/0, busy_seen/0, footprint/0]).
 
 -define(MESSAGES, 1000000). % in all, half of them each way
 -define(PROCESSES, 10000).
@@ -150,6 +150,7 @@ double(Left) -> receive {From, K, P} -> From ! {self(), K, <<P/binary, P/binary>
 -define(SENDERS, 20).
 -define(EACH, 200).
 -define(BODY, 100000). % 400 MB in all
+-define(WHOLE, 100000000).
 -define(BOUND, 60000000). % of which this much may wait in the sender
 
 stalled_test_() ->
@@ -163,6 +164,36 @@ stalled_test_() ->
               "reads again everything arrives, in order", ["60"], fun bounded/2},
              {"ticks pass a busy port: a receiver that never reads again is given up, and "
               "blocked senders go on", ["4"], fun given_up/2}]].
+
+%% Erlang's own nodes get a large message in pieces; a C node has it whole.
+whole_test_() ->
+    {"a message of 100 MB to a C node that does not read takes no second copy of it",
+     {timeout, 120, fun whole/0}}.
+
+whole() ->
+    {A, B} = mesh:pair(),
+    C = cnode:start("c", maps:get(host, B)),
+    _Fd = cnode:connect(C, A),
+    Sender = mesh:call(A, ?MODULE, shouter, [maps:get(name, C), ?WHOLE]),
+    {Memory, Rss} = mesh:call(A, ?MODULE, footprint, []),
+    mesh:on(A, fun() -> Sender ! shout, ok end),
+    mesh:wait_until(fun() -> statuses(A, [Sender]) =:= [{status, suspended}] end),
+    {M, R} = mesh:call(A, ?MODULE, footprint, []),
+    ?assert(M - Memory < ?WHOLE div 10),
+    ?assert(R - Rss < ?WHOLE div 10),
+    cnode:stop(C),
+    mesh:stop_pair({A, B}).
+
+shouter(Name, Size) ->
+    Parent = self(),
+    Pid = spawn(fun() ->
+                        Message = binary:copy(<<"0123456789">>, Size div 10),
+                        Parent ! ready,
+                        receive shout -> {any, Name} ! Message end,
+                        {any, Name} ! again,
+                        receive never -> Message end
+                end),
+    receive ready -> Pid end.
 
 %% B stands still, and all of A's senders are suspended.
 stall(A, #{name := NameB} = B) ->

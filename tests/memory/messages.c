@@ -34,6 +34,33 @@ int driver_enq_bin(ErlDrvPort port, ErlDrvBinary *binary, ErlDrvSizeT offset,
     return driver_enq(port, binary->orig_bytes + offset, len);
 }
 
+int driver_enqv(ErlDrvPort port, ErlIOVec *message, ErlDrvSizeT skip)
+{
+    for (int i = 0; i < message->vsize; i++) {
+        size_t len = message->iov[i].iov_len, left_out = skip < len ? skip : len;
+        skip -= left_out;
+        if (driver_enq(port, (char *)message->iov[i].iov_base + left_out, len - left_out))
+            return -1;
+    }
+    return 0;
+}
+
+int driver_pushq_bin(ErlDrvPort port, ErlDrvBinary *binary, ErlDrvSizeT offset,
+                     ErlDrvSizeT len)
+{
+    struct port *p = port_of(port);
+    size_t size = driver_sizeq(port);
+    if (fault_now())
+        return -1;
+    if (len > QUEUE_MAX - size)
+        abort();
+    memmove(p->queue + len, p->queue + p->queue_start, size);
+    memcpy(p->queue, binary->orig_bytes + offset, len);
+    p->queue_start = 0;
+    p->queue_end = len + size;
+    return 0;
+}
+
 ErlDrvSizeT driver_sizeq(ErlDrvPort port)
 {
     return port_of(port)->queue_end - port_of(port)->queue_start;

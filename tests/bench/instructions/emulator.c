@@ -57,6 +57,17 @@ int driver_enq_bin(ErlDrvPort port, ErlDrvBinary *binary, ErlDrvSizeT offset,
     return never("driver_enq_bin");
 }
 
+int driver_enqv(ErlDrvPort port, ErlIOVec *message, ErlDrvSizeT skip)
+{
+    return never("driver_enqv");
+}
+
+int driver_pushq_bin(ErlDrvPort port, ErlDrvBinary *binary, ErlDrvSizeT offset,
+                     ErlDrvSizeT len)
+{
+    return never("driver_pushq_bin");
+}
+
 SysIOVec *driver_peekq(ErlDrvPort port, int *count)
 {
     *count = 0;
