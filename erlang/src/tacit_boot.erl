@@ -1,5 +1,4 @@
-%% Starting, and what must be right for it: the configuration, the order of carriers, the
-%% flags.
+%% Starting, and what must be right for it: the flags (tacit_flags), the configuration.
 %%
 %% All of it runs inside net_kernel while the emulator may still be booting: no logger, no
 %% file server, no application but what code:load needs.
@@ -7,18 +6,15 @@
 
 -include_lib("kernel/include/net_address.hrl").
 
--export([start/1, listens/0, configuration/0, guard/1, end_net_kernel/0]).
+-export([start/1, listens/0, configuration/0, guard/1, refuse/1, refuse/2, end_net_kernel/0]).
 -export([family/0, plain_module/0, plain_allowed/1, cut_plain/0]).
-
-%% OTP's plain carriers that may stand beside Tacit, and their address family.
--define(PLAIN_CARRIERS, [{"inet_tcp", inet}, {"inet6_tcp", inet6}]).
 
 %% Checks the flags, loads the driver and reads the configuration. Throws {tacit, Text}.
 %% Listens says whether the node does: under -dist_listen false, or without a name of its
 %% own, it does not.
 -spec start(boolean()) -> ok.
 start(Listens) ->
-    check_carriers(carriers(), Listens),
+    check_flags(Listens),
     warn_of_epmd(),
     must(tacit_drv:load()),
     must(tacit_drv:configure(configuration())),
@@ -64,22 +60,37 @@ guard(Fun) ->
     end.
 
 fail(Text) ->
-    case booting() of
-        true ->
-            try say(["tacit: ", Text]) catch error:_ -> ok end,
-            erlang:halt(1);
-        false ->
-            fail_later(lists:flatten(Text))
+    case tacit_flags:booting() of
+        true -> fail_at_boot(Text);
+        false -> fail_later(lists:flatten(Text))
     end.
+
+-spec fail_at_boot(iodata()) -> no_return().
+fail_at_boot(Text) ->
+    try say(["tacit: ", Text]) catch error:_ -> ok end,
+    erlang:halt(1).
 
 %% To whoever called net_kernel:start/2 every failure is `nodistribution'. With a plain
 %% carrier already up net_kernel would go on without us, in plain text.
 fail_later(Text) ->
     tacit_logger:error("tacit: ~ts", [Text]),
-    case carriers() of
+    case tacit_flags:carriers() of
         ["tacit"] -> {error, {tacit, Text}};
         _ -> end_net_kernel()
     end.
+
+%% Of those whom OTP calls for another carrier, where Tacit should be: a node that boots ends
+%% with one line, else it is the caller's error.
+-spec refuse(iodata()) -> {error, {tacit, string()}}.
+refuse(Text) ->
+    refuse(Text, tacit_flags:booting()).
+
+-spec refuse(iodata(), Boots :: boolean()) -> {error, {tacit, string()}}.
+refuse(Text, true) ->
+    fail_at_boot(Text);
+refuse(Text, false) ->
+    tacit_logger:error("tacit: ~ts", [Text]),
+    {error, {tacit, lists:flatten(Text)}}.
 
 %% Takes back what net_kernel's own way to fail would, and ends it.
 -spec end_net_kernel() -> no_return().
@@ -87,16 +98,6 @@ end_net_kernel() ->
     erts_internal:dynamic_node_name(false),
     exit(self(), kill),
     receive after infinity -> ok end.
-
-%% Whether erl's own flags start distribution: then net_kernel:start/2 is not allowed, and
-%% without them nothing else starts it (erl_distribution).
-booting() ->
-    lists:any(fun(Flag) ->
-                      case init:get_argument(Flag) of
-                          {ok, [[_] | _]} -> true;
-                          _ -> false
-                      end
-              end, [name, sname]).
 
 %% Straight to standard error: nothing of io is up yet.
 say(Line) ->
@@ -106,32 +107,12 @@ say(Line) ->
 
 %% --- carriers ------------------------------------------------------------------------------
 
-%% Given twice, the flag means inet_tcp to OTP 25 and its first value to later ones: then
-%% this list is none that passes.
-carriers() ->
-    case init:get_argument(proto_dist) of
-        {ok, Values} -> lists:append(Values);
-        error -> []
+check_flags(Listens) ->
+    must(tacit_flags:check()),
+    case tacit_flags:plain() of
+        {Plain, _} when Listens -> check_plain_listens(Plain);
+        _ -> ok
     end.
-
-%% net_kernel asks the carrier named last first: Tacit must be that, or names that are on
-%% no [plain] line would be dialled in plain text.
-check_carriers(["tacit"], _Listens) ->
-    ok;
-check_carriers([Plain, "tacit"], Listens) ->
-    case lists:keymember(Plain, 1, ?PLAIN_CARRIERS) of
-        true when Listens -> check_plain_listens(Plain);
-        true -> ok;
-        false -> wrong_carriers([Plain, "tacit"])
-    end;
-check_carriers(Carriers, _Listens) ->
-    wrong_carriers(Carriers).
-
--spec wrong_carriers([string()]) -> no_return().
-wrong_carriers(Carriers) ->
-    throw({tacit, ["-proto_dist ", lists:join($\s, Carriers), ": expected tacit alone, or ",
-                   "inet_tcp tacit, or inet6_tcp tacit: the last is asked first, and must ",
-                   "be tacit"]}).
 
 %% A plain carrier that failed to listen leaves no listening socket with net_kernel.
 check_plain_listens(Plain) ->
@@ -146,18 +127,15 @@ check_plain_listens(Plain) ->
 %% carrier's, so that net_kernel gives its connections to tacit_dist first.
 -spec family() -> {atom(), atom()}.
 family() ->
-    case carriers() of
-        [Plain, "tacit"] ->
-            {_, Family} = lists:keyfind(Plain, 1, ?PLAIN_CARRIERS),
-            {Family, tcp};
-        _ ->
-            {tacit, tacit}
+    case tacit_flags:plain() of
+        {_, Family} -> {Family, tcp};
+        none -> {tacit, tacit}
     end.
 
 %% The module of the plain carrier beside us.
 -spec plain_module() -> module().
 plain_module() ->
-    [Plain, "tacit"] = carriers(),
+    {Plain, _} = tacit_flags:plain(),
     list_to_existing_atom(Plain ++ "_dist").
 
 %% Whom the plain carrier may let in: those on [plain] lines whom net_kernel:allow/1 (an
@@ -184,7 +162,7 @@ cut_plain() ->
                               [Node]),
          true = erlang:disconnect_node(Node),
          atom_to_binary(Node)
-     end || {Node, Info} <- Nodes, carriers() =/= ["tacit"],
+     end || {Node, Info} <- Nodes, tacit_flags:plain() =/= none,
             {address, #net_address{protocol = tcp}} <- Info,
             not tacit_drv:is_plain(atom_to_list(Node))].
 
@@ -195,7 +173,8 @@ warn_of_epmd() ->
     Named = init:get_argument(name) =/= error orelse init:get_argument(sname) =/= error,
     Started = init:get_argument(no_epmd) =:= error andalso
         init:get_argument(start_epmd) =/= {ok, [["false"]]},
-    case Named andalso Started andalso carriers() =:= ["tacit"] andalso booting() of
+    case Named andalso Started andalso tacit_flags:carriers() =:= ["tacit"]
+        andalso tacit_flags:booting() of
         true ->
             say("tacit: erl has started epmd, which listens on every interface and is not "
                 "needed; add -no_epmd");

@@ -1,7 +1,7 @@
 %% For `-epmd_module tacit_epmd'. Tacit needs no epmd: a node is reached at its host's one
 %% port and named inside the channel. This module answers those who ask an epmd module all
 %% the same, and passes a plain carrier's registration on to OTP's own (erl_epmd), where
-%% that runs.
+%% that runs. It is also who notices that OTP has taken plain inet_tcp where Tacit was meant.
 -module(tacit_epmd).
 
 -export([start_link/0, stop/0, open/0, open/1, open/2]).
@@ -14,7 +14,10 @@
 %% Not called under -no_epmd.
 -spec start_link() -> {ok, pid()} | ignore | {error, term()}.
 start_link() ->
-    erl_epmd:start_link().
+    case tacit_flags:check() of
+        ok -> erl_epmd:start_link();
+        {error, Text} -> tacit_boot:refuse(Text)
+    end.
 
 -spec stop() -> term().
 stop() ->
@@ -35,9 +38,10 @@ register_node(Name, Port) ->
 -spec register_node(atom() | string(), inet:port_number(), atom()) ->
           {ok, integer()} | {error, term()}.
 register_node(Name, Port, Family) ->
-    case whereis(erl_epmd) of
-        undefined -> {ok, -1}; % -no_epmd: nobody to register with, net_kernel makes one up
-        _ -> erl_epmd:register_node(Name, Port, Family)
+    case {tacit_flags:check(), whereis(erl_epmd)} of
+        {{error, Text}, _} -> tacit_boot:refuse(Text);
+        {ok, undefined} -> {ok, -1}; % -no_epmd: nobody to register with, net_kernel makes one up
+        {ok, _} -> erl_epmd:register_node(Name, Port, Family)
     end.
 
 -spec port_please(atom() | string(), inet:ip_address() | string()) ->
@@ -49,9 +53,10 @@ port_please(Name, Host) ->
 -spec port_please(atom() | string(), inet:ip_address() | string(), timeout()) ->
           {port, inet:port_number(), pos_integer()} | noport | {error, term()}.
 port_please(Name, Host, Timeout) ->
-    case whereis(erl_epmd) of
-        undefined -> tacit_port(Name, Host);
-        _ -> erl_epmd:port_please(Name, Host, Timeout)
+    case {tacit_flags:check(), whereis(erl_epmd)} of
+        {{error, Text}, _} -> tacit_boot:refuse(Text, false); % never to be dialled in plain
+        {ok, undefined} -> tacit_port(Name, Host);
+        {ok, _} -> erl_epmd:port_please(Name, Host, Timeout)
     end.
 
 tacit_port(Name, Host) when is_tuple(Host) ->

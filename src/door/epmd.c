@@ -47,12 +47,24 @@ static void log_node(const char *event, const struct tacit_legacy_node *node)
                  node->port);
 }
 
+/* Nobody runs in plain text here by mistake: who does is named. */
+static bool allowed(const char *name)
+{
+    char quoted[TACIT_FAULT_MAX];
+    if (tacit_policy_plain_node(door.policy, name))
+        return true;
+    log_stranger("epmd_refused", "name=%s text=%s", log_quote(quoted, name),
+                 "\"no plain-nodes of [host] names it\"");
+    return false;
+}
+
 static void answer_alive(struct client *c, const struct tacit_legacy_request *request)
 {
     uint8_t reply[6];
-    int error = full() ? TACIT_ELIMIT
-                       : tacit_legacy_register(&door.legacy, request, c->stream.fd,
-                                               (uint32_t)wall_clock(), &c->node);
+    int error = full() || !allowed(request->name)
+                    ? TACIT_ELIMIT
+                    : tacit_legacy_register(&door.legacy, request, c->stream.fd,
+                                            (uint32_t)wall_clock(), &c->node);
     if (error)
         c->node = NULL;
     else

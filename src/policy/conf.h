@@ -94,7 +94,7 @@ void policy_conf_free(struct policy_conf *c);
 
 enum {
     POLICY_SECTIONS = 7,
-    POLICY_KEYS_MAX = 11, /* of one section */
+    POLICY_KEYS_MAX = 12, /* of one section */
 };
 
 /* Sets a value, or opens the section of that name. */
@@ -162,8 +162,8 @@ policy_set_fn policy_set_key_file, policy_set_suites, policy_set_identity,
     policy_set_authority_names, policy_set_authority_policy, policy_set_revoked,
     policy_set_clock_grace, policy_add_allow_test, policy_add_deny_test, policy_set_door,
     policy_set_door_identity, policy_set_door_users, policy_set_legacy_epmd,
-    policy_set_door_key, policy_set_directory, policy_set_rekey_seconds,
-    policy_set_rekey_bytes, policy_set_rekey_records;
+    policy_set_plain_nodes, policy_set_door_key, policy_set_directory,
+    policy_set_rekey_seconds, policy_set_rekey_bytes, policy_set_rekey_records;
 
 /* --- the files that it names (newest.c, secrets.c) -------------------------------- */
 

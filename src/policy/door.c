@@ -10,6 +10,35 @@ int policy_set_legacy_epmd(struct policy_conf *c, const char *value)
     return policy_set_flag(c, value, &c->policy->legacy_epmd);
 }
 
+static int add_plain_node(struct policy_conf *c, const char *item)
+{
+    struct policy_name name;
+    int len = snprintf(name.text, sizeof name.text, "%s@-", item);
+    if (len >= (int)sizeof name.text || !tacit_glob_ok(name.text))
+        return policy_value_fault(c, item, "names without a host, such as old, or old*");
+    struct policy_name *place = POLICY_ADD(&c->policy->plain_nodes);
+    if (place == NULL)
+        return TACIT_ENOMEM;
+    *place = name;
+    return 0;
+}
+
+int policy_set_plain_nodes(struct policy_conf *c, const char *value)
+{
+    return policy_each_item(c, value, add_plain_node);
+}
+
+bool tacit_policy_plain_node(const struct tacit_policy *policy, const char *name)
+{
+    char whole[TACIT_NAME_MAX + 1];
+    if (snprintf(whole, sizeof whole, "%s@-", name) >= (int)sizeof whole)
+        return false;
+    for (size_t i = 0; i < policy->plain_nodes.count; i++)
+        if (tacit_glob_match(policy->plain_nodes.at[i].text, whole))
+            return true;
+    return false;
+}
+
 int policy_set_door(struct policy_conf *c, const char *value)
 {
     char *path = policy_path(c->policy->path, value);

@@ -117,6 +117,7 @@ struct tacit_policy {
     POLICY_LIST(struct policy_name) plain;
     POLICY_LIST(struct policy_fingerprint) revoked; /* sorted */
     POLICY_LIST(struct tacit_door_user) door_users;
+    POLICY_LIST(struct policy_name) plain_nodes; /* "GLOB@-" */
     POLICY_LIST(struct policy_test) tests;
     POLICY_LIST(struct tacit_signed_policy) signed_policies; /* i-th: source i + 1 */
     POLICY_LIST(struct tacit_fault) notices;

@@ -59,6 +59,7 @@ void tacit_policy_free(struct tacit_policy *policy)
     free(policy->tests.at);
     free(policy->door);
     free(policy->door_users.at);
+    free(policy->plain_nodes.at);
     free(policy->mesh_path);
     free(policy->path);
     free(policy);

@@ -145,6 +145,9 @@ bool tacit_policy_door_allows(const struct tacit_policy *policy, const char *use
 /* [host] legacy-epmd: whether the door speaks OTP's epmd protocol on loopback. */
 bool tacit_policy_legacy_epmd(const struct tacit_policy *policy);
 
+/* [host] plain-nodes: whether a node may register this name, without a host, there. */
+bool tacit_policy_plain_node(const struct tacit_policy *policy, const char *name);
+
 /* [host] source for the family (4 or 6), or NULL where none is set. Its port is 0. */
 const struct tacit_address *tacit_policy_source(const struct tacit_policy *policy,
                                                 uint8_t family);

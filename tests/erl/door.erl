@@ -16,14 +16,15 @@
 
 %% --- the daemon ----------------------------------------------------------------------------
 
-%% A host as mesh:host/2 makes it, with a door beside its tacit.conf.
+%% A host as mesh:host/2 makes it, with a door beside its tacit.conf, where any plain node may
+%% register.
 -spec host(string()) -> mesh:host().
 host(Ip) -> host(Ip, #{}).
 
 -spec host(string(), map()) -> mesh:host().
 host(Ip, Options) ->
     Conf = maps:get(conf, Options, ""),
-    mesh:host(Ip, Options#{conf => ["door = door.sock\n", Conf]}).
+    mesh:host(Ip, Options#{conf => ["door = door.sock\nplain-nodes = *\n", Conf]}).
 
 -spec start(mesh:host()) -> door().
 start(Host) -> start(Host, #{}).

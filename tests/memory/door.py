@@ -43,7 +43,7 @@ def public_key(name):
 def configure():
     for name in 'mesh.key', 'host.key', 'door.key', 'node.key':
         write(name, base64.b64encode(os.urandom(32)).decode() + '\n')
-    host = f'listen = {address}:4370\ndoor = {unix}\n'
+    host = f'listen = {address}:4370\ndoor = {unix}\nplain-nodes = *\n'
     mesh = f'[mesh]\nkey-file = {home}/mesh.key\n[host]\n'
     write('door.conf', f'{mesh}identity = {home}/host.key\n{host}door-identity = {home}/door.key\n'
           f'[peer n@n.example]\npublic-key = {public_key("node.key")}\ndirectory = yes\n')

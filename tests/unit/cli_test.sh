@@ -280,7 +280,7 @@ check_tells_a_fault_on_one_line_and_fails() {
     exits 1
     silent
     says "tacit: d/tacit.conf:19: unknown key 'port' in [host], expected identity, certificate, listen, \
-listen-wildcard, source, max-message, door, door-identity, door-users or legacy-epmd"
+listen-wildcard, source, max-message, door, door-identity, door-users, legacy-epmd or plain-nodes"
 }
 
 check_takes_the_configuration_from_the_environment() {

@@ -52,10 +52,10 @@ static const struct {
     {MESH "port = 1\n", WHERE "3: unknown key 'port' in [mesh], expected key-file, "
                               "suites, revoked, rekey-seconds, rekey-bytes, "
                               "rekey-records or clock-grace"},
-    {BASE "key-file = x\n", WHERE
-     "5: unknown key 'key-file' in [host], expected identity, certificate, "
-     "listen, listen-wildcard, source, max-message, door, door-identity, door-users "
-     "or legacy-epmd"},
+    {BASE "key-file = x\n",
+     WHERE "5: unknown key 'key-file' in [host], expected identity, certificate, "
+           "listen, listen-wildcard, source, max-message, door, door-identity, "
+           "door-users, legacy-epmd or plain-nodes"},
     {BASE "[peer a@b]\nform = x\n",
      WHERE "6: unknown key 'form' in [peer NAME], expected public-key, pair-key, "
            "endpoint, from, direction, visibility, expires, door-key or directory"},
@@ -64,7 +64,7 @@ static const struct {
     {BASE "= x\n",
      WHERE "5: unknown key '' in [host], expected identity, certificate, listen, "
            "listen-wildcard, source, max-message, door, "
-           "door-identity, door-users or legacy-epmd"},
+           "door-identity, door-users, legacy-epmd or plain-nodes"},
     {BASE "identity = x\n", WHERE "5: identity is set twice in [host], expected once"},
     {BASE PEER("a@b", KEY_1) "public-key = " KEY_1 "\n",
      WHERE "7: public-key is set twice in [peer NAME], expected once"},
@@ -104,6 +104,11 @@ static const struct {
      WHERE "6: listen: got 'an-interface-too-long', " AN_ADDRESS},
     {BASE "door =\n", WHERE "5: door: got '', expected the path of a Unix socket, 107 "
                             "bytes at most"},
+    {BASE "plain-nodes = old@db1\n", WHERE
+     "5: plain-nodes: got 'old@db1', expected names without a host, such as old, or "
+     "old*"},
+    {BASE "plain-nodes = a,,b\n",
+     WHERE "5: plain-nodes: got '', expected names without a host, such as old, or old*"},
     {BASE "legacy-epmd = 4369\n", WHERE "5: legacy-epmd: got '4369', expected yes or no"},
     {BASE "door-users = app@db1\n", WHERE "5: door-users: got 'app@db1', " A_USER},
     {BASE "door-users = a b: app@db1\n",

@@ -42,6 +42,7 @@ static void a_door_and_its_users_arrive(void **state)
     assert_string_equal(interfaces[1].name, "wg0");
     assert_int_equal(interfaces[1].port, 77);
     assert_false(tacit_policy_legacy_epmd(p));
+    assert_false(tacit_policy_plain_node(p, "old"));
     assert_null(tacit_policy_door_identity(p));
     assert_string_equal(tacit_policy_door_user(p, 1)->glob, "rabbit-*@h");
     assert_null(tacit_policy_door_user(p, 3));
@@ -54,6 +55,20 @@ static void a_door_and_its_users_arrive(void **state)
     assert_null(tacit_policy_door(p));
     assert_true(tacit_policy_legacy_epmd(p));
     assert_true(tacit_policy_door_allows(p, "", 5, "x@h"));
+    tacit_policy_free(p);
+}
+
+static void plain_nodes_are_those_that_are_named(void **state)
+{
+    struct tacit_policy *p =
+        must_load(BASE "plain-nodes = old, app-*\nplain-nodes = x\n");
+    assert_true(tacit_policy_plain_node(p, "old"));
+    assert_true(tacit_policy_plain_node(p, "app-7"));
+    assert_true(tacit_policy_plain_node(p, "x"));
+    assert_false(tacit_policy_plain_node(p, "older"));
+    assert_false(tacit_policy_plain_node(p, "app"));
+    assert_false(tacit_policy_plain_node(p, "old@-"));
+    assert_false(tacit_policy_plain_node(p, ""));
     tacit_policy_free(p);
 }
 
@@ -350,6 +365,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_smallest_configuration_loads_with_the_defaults),
         cmocka_unit_test(a_door_and_its_users_arrive),
+        cmocka_unit_test(plain_nodes_are_those_that_are_named),
         cmocka_unit_test(the_door_reads_its_own_identity_and_no_node_s),
         cmocka_unit_test(suites_that_this_machine_cannot_run_are_left_out_or_refused),
         cmocka_unit_test(the_identity_is_the_key_pair_of_its_file),
