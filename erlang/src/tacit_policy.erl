@@ -44,6 +44,7 @@ loaded(State) ->
     Next#policies{up = all, asked = [], tried = none}.
 
 %% --- files -----------------------------------------------------------------------------------
+%% Without the file server, which may not be up yet when a node's first configuration is there.
 
 %% Whether one of the files has something that is not in force, and had not when this was
 %% asked last.
@@ -80,7 +81,7 @@ stat(File) ->
     end.
 
 content(File) ->
-    case file:read_file(File) of
+    case prim_file:read_file(File) of
         {ok, Bytes} -> erlang:md5(Bytes);
         {error, _} -> none
     end.
@@ -91,7 +92,7 @@ keep() ->
     lists:foreach(fun keep/1, [P || #{serial := Serial} = P <- policies(), Serial > 0]).
 
 keep(#{kept := Kept, text := Text}) ->
-    case file:read_file(Kept) of
+    case prim_file:read_file(Kept) of
         {ok, Text} ->
             ok;
         _ ->
@@ -121,7 +122,7 @@ write(Kept, Text) ->
     New = <<Kept/binary, ".", (list_to_binary(os:getpid()))/binary>>,
     Written = case file:open(New, [write, raw]) of
                   {ok, Fd} ->
-                      Done = first_error([fun() -> file:change_mode(New, 8#644) end,
+                      Done = first_error([fun() -> readable(New) end,
                                           fun() -> file:write(Fd, Text) end,
                                           fun() -> file:sync(Fd) end]),
                       _ = file:close(Fd),
@@ -129,7 +130,10 @@ write(Kept, Text) ->
                   Error ->
                       Error
               end,
-    first_error([fun() -> Written end, fun() -> file:rename(New, Kept) end]).
+    first_error([fun() -> Written end, fun() -> prim_file:rename(New, Kept) end]).
+
+readable(File) ->
+    file:write_file_info(File, #file_info{mode = 8#644}, [raw]).
 
 first_error([]) -> ok;
 first_error([Fun | Funs]) ->

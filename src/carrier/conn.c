@@ -38,12 +38,14 @@ static int decide_directory(struct conn *c, const uint8_t public_key[NOISE_DHLEN
 {
     if (c->handshake.config.role == NOISE_RESPONDER)
         return rule_on_asker(c->policy->policy, public_key, &c->peer_address, &c->ruling);
+    enum tacit_reason reason = tacit_policy_judge_door(
+        c->policy->policy, c->door, public_key, shared_is_revoked(public_key));
     c->ruling.reason = TACIT_CLOSE_REFUSED;
     c->ruling.known = true; /* by its line: the log says what is wrong with it */
-    snprintf(c->ruling.text, sizeof c->ruling.text,
-             "the door shows another key than its door-key");
-    return memcmp(c->door->door_key, public_key, NOISE_DHLEN) == 0 ? TACIT_OK
-                                                                   : TACIT_EREFUSED;
+    snprintf(c->ruling.text, sizeof c->ruling.text, "%s",
+             reason == TACIT_REVOKED ? "the door's key is revoked"
+                                     : "the door shows another key than its door-key");
+    return reason == TACIT_ALLOWED ? TACIT_OK : TACIT_EREFUSED;
 }
 
 static int rule_decide(void *context, const struct tacit_claim *claim,

@@ -178,6 +178,8 @@ static int verify(int argc, char **argv)
         return CLI_FAILED;
     enum tacit_reason reason =
         tacit_policy_judge(policy, &certificate, (uint64_t)time(NULL), &name, &authority);
+    if (reason == TACIT_ALLOWED && cli_is_revoked(policy, certificate.public_key))
+        reason = TACIT_REVOKED;
     int status = CLI_OK;
     if (reason == TACIT_ALLOWED)
         printf("%s: good, signed by [authority %s]\n", path, authority);

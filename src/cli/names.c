@@ -18,17 +18,20 @@ enum {
 struct ask {
     struct client *client;
     struct tacit_directory_asker asker;
+    const struct tacit_policy *policy;
     const struct tacit_peer *door;
     const char *host;
+    enum tacit_reason verdict; /* about the key that it showed */
 };
 
 static int rule_decide(void *context, const struct tacit_claim *claim,
                        const uint8_t public_key[NOISE_DHLEN])
 {
-    const struct ask *a = context;
+    struct ask *a = context;
     (void)claim;
-    return memcmp(a->door->door_key, public_key, NOISE_DHLEN) == 0 ? TACIT_OK
-                                                                   : TACIT_EREFUSED;
+    a->verdict = tacit_policy_judge_door(a->policy, a->door, public_key,
+                                         cli_is_revoked(a->policy, public_key));
+    return a->verdict == TACIT_ALLOWED ? TACIT_OK : TACIT_EREFUSED;
 }
 
 /* A door has no pair key, and nobody asks us. */
@@ -63,8 +66,10 @@ static int explain(const struct ask *a, const char *address, int error)
     if (error == TACIT_ECLOSED)
         return cli_fail("%s at %s: it refuses: %s", a->host, address, a->client->text);
     if (error == TACIT_EREFUSED)
-        return cli_fail("%s at %s: it shows another key than its door-key", a->host,
-                        address);
+        return cli_fail("%s at %s: %s", a->host, address,
+                        a->verdict == TACIT_REVOKED
+                            ? "the door's key is revoked"
+                            : "it shows another key than its door-key");
     if (error == TACIT_ETIMEOUT || error == TACIT_ECUT)
         return cli_fail("%s at %s: no answer: another mesh key, a wrong clock, a door "
                         "without door-identity, or no Tacit there",
@@ -131,7 +136,7 @@ int cli_names(int argc, char **argv)
         return CLI_USAGE;
     if (cli_load(values[0], &policy) != CLI_OK)
         return CLI_FAILED;
-    struct ask a = {.client = client_new(), .host = argv[optind]};
+    struct ask a = {.client = client_new(), .policy = policy, .host = argv[optind]};
     int status = a.client != NULL ? ask_host(&a, policy)
                                   : cli_fail("%s", tacit_error_text(TACIT_ENOMEM));
     client_free(a.client);

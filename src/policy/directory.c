@@ -69,6 +69,17 @@ const struct tacit_peer *tacit_policy_door_of(const struct tacit_policy *policy,
     return best;
 }
 
+enum tacit_reason tacit_policy_judge_door(const struct tacit_policy *policy,
+                                          const struct tacit_peer *line,
+                                          const uint8_t public_key[TACIT_KEY_BYTES],
+                                          bool revoked)
+{
+    if (memcmp(line->door_key, public_key, TACIT_KEY_BYTES) != 0)
+        return TACIT_NO_LINE;
+    return revoked || policy_is_revoked(policy, public_key) ? TACIT_REVOKED
+                                                            : TACIT_ALLOWED;
+}
+
 int tacit_policy_door_endpoint(const struct tacit_policy *policy, const char *host,
                                struct tacit_endpoint *ret_endpoint)
 {

@@ -219,6 +219,16 @@ const char *tacit_policy_ask_text(const struct tacit_decision *decision);
 const struct tacit_peer *tacit_policy_door_of(const struct tacit_policy *policy,
                                               const char *host);
 
+/*
+ * Whether public_key is that of the door on this line. revoked: this host has revoked the
+ * key by itself. TACIT_NO_LINE: it is another; TACIT_REVOKED also by the policy's own
+ * lines.
+ */
+enum tacit_reason tacit_policy_judge_door(const struct tacit_policy *policy,
+                                          const struct tacit_peer *line,
+                                          const uint8_t public_key[TACIT_KEY_BYTES],
+                                          bool revoked);
+
 /* Where that door is reached: the line's endpoint, else host and port 4370. TACIT_ENAME:
  * no line knows one. */
 int tacit_policy_door_endpoint(const struct tacit_policy *policy, const char *host,

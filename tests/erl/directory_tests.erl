@@ -19,6 +19,8 @@ tests() ->
       fun revoked_elsewhere/0},
      {"a door whose file of revoked keys is not understood wholly does not start; one that runs "
       "says so, and what it read before holds", fun bad_revoked/0},
+     {"a door whose key is revoked is not believed: by a line, or by tacit:revoke/1 and its file",
+      fun revoked_door/0},
      {"a node that is its own door tells itself, and nobody else", fun own_door/0},
      {"without door-identity whoever asks meets silence", fun no_identity/0},
      {"tacit show tells of the door and its nodes: for people, as JSON, and as lines with tabs",
@@ -201,6 +203,43 @@ bad_revoked() ->
     {ok, _} = door:command(Door, 6),
     ?assertMatch({0, _}, names(B, "127.0.0.1")),
     0 = door:stop(Door).
+
+revoked_door() ->
+    {#{dir := Dir} = A, #{dir := DirB, conf := ConfB} = B} = hosts(),
+    Door = door:start(A),
+    NodeB = mesh:start("b", B),
+    ?assertMatch({0, _}, names(B, "127.0.0.1")),
+    ?assertEqual({ok, []}, mesh:call(NodeB, net_adm, names, ["127.0.0.1"])),
+    Fingerprint = fingerprint_of(filename:join(Dir, "door.key")),
+    Refused = fun() ->
+                      refused(B, "the door's key is revoked"),
+                      ?assertEqual({error, address},
+                                   mesh:call(NodeB, net_adm, names, ["127.0.0.1"]))
+              end,
+    {ok, Text} = file:read_file(ConfB),
+    ok = mesh:in_mesh(B, ["revoked = ", Fingerprint, "\n"]),
+    {ok, _} = mesh:call(NodeB, tacit, reload, []),
+    Refused(),
+    mesh:logged(NodeB, ["name=@127.0.0.1", "the door's key is revoked"]),
+    ok = file:write_file(ConfB, Text),
+    {ok, _} = mesh:call(NodeB, tacit, reload, []),
+    ?assertMatch({0, _}, names(B, "127.0.0.1")),
+    ?assertEqual({ok, []}, mesh:call(NodeB, net_adm, names, ["127.0.0.1"])),
+    {ok, #{lasts := true}} = mesh:call(NodeB, tacit, revoke, [Fingerprint]),
+    {ok, <<Fingerprint:43/binary, "\n">>} = file:read_file(filename:join(DirB, "revoked")),
+    Refused(),
+    mesh:stop(NodeB),
+    0 = door:stop(Door).
+
+%% Of a host that has this key.
+fingerprint_of(Key) ->
+    #{dir := Dir, conf := Conf} = mesh:host("127.0.0.9"),
+    {ok, Bytes} = file:read_file(Key),
+    ok = file:write_file(filename:join(Dir, "identity.key"), Bytes),
+    {0, Check} = mesh:tacit(["check", "--conf", Conf]),
+    {match, [Fingerprint]} = re:run(Check, "^fingerprint +(.*)$",
+                                    [multiline, {capture, all_but_first, binary}]),
+    Fingerprint.
 
 own_door() ->
     #{port := Port} = A = mesh:host("127.0.0.1"),
