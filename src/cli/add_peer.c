@@ -20,10 +20,8 @@ static int check_arguments(const struct add_peer *a)
         return cli_fail("NAME: got '%s', expected a node name such as "
                         "app@db1.example.net or *@db1.example.net",
                         a->name);
-    /* Not quoted: it may be a private key by mistake. */
-    if (tacit_key_from_text(a->key, key) != 0 || !noise_public_key_ok(key))
-        return cli_fail("PUBLIC-KEY: expected one that 'tacit keygen' or 'tacit pubkey' "
-                        "printed");
+    if (cli_take_public_key("PUBLIC-KEY", a->key, key) != CLI_OK)
+        return CLI_FAILED;
     if (a->endpoint != NULL && tacit_endpoint_from_text(a->endpoint, &endpoint) != 0)
         return cli_fail("--endpoint: got '%s', expected HOST, HOST:PORT or [IPV6]:PORT",
                         a->endpoint);

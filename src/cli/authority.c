@@ -11,7 +11,8 @@ int cli_read_authority(const char *path, struct tacit_secret *ret_seed)
     struct tacit_files files = cli_files();
     struct tacit_fault fault = {""};
     size_t count;
-    int error = tacit_key_file_read(path, &files, 1, ret_seed, &count, &fault);
+    int error = tacit_key_file_read(path, &files, TACIT_KEY_AUTHORITY, 1, ret_seed,
+                                    &count, &fault);
     return error == 0 ? CLI_OK
                       : cli_fail("%s", *fault.text != '\0' ? fault.text
                                                            : tacit_error_text(error));
@@ -33,7 +34,7 @@ static int new_authority(int argc, char **argv)
     if (cli_options(argc, argv, none, NULL, 1) != 0)
         return CLI_USAGE;
     randombytes_buf(seed.bytes, sizeof seed.bytes);
-    int status = cli_write_key(argv[optind], &seed);
+    int status = cli_write_key(argv[optind], TACIT_KEY_AUTHORITY, &seed);
     if (status == CLI_OK)
         print_key(&seed);
     tacit_secret_wipe(&seed);

@@ -46,12 +46,8 @@ static int add_each(struct tacit_certificate *certificate, const char *option,
 static int fill(struct tacit_certificate *c, const char **values)
 {
     *c = (struct tacit_certificate){.not_before = (uint64_t)time(NULL)};
-    /* Not quoted: it may be a private key by mistake. */
-    if (tacit_key_from_text(values[PUBLIC_KEY], c->public_key) != 0 ||
-        !noise_public_key_ok(c->public_key))
-        return cli_fail(
-            "--public-key: expected one that 'tacit keygen' or 'tacit pubkey' "
-            "printed");
+    if (cli_take_public_key("--public-key", values[PUBLIC_KEY], c->public_key) != CLI_OK)
+        return CLI_FAILED;
     if (values[NOT_BEFORE] != NULL &&
         tacit_time_from_text(values[NOT_BEFORE], &c->not_before) != 0)
         return cli_fail("--not-before: got '%s', expected a time such as 2026-12-31 or "

@@ -82,8 +82,20 @@ const char *cli_conf_path(const char *option);
  */
 int cli_reload_all(const struct tacit_policy *policy);
 
-/* A new key file with mode 0600: one line. */
-int cli_write_key(const char *path, const struct tacit_secret *key);
+/* A key file's text: its title, then a key a line. Room for what it takes; its length. */
+enum {
+    CLI_KEY_FILE = TACIT_KEY_TITLE + TACIT_MESH_KEYS_MAX * TACIT_KEY_TEXT,
+};
+size_t cli_key_text(enum tacit_key_kind kind, const struct tacit_secret *keys,
+                    size_t count, char ret_text[CLI_KEY_FILE]);
+
+/* A new key file with mode 0600. */
+int cli_write_key(const char *path, enum tacit_key_kind kind,
+                  const struct tacit_secret *key);
+
+/* A public key as an argument: what says for the message which. */
+int cli_take_public_key(const char *what, const char *text,
+                        uint8_t ret_key[TACIT_KEY_BYTES]);
 
 /* Files as they would be, for a load that tries a change before it is made. */
 struct cli_text {

@@ -124,15 +124,42 @@ int cli_take_end(const char *option, const char *text, uint64_t from, uint64_t *
                           option, text);
 }
 
-int cli_write_key(const char *path, const struct tacit_secret *key)
+size_t cli_key_text(enum tacit_key_kind kind, const struct tacit_secret *keys,
+                    size_t count, char ret_text[CLI_KEY_FILE])
+{
+    size_t len =
+        (size_t)snprintf(ret_text, TACIT_KEY_TITLE + 1, "%s\n", tacit_key_title(kind));
+    for (size_t i = 0; i < count; i++) {
+        tacit_key_to_text(keys[i].bytes, ret_text + len);
+        len += TACIT_KEY_TEXT;
+        ret_text[len - 1] = '\n'; /* in place of its zero */
+    }
+    return len;
+}
+
+int cli_write_key(const char *path, enum tacit_key_kind kind,
+                  const struct tacit_secret *key)
 {
     struct tacit_fault fault;
-    char line[TACIT_KEY_TEXT + 1];
-    tacit_key_to_text(key->bytes, line);
-    memcpy(line + TACIT_KEY_TEXT - 1, "\n", 2);
-    int error = tacit_file_create(path, 0600, line, TACIT_KEY_TEXT, &fault);
-    tacit_wipe(line, sizeof line);
+    char text[CLI_KEY_FILE];
+    size_t len = cli_key_text(kind, key, 1, text);
+    int error = tacit_file_create(path, 0600, text, len, &fault);
+    tacit_wipe(text, sizeof text);
     return error != 0 ? cli_fail("%s", fault.text) : CLI_OK;
+}
+
+int cli_take_public_key(const char *what, const char *text,
+                        uint8_t ret_key[TACIT_KEY_BYTES])
+{
+    /* Not quoted: it may be a private key by mistake. */
+    if (strncmp(text, "# tacit ", 8) == 0)
+        return cli_fail("%s: that is a file with a secret in it, expected a public key, "
+                        "which 'tacit keygen' or 'tacit pubkey' printed",
+                        what);
+    if (tacit_key_from_text(text, ret_key) != 0 || !noise_public_key_ok(ret_key))
+        return cli_fail("%s: expected one that 'tacit keygen' or 'tacit pubkey' printed",
+                        what);
+    return CLI_OK;
 }
 
 static int read_overlay(void *context, const char *path, enum tacit_file_kind kind,

@@ -99,9 +99,9 @@ static int take_arguments(struct explain *e, const char **values)
         e->has_certificate = e->has_key = true;
         memcpy(e->key, e->certificate.public_key, sizeof e->key);
     }
-    /* Not quoted: it may be a private key by mistake. */
-    if (values[KEY] != NULL && tacit_key_from_text(values[KEY], e->key) != 0)
-        return cli_fail("--key: expected a public key that 'tacit pubkey' printed");
+    if (values[KEY] != NULL &&
+        cli_take_public_key("--key", values[KEY], e->key) != CLI_OK)
+        return CLI_FAILED;
     e->has_key = e->has_key || values[KEY] != NULL;
     return CLI_OK;
 }

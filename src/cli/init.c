@@ -18,15 +18,15 @@ static const char *const names[FILES] = {"mesh.key", "identity.key", "tacit.conf
 struct init_secrets {
     struct noise_keypair identity;
     struct tacit_secret mesh[TACIT_MESH_KEYS_MAX];
-    char identity_text[TACIT_KEY_TEXT];
-    char mesh_text[TACIT_MESH_KEYS_MAX * TACIT_KEY_TEXT];
+    char identity_text[CLI_KEY_FILE];
+    char mesh_text[CLI_KEY_FILE];
 };
 
 struct init {
     const char *dir, *listen, *mesh_key, *name;
     struct tacit_address first; /* of listen */
     struct init_secrets *secrets;
-    size_t mesh_len; /* of mesh_text */
+    size_t mesh_len, identity_len; /* of their texts */
     char conf[2048];
     char paths[FILES][PATH_MAX];
     struct cli_overlay overlay; /* what will be written */
@@ -111,20 +111,15 @@ static int make_keys(struct init *in)
     noise_keypair_generate(&s->identity);
     randombytes_buf(&s->mesh[0], sizeof s->mesh[0]);
     if (in->mesh_key != NULL) {
-        int error = tacit_key_file_read(in->mesh_key, &files, TACIT_MESH_KEYS_MAX,
-                                        s->mesh, &count, &fault);
+        int error = tacit_key_file_read(in->mesh_key, &files, TACIT_KEY_MESH,
+                                        TACIT_MESH_KEYS_MAX, s->mesh, &count, &fault);
         if (error != 0)
             return cli_fail("%s",
                             *fault.text != '\0' ? fault.text : tacit_error_text(error));
     }
-    /* A key's text ends with a zero, where a file has its line's end. */
-    for (size_t i = 0; i < count; i++) {
-        tacit_key_to_text(s->mesh[i].bytes, s->mesh_text + i * TACIT_KEY_TEXT);
-        s->mesh_text[(i + 1) * TACIT_KEY_TEXT - 1] = '\n';
-    }
-    tacit_key_to_text(s->identity.private_key.bytes, s->identity_text);
-    s->identity_text[TACIT_KEY_TEXT - 1] = '\n';
-    in->mesh_len = count * TACIT_KEY_TEXT;
+    in->mesh_len = cli_key_text(TACIT_KEY_MESH, s->mesh, count, s->mesh_text);
+    in->identity_len =
+        cli_key_text(TACIT_KEY_PRIVATE, &s->identity.private_key, 1, s->identity_text);
     return CLI_OK;
 }
 
@@ -155,7 +150,7 @@ static int compose(struct init *in)
                         strlen(in->listen));
     in->overlay = (struct cli_overlay){
         .texts = {{in->paths[0], in->secrets->mesh_text, in->mesh_len},
-                  {in->paths[1], in->secrets->identity_text, TACIT_KEY_TEXT},
+                  {in->paths[1], in->secrets->identity_text, in->identity_len},
                   {in->paths[2], in->conf, (size_t)n}},
         .count = FILES,
         .below = cli_files()};

@@ -11,7 +11,7 @@ int cli_keygen(int argc, char **argv)
     if (cli_options(argc, argv, none, NULL, 1) != 0)
         return CLI_USAGE;
     noise_keypair_generate(&pair);
-    int status = cli_write_key(argv[optind], &pair.private_key);
+    int status = cli_write_key(argv[optind], TACIT_KEY_PRIVATE, &pair.private_key);
     tacit_secret_wipe(&pair.private_key);
     if (status != CLI_OK)
         return status;

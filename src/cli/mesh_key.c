@@ -158,7 +158,8 @@ static int add(struct ring *r)
                         tacit_policy_mesh_path(r->policy), r->count);
     if (r->key_file == NULL)
         randombytes_buf(key, sizeof *key);
-    else if (tacit_key_file_read(r->key_file, &files, 1, key, &count, &fault) != 0)
+    else if (tacit_key_file_read(r->key_file, &files, TACIT_KEY_MESH, 1, key, &count,
+                                 &fault) != 0)
         return cli_fail("%s", fault.text);
     if (ring_find_door(r) != CLI_OK)
         return cli_fail("nothing was changed");

@@ -7,8 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
-
 /*
  * Replaces the file. In a folder of another user's root does it as that user: what he
  * puts in its place meanwhile is then no more than his own to write.
@@ -38,13 +36,8 @@ static int replace(const char *path, const char *text, size_t len)
 static int write_keys(struct ring *r, const char *path, const struct tacit_secret *keys,
                       size_t count)
 {
-    char *at = r->secrets->text;
-    for (size_t i = 0; i < count; i++) {
-        tacit_key_to_text(keys[i].bytes, at);
-        at += TACIT_KEY_TEXT;
-        at[-1] = '\n';
-    }
-    return replace(path, r->secrets->text, (size_t)(at - r->secrets->text));
+    size_t len = cli_key_text(TACIT_KEY_MESH, keys, count, r->secrets->text);
+    return replace(path, r->secrets->text, len);
 }
 
 static bool is_one_file(const char *one, const char *two)

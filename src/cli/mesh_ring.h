@@ -5,6 +5,7 @@
 #ifndef TACIT_CLI_MESH_RING_H
 #define TACIT_CLI_MESH_RING_H
 
+#include "cli/cli.h"
 #include "cli/mesh_peers.h"
 
 enum {
@@ -15,7 +16,7 @@ enum {
 struct ring_secrets {
     struct tacit_secret keys[RING_ONE_MORE];
     struct tacit_secret door[RING_ONE_MORE];
-    char text[RING_ONE_MORE * TACIT_KEY_TEXT];
+    char text[CLI_KEY_FILE];
 };
 
 struct ring {

@@ -10,7 +10,7 @@ int cli_psk(int argc, char **argv)
     if (cli_options(argc, argv, none, NULL, 1) != 0)
         return CLI_USAGE;
     randombytes_buf(key.bytes, sizeof key.bytes);
-    int status = cli_write_key(argv[optind], &key);
+    int status = cli_write_key(argv[optind], TACIT_KEY_SHARED, &key);
     tacit_secret_wipe(&key);
     return status;
 }

@@ -13,7 +13,8 @@ int cli_pubkey(int argc, char **argv)
     size_t count;
     if (cli_options(argc, argv, none, NULL, 1) != 0)
         return CLI_USAGE;
-    int error = tacit_key_file_read(argv[optind], &files, 1, &key, &count, &fault);
+    int error = tacit_key_file_read(argv[optind], &files, TACIT_KEY_PRIVATE, 1, &key,
+                                    &count, &fault);
     if (error == 0)
         error = noise_keypair_from_private(&key, &pair);
     tacit_secret_wipe(&key);

@@ -7,10 +7,55 @@
 /* A key file while it is being read. */
 struct key_file {
     const char *path;
+    enum tacit_key_kind kind;
     struct tacit_secret *keys;
     size_t count, max;
     struct tacit_fault *fault;
 };
+
+static const char *const titles[] = {
+    [TACIT_KEY_PRIVATE] = "# tacit private key",
+    [TACIT_KEY_MESH] = "# tacit mesh key",
+    [TACIT_KEY_PAIR] = "# tacit pair key",
+    [TACIT_KEY_SHARED] = "# tacit shared key",
+    [TACIT_KEY_AUTHORITY] = "# tacit authority key",
+};
+
+const char *tacit_key_title(enum tacit_key_kind kind)
+{
+    return titles[kind];
+}
+
+/* The title without its mark. */
+static const char *kind_name(enum tacit_key_kind kind)
+{
+    return titles[kind] + sizeof "# tacit " - 1;
+}
+
+static const char *article(enum tacit_key_kind kind)
+{
+    return kind == TACIT_KEY_AUTHORITY ? "an" : "a";
+}
+
+static bool may_be(enum tacit_key_kind said, enum tacit_key_kind wanted)
+{
+    bool shared = wanted == TACIT_KEY_MESH || wanted == TACIT_KEY_PAIR;
+    return said == wanted || (said == TACIT_KEY_SHARED && shared);
+}
+
+/* A comment; it may say what the file is. */
+static int take_comment(struct key_file *f, const char *text, size_t len, unsigned line)
+{
+    for (unsigned i = 0; i < sizeof titles / sizeof titles[0]; i++) {
+        enum tacit_key_kind said = (enum tacit_key_kind)i;
+        if (strlen(titles[i]) == len && memcmp(titles[i], text, len) == 0 &&
+            !may_be(said, f->kind))
+            return policy_fault(f->fault, f->path, line, "%s %s, expected %s %s",
+                                article(said), kind_name(said), article(f->kind),
+                                kind_name(f->kind));
+    }
+    return 0;
+}
 
 static bool is_space(char c)
 {
@@ -25,7 +70,7 @@ static int take_line(struct key_file *f, char *text, size_t len, unsigned line)
     while (len > 0 && is_space(text[len - 1]))
         len--;
     if (len == 0 || *text == ';' || *text == '#')
-        return 0;
+        return take_comment(f, text, len, line);
     if (f->count == f->max)
         return policy_fault(f->fault, f->path, line, "more than %zu key%s, expected %s",
                             f->max, f->max == 1 ? "" : "s",
@@ -64,13 +109,14 @@ static int take_text(struct key_file *f, char *text, size_t len)
     return error;
 }
 
-int tacit_key_file_read(const char *path, const struct tacit_files *files, size_t max,
+int tacit_key_file_read(const char *path, const struct tacit_files *files,
+                        enum tacit_key_kind kind, size_t max,
                         struct tacit_secret *ret_keys, size_t *ret_count,
                         struct tacit_fault *fault)
 {
     if (sodium_init() < 0)
         return TACIT_ECRYPTO;
-    struct key_file f = {.path = path, .max = max, .fault = fault};
+    struct key_file f = {.path = path, .kind = kind, .max = max, .fault = fault};
     char *text = sodium_malloc(POLICY_KEY_FILE_MAX + 1);
     f.keys = sodium_allocarray(max, sizeof *f.keys);
     int error = text == NULL || f.keys == NULL ? TACIT_ENOMEM : 0;

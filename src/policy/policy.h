@@ -269,10 +269,31 @@ const char *tacit_policy_authority_glob(const struct tacit_policy *policy, size_
 const char *tacit_policy_plain(const struct tacit_policy *policy, size_t i);
 
 /*
- * Reads a key file by itself: 1..max keys, one a line, none twice, with blank lines and
- * comments (';' or '#' first) between them. No fault quotes anything of the file.
+ * What a key file is for. Those that the commands make say so in their first line; a file
+ * without such a line may be any.
  */
-int tacit_key_file_read(const char *path, const struct tacit_files *files, size_t max,
+enum tacit_key_kind {
+    TACIT_KEY_PRIVATE, /* a host's, or a door's, identity */
+    TACIT_KEY_MESH,
+    TACIT_KEY_PAIR,
+    TACIT_KEY_SHARED, /* one that may become either of the two before */
+    TACIT_KEY_AUTHORITY,
+};
+
+enum {
+    TACIT_KEY_TITLE = 24, /* bytes of such a line, with its zero in place of its end */
+};
+
+/* "# tacit private key" ...: a comment, to those who do not know it. */
+const char *tacit_key_title(enum tacit_key_kind kind);
+
+/*
+ * Reads a key file by itself: 1..max keys, one a line, none twice, with blank lines and
+ * comments (';' or '#' first) between them. A file that says that it is of another kind
+ * is refused. No fault quotes anything of the file.
+ */
+int tacit_key_file_read(const char *path, const struct tacit_files *files,
+                        enum tacit_key_kind kind, size_t max,
                         struct tacit_secret *ret_keys, size_t *ret_count,
                         struct tacit_fault *fault);
 

@@ -19,13 +19,14 @@ char *policy_path(const char *conf, const char *name)
 
 /* The one or few keys of the file that tacit.conf calls name. */
 static int read_keys(const struct policy_conf *c, const struct tacit_files *files,
-                     const char *name, size_t max, struct tacit_secret *ret_keys,
-                     size_t *ret_count)
+                     const char *name, enum tacit_key_kind kind, size_t max,
+                     struct tacit_secret *ret_keys, size_t *ret_count)
 {
     char *path = policy_path(c->policy->path, name);
     if (path == NULL)
         return TACIT_ENOMEM;
-    int error = tacit_key_file_read(path, files, max, ret_keys, ret_count, c->fault);
+    int error =
+        tacit_key_file_read(path, files, kind, max, ret_keys, ret_count, c->fault);
     free(path);
     return error;
 }
@@ -46,7 +47,8 @@ static int read_pair_keys(struct policy_conf *c, const struct tacit_files *files
         if (c->pair_paths.at[i] == NULL)
             continue;
         struct tacit_secret *key = &p->pair_keys[used++];
-        int error = read_keys(c, files, c->pair_paths.at[i], 1, key, &count);
+        int error =
+            read_keys(c, files, c->pair_paths.at[i], TACIT_KEY_PAIR, 1, key, &count);
         if (error != 0)
             return error;
         p->peers.at[i].pair_key = key;
@@ -59,7 +61,8 @@ static int read_pair(struct policy_conf *c, const struct tacit_files *files,
                      const char *name, struct noise_keypair *pair, bool *ret_has)
 {
     size_t count;
-    int error = read_keys(c, files, name, 1, &pair->private_key, &count);
+    int error =
+        read_keys(c, files, name, TACIT_KEY_PRIVATE, 1, &pair->private_key, &count);
     if (error == 0)
         error = noise_keypair_from_private(&pair->private_key, pair);
     *ret_has = error == 0;
@@ -106,6 +109,64 @@ static int read_certificate(struct policy_conf *c, const struct tacit_files *fil
     return error;
 }
 
+/* A secret in the place of another one, or of a public key: the files say no more than
+ * what they hold, if they are old. */
+static int check_one(const struct policy_conf *c, const uint8_t secret[TACIT_KEY_BYTES],
+                     const char *what)
+{
+    const struct tacit_policy *p = c->policy;
+    for (size_t i = 0; i < p->peers.count; i++) {
+        const struct tacit_peer *peer = &p->peers.at[i];
+        bool key = peer->has_key &&
+                   sodium_memcmp(peer->public_key, secret, TACIT_KEY_BYTES) == 0;
+        bool door = peer->has_door_key &&
+                    sodium_memcmp(peer->door_key, secret, TACIT_KEY_BYTES) == 0;
+        if (key || door)
+            return policy_fault(c->fault, peer->rule.path, peer->rule.line,
+                                "[peer %.160s]: %s is %s, a secret, expected what 'tacit "
+                                "pubkey' prints",
+                                peer->glob, key ? "public-key" : "door-key", what);
+    }
+    return 0;
+}
+
+/* Whether secret is one of the mesh keys. */
+static bool is_mesh_key(const struct tacit_policy *p, const struct tacit_secret *secret)
+{
+    for (size_t i = 0; i < p->mesh_count; i++)
+        if (tacit_secret_equal(&p->secrets->mesh[i], secret))
+            return true;
+    return false;
+}
+
+static int check_pair(const struct policy_conf *c, const struct noise_keypair *pair,
+                      bool has, const char *name, const char *what)
+{
+    if (!has)
+        return 0;
+    if (is_mesh_key(c->policy, &pair->private_key))
+        return policy_fault(
+            c->fault, c->path, 0,
+            "%s holds a key of key-file's, expected a private key of its own", name);
+    return check_one(c, pair->private_key.bytes, what);
+}
+
+static int check_secrets(const struct policy_conf *c)
+{
+    const struct tacit_policy *p = c->policy;
+    const struct policy_secrets *s = p->secrets;
+    int error = 0;
+    for (size_t i = 0; i < p->mesh_count && error == 0; i++)
+        error = check_one(c, s->mesh[i].bytes, "a mesh key");
+    if (error == 0)
+        error = check_pair(c, &s->identity, p->has_identity, "identity",
+                           "this host's private key");
+    if (error == 0)
+        error = check_pair(c, &s->door_identity, p->has_door_identity, "door-identity",
+                           "the door's private key");
+    return error;
+}
+
 int policy_read_secrets(struct policy_conf *c, const struct tacit_files *files)
 {
     struct tacit_policy *p = c->policy;
@@ -113,14 +174,16 @@ int policy_read_secrets(struct policy_conf *c, const struct tacit_files *files)
     p->mesh_path = policy_path(p->path, c->key_file);
     if (p->mesh_path == NULL)
         return TACIT_ENOMEM;
-    int error =
-        read_keys(c, files, c->key_file, TACIT_MESH_KEYS_MAX, s->mesh, &p->mesh_count);
+    int error = read_keys(c, files, c->key_file, TACIT_KEY_MESH, TACIT_MESH_KEYS_MAX,
+                          s->mesh, &p->mesh_count);
     if (error == 0)
         error = read_identities(c, files);
     if (error == 0 && !c->for_door)
         error = read_pair_keys(c, files);
     if (error == 0)
         error = read_certificate(c, files);
+    if (error == 0)
+        error = check_secrets(c);
     if (error == 0)
         sodium_mprotect_readonly(s);
     return error;

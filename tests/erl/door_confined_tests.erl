@@ -93,9 +93,8 @@ dead_socket(Path) ->
     ok = socket:close(Socket).
 
 friend(#{host := Host} = Door, KeyFile) ->
-    {ok, Text} = file:read_file(KeyFile),
     {ok, Node, _} = door:register(Door, "f@127.0.0.1"),
-    {First, _} = foreign:first(#{mesh_key => base64:decode(string:trim(Text)),
+    {First, _} = foreign:first(#{mesh_key => foreign:key_file(KeyFile),
                                  identity => foreign:identity(), name => "g@127.0.0.9",
                                  wanted => "f@127.0.0.1"}),
     #{port := Port} = Host,

@@ -3,7 +3,7 @@
 %% would: any identity, name, mesh key, suites, time, and raw records.
 -module(foreign).
 
--export([identity/0, key_text/1, mesh_key/1, peer_section/3]).
+-export([identity/0, key_text/1, mesh_key/1, key_file/1, peer_section/3]).
 -export([first/1, frame/1, say/3, connect/2, listen/1, accept/2, stop/1, stock/2]).
 -export([send_record/3, recv_record/1, send_message/2, recv_message/1, seal/3]).
 -export([offer_keys/1, offer_keys/2, generation/1]).
@@ -58,8 +58,14 @@ key_text({Public, _}) -> base64:encode_to_string(Public).
 %% The mesh key of one of the harness's hosts.
 -spec mesh_key(mesh:host()) -> binary().
 mesh_key(#{dir := Dir}) ->
-    {ok, Text} = file:read_file(filename:join(Dir, "mesh.key")),
-    base64:decode(string:trim(Text)).
+    key_file(filename:join(Dir, "mesh.key")).
+
+%% The key of a file that the commands made.
+-spec key_file(file:filename()) -> binary().
+key_file(File) ->
+    {ok, <<"# tacit ", Text/binary>>} = file:read_file(File),
+    [_Title, Key] = string:lexemes(Text, "\n"),
+    base64:decode(Key).
 
 %% The lines that make Identity good for Glob; more: what else the section says.
 -spec peer_section(string(), tacit_noise:pair(), iodata()) -> iodata().

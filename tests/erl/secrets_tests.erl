@@ -45,8 +45,7 @@ start() ->
                    wanted => "a@127.0.0.1", pair_key => proplists:get_value(pair, Secrets)}}.
 
 key(File) ->
-    {ok, Text} = file:read_file(File),
-    base64:decode(string:trim(Text)).
+    foreign:key_file(File).
 
 %% --- a link, and what is said over it ------------------------------------------------------
 

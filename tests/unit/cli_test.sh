@@ -42,7 +42,9 @@ silent() { [ ! -s "$top/out" ]; }
 mode() { [ "$(ls -ld "$2" | cut -c1-10)" = "$1" ]; }
 absent() { [ ! -e "$1" ] && [ ! -L "$1" ]; }
 # Whether what was printed holds nothing of a key file.
-keeps() { ! grep -qF -f "$1" "$top/out" "$top/err"; }
+keeps() {
+    grep -v '^#' "$1" >"$top/keys" && ! grep -qF -f "$top/keys" "$top/out" "$top/err"
+}
 # A public key of its own.
 key() { rm -f k.key && "$tacit" keygen k.key; }
 start() { run init --dir "${1:-d}" --listen 192.0.2.10:4370 && exits 0; }
@@ -51,7 +53,8 @@ keygen_makes_an_identity_and_prints_its_public_key_only() {
     run keygen id.key
     exits 0
     mode -rw------- id.key
-    [ "$(wc -c <id.key)" -eq 45 ]
+    [ "$(head -n 1 id.key)" = "# tacit private key" ]
+    [ "$(wc -c <id.key)" -eq 65 ]
     [ "$(wc -c <"$top/out")" -eq 45 ]
     keeps id.key
     grep -q '^[A-Za-z0-9+/]\{43\}=$' "$top/out"
@@ -87,7 +90,8 @@ psk_makes_a_mesh_key_and_prints_nothing() {
     exits 0
     silent
     mode -rw------- mesh.key
-    [ "$(wc -c <mesh.key)" -eq 45 ]
+    [ "$(head -n 1 mesh.key)" = "# tacit shared key" ]
+    [ "$(wc -c <mesh.key)" -eq 64 ]
 }
 
 a_key_file_that_others_can_read_is_refused() {
@@ -159,7 +163,69 @@ init_takes_a_keyring_whole() {
     chmod 600 ring
     run init --dir d --listen 192.0.2.10 --mesh-key ring
     exits 0
-    cmp ring d/mesh.key
+    { echo "# tacit mesh key"; grep -hv '^#' one two; } | cmp - d/mesh.key
+}
+
+# What is refused says what it is, and nothing is made or changed.
+a_private_key_is_taken_for_no_other() {
+    start
+    cp d/tacit.conf before
+    cp d/mesh.key d/pair.key
+    chmod 600 d/pair.key
+    run init --dir e --listen 192.0.2.11 --mesh-key d/identity.key
+    exits 1
+    says "tacit: d/identity.key:1: a private key, expected a mesh key"
+    absent e
+    run mesh-key add --conf d/tacit.conf --key d/identity.key
+    exits 1
+    says "tacit: d/identity.key:1: a private key, expected a mesh key"
+    run pubkey d/mesh.key
+    exits 1
+    says "tacit: d/mesh.key:1: a mesh key, expected a private key"
+    run authority show d/identity.key
+    exits 1
+    says "tacit: d/identity.key:1: a private key, expected an authority key"
+    a_secret="that is a file with a secret in it, expected a public key, which 'tacit keygen' or \
+'tacit pubkey' printed"
+    run add-peer --conf d/tacit.conf x@y "$(cat d/identity.key)"
+    exits 1
+    says "tacit: PUBLIC-KEY: $a_secret"
+    keeps d/identity.key
+    run explain --conf d/tacit.conf x@y --key "$(cat d/identity.key)"
+    exits 1
+    says "tacit: --key: $a_secret"
+    "$tacit" authority new authority.key
+    run cert sign --authority authority.key --public-key "$(cat d/identity.key)" --name x@y \
+        --not-after 9d y.cert
+    exits 1
+    says "tacit: --public-key: $a_secret"
+    cmp before d/tacit.conf
+}
+
+# Those that were made before files said what they are.
+an_old_key_file_is_read_and_a_secret_in_the_place_of_another_is_found() {
+    start
+    for file in identity mesh; do
+        grep -v '^#' d/$file.key >d/$file.old
+        chmod 600 d/$file.old
+        sed -i "s/$file.key/$file.old/" d/tacit.conf
+    done
+    run check --conf d/tacit.conf
+    exits 0
+    for what in identity mesh; do
+        cp d/tacit.conf before
+        # A public key has no top bit: half of all secrets have.
+        run add-peer --conf d/tacit.conf x@y "$(cat d/$what.old)"
+        exits 1
+        grep -q '^tacit: PUBLIC-KEY: expected one\|a secret, expected what' "$top/err"
+        keeps d/$what.old
+        cmp before d/tacit.conf
+    done
+    sed -i "s/identity.old/mesh.old/" d/tacit.conf
+    run check --conf d/tacit.conf
+    exits 1
+    says "tacit: d/tacit.conf: identity holds a key of key-file's, expected a private key of its \
+own"
 }
 
 init_writes_nothing_where_any_of_its_files_is() {

@@ -315,6 +315,21 @@ static void a_bad_key_file_is_a_fault_that_shows_nothing_of_it(void **state)
         {"/c/p1.key", "x", 0,
          "/c/p1.key:1: not a key, expected base64 of 32 bytes (44 characters)"},
         {"/c/p1.key", ZEROS, 0, "/c/p1.key:1: a key of zeros, expected a random one"},
+        {"/c/mesh.key", "# tacit private key\n" SECRET_A "\n", 0,
+         "/c/mesh.key:1: a private key, expected a mesh key"},
+        {"/c/mesh.key", SECRET_A "\n# tacit pair key\r\n" SECRET_C "\n", 0,
+         "/c/mesh.key:2: a pair key, expected a mesh key"},
+        {"/c/id.key", "# tacit mesh key\n" SECRET_B, 0,
+         "/c/id.key:1: a mesh key, expected a private key"},
+        {"/c/id.key", "# tacit shared key\n" SECRET_B, 0,
+         "/c/id.key:1: a shared key, expected a private key"},
+        {"/c/id.key", "# tacit authority key\n" SECRET_B, 0,
+         "/c/id.key:1: an authority key, expected a private key"},
+        {"/c/p1.key", " # tacit mesh key\n" SECRET_C, 0,
+         "/c/p1.key:1: a mesh key, expected a pair key"},
+        {"/c/id.key", SECRET_A, 0,
+         "/c/tacit.conf: identity holds a key of key-file's, expected a private key of its "
+         "own"},
     };
     struct tacit_policy *p;
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -322,6 +337,44 @@ static void a_bad_key_file_is_a_fault_that_shows_nothing_of_it(void **state)
         set_file(cases[i].path, cases[i].text, cases[i].size);
         assert_int_equal(load(&p), TACIT_ECONFIG);
         assert_string_equal(fault.text, cases[i].fault);
+    }
+}
+
+static void a_key_file_that_says_what_it_is_is_read_and_other_comments_are(void **state)
+{
+    struct tacit_policy *p;
+    prepare(BASE PEER("a@b", KEY_1) "pair-key = p1.key\n", 0);
+    set_file("/c/mesh.key",
+             "# tacit mesh key\n" SECRET_A "\n# tacit shared key\n" SECRET_C, 0);
+    set_file("/c/id.key", "# tacit private key\n# tacit mesh key of db1\n" SECRET_B, 0);
+    set_file("/c/p1.key", "# tacit shared key\n" SECRET_D, 0);
+    assert_int_equal(load(&p), 0);
+    tacit_policy_free(p);
+}
+
+/* By what it holds: files that are old do not say what they are. */
+static void a_secret_in_the_place_of_a_public_key_is_refused(void **state)
+{
+    static const struct {
+        const char *line, *what;
+    } cases[] = {
+        {"public-key = " SECRET_A, "public-key is a mesh key"},
+        {"public-key = " SECRET_B, "public-key is this host's private key"},
+        {"public-key = " KEY_1 "\ndoor-key = " SECRET_B,
+         "door-key is this host's private key"},
+    };
+    struct tacit_policy *p;
+    char conf[512], expected[512];
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        snprintf(conf, sizeof conf, BASE "[peer a@b]\n%s\n", cases[i].line);
+        prepare(conf, 0);
+        assert_int_equal(load(&p), TACIT_ECONFIG);
+        snprintf(
+            expected, sizeof expected,
+            "/c/tacit.conf:5: [peer a@b]: %s, a secret, expected what 'tacit pubkey' "
+            "prints",
+            cases[i].what);
+        assert_string_equal(fault.text, expected);
     }
 }
 
@@ -377,6 +430,8 @@ int main(void)
         cmocka_unit_test(a_relative_path_starts_at_the_configurations_directory),
         cmocka_unit_test(a_keyring_holds_one_to_four_keys_in_order),
         cmocka_unit_test(a_bad_key_file_is_a_fault_that_shows_nothing_of_it),
+        cmocka_unit_test(a_key_file_that_says_what_it_is_is_read_and_other_comments_are),
+        cmocka_unit_test(a_secret_in_the_place_of_a_public_key_is_refused),
         cmocka_unit_test(a_file_that_cannot_be_read_is_named_by_its_reader),
         cmocka_unit_test(a_loaded_secret_cannot_be_written_over),
     };
