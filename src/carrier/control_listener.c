@@ -20,10 +20,11 @@ static ErlDrvSSizeT do_listen(struct carrier_port *p, struct tacit_reader *r, ch
     uint8_t space[32];
     control_get_name(r, name);
     if (!tacit_name_ok(name)) {
-        snprintf(text, sizeof text,
-                 "%.200s is not a node name that Tacit takes, expected NAME@HOST with "
-                 "letters, digits, '_', '-' before the '@' and no upper case after it",
-                 name);
+        snprintf(
+            text, sizeof text,
+            "%.200s is not a node name that Tacit takes, expected NAME@HOST with "
+            "letters, digits, '_', '-' before the '@' and no '*' after it, all ASCII",
+            name);
         return control_failed(rbuf, rlen, text);
     }
     if (p->link != NULL || p->listener != NULL)

@@ -79,7 +79,7 @@ static bool check_name(struct trial *t)
     if (!tacit_name_ok(t->node))
         return trial_tell(t, TRIAL_NAME, TRIAL_FAILED,
                           "'%s' is no node's name: expected one such as "
-                          "app@db1.example.net, the host in lower case",
+                          "app@db1.example.net",
                           t->node);
     if (tacit_policy_is_plain(t->policy, t->node))
         return trial_tell(t, TRIAL_NAME, TRIAL_FAILED,

@@ -197,7 +197,7 @@ static int find(const struct tacit_policy *policy, struct cnode_target *target)
     if (error)
         return cnode_fault(error,
                            "got '%.200s', expected a node name such as "
-                           "app@db1.example.net, the host in lower case",
+                           "app@db1.example.net",
                            target->name);
     if (tacit_policy_is_plain(policy, target->name))
         return cnode_fault(TACIT_EREFUSED,

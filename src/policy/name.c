@@ -10,10 +10,10 @@ static bool name_byte_ok(unsigned char c)
            c == '_' || c == '-';
 }
 
-/* One spelling for each host: DNS does not tell case apart, but a rule would. */
+/* As it is written: to Erlang a@DB1 and a@db1 are two nodes, though DNS has one host. */
 static bool host_byte_ok(unsigned char c)
 {
-    return c >= 33 && c <= 126 && c != '@' && c != '*' && !(c >= 'A' && c <= 'Z');
+    return c >= 33 && c <= 126 && c != '@' && c != '*';
 }
 
 static bool part_ok(const char *part, size_t len, bool (*byte_ok)(unsigned char),

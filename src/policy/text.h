@@ -20,7 +20,7 @@ enum {
 
 /*
  * Whether name may be a node's: one '@', a name part of letters, digits, '_', '-', a host
- * part of bytes 33..126 without upper case and '*', at most 255 bytes.
+ * part of bytes 33..126 without '*', at most 255 bytes. Names are compared byte for byte.
  */
 bool tacit_name_ok(const char *name);
 

@@ -31,7 +31,9 @@ static size_t conf_len;
 static int read_memory(void *context, const char *path, enum tacit_file_kind kind,
                        char *buf, size_t cap, size_t *ret_len, struct tacit_fault *fault)
 {
-    const char *key = "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=";
+    const char *key = strcmp(path, "i.key") == 0
+                          ? "AgIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA="
+                          : "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=";
     bool is_conf = strcmp(path, "conf") == 0;
     *ret_len = is_conf ? conf_len : strlen(key);
     memcpy(buf, is_conf ? conf : key, *ret_len);

@@ -217,5 +217,5 @@ no_link(#{b := B, node := #{name := Node} = Ref}, #{name := Name} = C) ->
 
 no_start(#{b := #{conf := Conf}}, _) ->
     assert_says("expected a node name such as job@db1.example.net",
-                cnode:fails("Nobody@UPPER", Conf)),
+                cnode:fails("nobody@h*st", Conf)),
     assert_says("No such file or directory", cnode:fails("n@127.0.0.2", Conf ++ ".none")).

@@ -12,17 +12,22 @@ enum {
 struct input {
     const uint8_t *bytes;
     size_t len;
+    unsigned secrets; /* read so far */
 };
 
 static int read_bytes(void *context, const char *path, enum tacit_file_kind kind,
                       char *buf, size_t cap, size_t *ret_len, struct tacit_fault *fault)
 {
-    static const char key[] = "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=\n";
-    const struct input *in = context;
+    static const char mesh[] = "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=\n";
+    static const char other[] = "AgIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=\n";
+    struct input *in = context;
     const char *name = strrchr(path, '/');
     bool good = kind == TACIT_FILE_SECRET && name != NULL && strcmp(name, "/key") == 0;
+    /* The mesh key is read first; no other may be the same. */
+    const char *key = in->secrets == 0 ? mesh : other;
+    in->secrets += good;
     const void *from = good ? (const void *)key : in->bytes;
-    size_t len = good ? sizeof key - 1 : in->len;
+    size_t len = good ? sizeof mesh - 1 : in->len;
     strcpy(fault->text, "too long");
     if (len > cap)
         return TACIT_ESYSTEM;
@@ -33,7 +38,7 @@ static int read_bytes(void *context, const char *path, enum tacit_file_kind kind
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
-    struct input in = {bytes, len};
+    struct input in = {bytes, len, 0};
     struct tacit_files files = {&in, read_bytes};
     struct tacit_policy *policy = NULL;
     struct tacit_fault fault;
@@ -45,6 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
          memchr(fault.text, '\0', sizeof fault.text) > (void *)fault.text);
     tacit_policy_free(policy);
     policy = NULL;
+    in.secrets = 0;
     if (tacit_policy_load_door("/c/tacit.conf", &files, SUITES, &policy, &fault) ==
         TACIT_OK)
         MUST(tacit_policy_door(policy) != NULL);

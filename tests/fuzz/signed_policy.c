@@ -18,7 +18,9 @@ struct disk {
 static int read_disk(void *context, const char *path, enum tacit_file_kind kind,
                      char *buf, size_t cap, size_t *ret_len, struct tacit_fault *fault)
 {
-    static const char key[] = "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=\n";
+    static const char mesh[] = "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=\n";
+    static const char identity[] = "AgIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=\n";
+    const char *key = strcmp(path, "i") == 0 ? identity : mesh;
     const struct disk *d = context;
     const char *from = kind == TACIT_FILE_SECRET     ? key
                        : strcmp(path, "conf") == 0   ? d->conf
@@ -46,7 +48,7 @@ static void load(const char *text, size_t len)
     tacit_authority_key(&seed, key);
     tacit_key_to_text(key, key_text);
     snprintf(disk.conf, sizeof disk.conf,
-             "[mesh]\nkey-file = k\n[host]\nidentity = k\n[authority a]\n"
+             "[mesh]\nkey-file = k\n[host]\nidentity = i\n[authority a]\n"
              "public-key = %s\nnames = *@a.net\npolicy = signed\n",
              key_text);
     if (tacit_policy_load("conf", &files, 1 << 1, &policy, &fault) != TACIT_OK) {

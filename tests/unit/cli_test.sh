@@ -485,8 +485,8 @@ cert_sign_never_overwrites_and_names_what_is_wrong() {
     sign --name a@b --not-after 1d my.cert
     exits 1
     [ "$(cat my.cert)" = "$before" ]
-    sign --name a@B --not-after 1d new.cert
-    says "tacit: --name: got 'a@B', expected a node name such as app@db1.example.net or *@db1.example.net"
+    sign --name a@b@c --not-after 1d new.cert
+    says "tacit: --name: got 'a@b@c', expected a node name such as app@db1.example.net or *@db1.example.net"
     sign --name a@b --group 'x y' --not-after 1d new.cert
     says "tacit: --group: got 'x y', expected a group's name"
     sign --name a@b --not-after soon new.cert

@@ -178,7 +178,7 @@ static void a_signed_body_in_another_spelling_is_refused(void **state)
         {NAME KEY NAME FROM TO, TACIT_EFORMAT},
         {NAME KEY "group = \n" FROM TO, TACIT_EFORMAT},
         {NAME KEY "group = *\n" FROM TO, TACIT_EFORMAT},
-        {"name = a@B\n" KEY FROM TO, TACIT_EFORMAT},
+        {"name = a@b@c\n" KEY FROM TO, TACIT_EFORMAT},
         {"name = a\n" KEY FROM TO, TACIT_EFORMAT},
         {"name  = a@b\n" KEY FROM TO, TACIT_EFORMAT},
         {" name = a@b\n" KEY FROM TO, TACIT_EFORMAT},

@@ -105,7 +105,7 @@ static const struct row rows[] = {
      ALWAYS,
      0},
     {PEER("a@h", KEY_1),
-     "a@H",
+     "a@h\xe9",
      KEY_1,
      "192.0.2.1",
      IN,
@@ -115,6 +115,9 @@ static const struct row rows[] = {
      0,
      ALWAYS,
      0},
+    /* Another spelling is another node. */
+    {PEER("a@h", KEY_1), "a@H", KEY_1, "::1", IN, 1, {0}, TACIT_NO_LINE, 0, ALWAYS, 1},
+    {PEER("a@H", KEY_1), "a@H", KEY_1, "::1", IN, 1, {0}, TACIT_ALLOWED, 5, ALWAYS, 1},
     {PEER("a*@h", KEY_1), "ab@h", KEY_1, "::1", IN, 1, {0}, TACIT_ALLOWED, 5, ALWAYS, 1},
     {PEER("*@h", KEY_1), "*@h", KEY_1, "::1", IN, 1, {0}, TACIT_ALLOWED, 5, ALWAYS, 1},
     {PEER("a*@h", KEY_1), "*@h", KEY_1, "::1", IN, 1, {0}, TACIT_NO_LINE, 0, ALWAYS, 1},

@@ -157,7 +157,7 @@ static const struct {
            "K, M or G"},
     /* [peer] */
     {BASE "[peer app]\n", WHERE "5: [peer]: got 'app', " NODE_NAME},
-    {BASE "[peer *@DB1]\n", WHERE "5: [peer]: got '*@DB1', " NODE_NAME},
+    {BASE "[peer *@d b1]\n", WHERE "5: [peer]: got '*@d b1', " NODE_NAME},
     {BASE "[peer a@b c@d]\n", WHERE "5: [peer]: got 'a@b c@d', " NODE_NAME},
     {BASE "[peer a@b]\n", WHERE "5: [peer a@b] has no public-key, expected 'public-key = "
                                 "KEY'"},

@@ -89,7 +89,7 @@ static void of_lines_that_agree_the_first_one_decides(void **state)
 
 static void a_name_that_is_none_is_not_matched_at_all(void **state)
 {
-    static const char *const names[] = {"",    "app", "a@B",   "a@b@c",
+    static const char *const names[] = {"",    "app", "a@b c", "a@b@c",
                                         "*@b", "a@*", "a b@c", "@b"};
     const struct tacit_peer *peer;
     struct tacit_endpoint endpoint;

@@ -9,6 +9,7 @@
 #include "tacit/suite.h"
 
 #define KEY_TEXT "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA="
+#define IDENTITY_TEXT "AgIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA="
 #define KNOWN "slLs2unfuxuQLwDmV9hL8+3H6+DUKp+kbO+JVJBuQxo="
 #define STRANGER "qE9Kg5fW2m9MloKtcLjDP4KFoUyM70ZjLc5ta7ZaAFo="
 
@@ -23,7 +24,9 @@ static struct tacit_policy *policy;
 static int read_memory(void *context, const char *path, enum tacit_file_kind kind,
                        char *buf, size_t cap, size_t *ret_len, struct tacit_fault *fault)
 {
-    const char *text = kind == TACIT_FILE_SECRET ? KEY_TEXT : conf;
+    const char *text = kind != TACIT_FILE_SECRET    ? conf
+                       : strcmp(path, "i.key") == 0 ? IDENTITY_TEXT
+                                                    : KEY_TEXT;
     *ret_len = strlen(text);
     memcpy(buf, text, *ret_len);
     return 0;

@@ -10,6 +10,7 @@
 #include "tacit/suite.h"
 
 #define KEY_TEXT "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA="
+#define IDENTITY_TEXT "AgIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA="
 #define PUBLIC_A "slLs2unfuxuQLwDmV9hL8+3H6+DUKp+kbO+JVJBuQxo="
 #define PUBLIC_B "qE9Kg5fW2m9MloKtcLjDP4KFoUyM70ZjLc5ta7ZaAFo="
 #define PRINT_B "4lS65rtagG8YF_PVlqAmimr2NO8GFB4GQC9XCkuV6iA"
@@ -30,8 +31,9 @@ static int read_memory(void *context, const char *path, enum tacit_file_kind kin
                        char *buf, size_t cap, size_t *ret_len, struct tacit_fault *fault)
 {
     if (strstr(path, ".key") != NULL) {
-        *ret_len = strlen(KEY_TEXT);
-        memcpy(buf, KEY_TEXT, *ret_len);
+        const char *key = strcmp(path, "i.key") == 0 ? IDENTITY_TEXT : KEY_TEXT;
+        *ret_len = strlen(key);
+        memcpy(buf, key, *ret_len);
         return 0;
     }
     for (size_t i = 0; i < FILES; i++) {
