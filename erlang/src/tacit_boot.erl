@@ -6,7 +6,7 @@
 
 -include_lib("kernel/include/net_address.hrl").
 
--export([start/1, listens/0, configuration/0, guard/1, refuse/1, refuse/2, end_net_kernel/0]).
+-export([start/1, listens/0, configuration/0, path/1, guard/1, refuse/1, refuse/2, end_net_kernel/0]).
 -export([family/0, plain_module/0, plain_allowed/1, cut_plain/0]).
 
 %% Checks the flags, loads the driver and reads the configuration. Throws {tacit, Text}.
@@ -31,9 +31,40 @@ listens() ->
 must(ok) -> ok;
 must({error, Text}) -> throw({tacit, Text}).
 
-%% -tacit_conf FILE, else TACIT_CONF, else the file that packages install.
--spec configuration() -> file:filename().
+%% The configuration's file: a path from the root, wherever the node works later, in the
+%% system's own bytes, whatever the locale makes of them. The same for as long as the flags
+%% are.
+-spec configuration() -> binary().
 configuration() ->
+    Named = named(),
+    case persistent_term:get({?MODULE, configuration}, none) of
+        {Named, File} ->
+            File;
+        _ ->
+            File = path(Named),
+            persistent_term:put({?MODULE, configuration}, {Named, File}),
+            File
+    end.
+
+%% From the root, in the system's own bytes.
+-spec path(file:filename_all()) -> binary().
+path(Name) ->
+    absolute(native(Name)).
+
+native(Name) ->
+    Bytes = prim_file:internal_name2native(Name), % with a zero behind them
+    binary:part(Bytes, 0, byte_size(Bytes) - 1).
+
+absolute(<<"/", _/binary>> = File) ->
+    File;
+absolute(File) ->
+    case prim_file:get_cwd() of
+        {ok, Here} -> filename:join(native(Here), File);
+        {error, Reason} -> throw({tacit, [File, ": ", file:format_error(Reason)]})
+    end.
+
+%% -tacit_conf FILE, else TACIT_CONF, else the file that packages install.
+named() ->
     case init:get_argument(tacit_conf) of
         {ok, Values} ->
             case lists:last(Values) of

@@ -12,7 +12,7 @@
 %% What a peer may take to answer, ms.
 -define(ANSWER, 30000).
 
--record(state, {conf :: file:filename() | undefined,
+-record(state, {conf :: binary() | undefined,
                 revoked = [] :: [binary()], % fingerprints
                 unwritten = [] :: [binary()], % of them, those that their file lacks
                 policies = tacit_policy:new() :: tacit_policy:policies()}).

@@ -94,7 +94,7 @@ priv_dir() ->
     end.
 
 %% Reads the configuration; it holds from then on. The error is one line, with the place.
--spec configure(file:filename()) -> ok | {error, string()}.
+-spec configure(binary()) -> ok | {error, string()}.
 configure(File) ->
     case read(File, <<>>) of
         {ok, Number} -> done(control(?HOST, ?ADOPT, <<Number:64>>));
@@ -110,7 +110,7 @@ running() ->
 %% it is right, and all addresses that it names are listened on. With a signed policy, <<>>
 %% for none, it also has to be newer than the one in force. One caller at a time: where
 %% several are, the last one's is taken.
--spec reload(file:filename(), binary()) -> ok | {error, string()}.
+-spec reload(binary(), binary()) -> ok | {error, string()}.
 reload(File, Policy) ->
     case read(File, Policy) of
         {ok, Number} -> put_in_force(<<Number:64>>);
@@ -138,13 +138,12 @@ try_listeners([Listener | Listeners], Number) ->
 %% Has the driver read a configuration, on a thread of its own: the number under which it
 %% then offers it. Files that keep it waiting longer than ?READ_TIMEOUT are given up.
 read(File, Policy) ->
-    Path = unicode:characters_to_binary(File),
-    case control(?HOST, ?RELOAD, [<<(byte_size(Path)):16>>, Path, Policy]) of
+    case control(?HOST, ?RELOAD, [<<(byte_size(File)):16>>, File, Policy]) of
         {ok, Reply} ->
             <<Number:64>> = list_to_binary(Reply),
             receive
                 {tacit_loaded, Number, <<>>} -> {ok, Number};
-                {tacit_loaded, Number, Text} -> {error, unicode:characters_to_list(Text)}
+                {tacit_loaded, Number, Text} -> {error, readable(Text)}
             after ?READ_TIMEOUT ->
                 give_up(Number, File)
             end;
@@ -387,7 +386,7 @@ ports() ->
 control(Port, Command, Data) ->
     try erlang:port_control(Port, Command, Data) of
         [0 | Reply] -> {ok, Reply};
-        [1 | Error] -> {error, Error}
+        [1 | Error] -> {error, readable(list_to_binary(Error))}
     catch
         error:badarg -> {error, "closed"}
     end.
@@ -397,6 +396,13 @@ call(Port, Command) ->
         Info -> {ok, Info}
     catch
         error:badarg -> {error, closed}
+    end.
+
+%% A text for people: it may have a path in it, of any bytes.
+readable(Text) ->
+    case unicode:characters_to_list(Text) of
+        Chars when is_list(Chars) -> Chars;
+        _ -> binary_to_list(Text)
     end.
 
 done({ok, _}) -> ok;

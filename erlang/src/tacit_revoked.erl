@@ -15,7 +15,7 @@ is_fingerprint(Text) ->
 
 %% Adds and removes lines, whatever else the file has: other nodes of the host write there,
 %% too. At one stroke: who reads meanwhile sees the old file or the new one.
--spec write(file:filename(), Add :: [binary()], Remove :: [binary()]) -> ok | {error, iodata()}.
+-spec write(binary(), Add :: [binary()], Remove :: [binary()]) -> ok | {error, iodata()}.
 write(Conf, Add, Remove) ->
     File = file_of(Conf),
     named(File, change(File, Add, Remove, ?TRIES)).
@@ -34,7 +34,7 @@ change(File, Add, Remove, Tries) ->
     end.
 
 replace(File, Lines, Add, Remove, Tries) ->
-    New = lists:concat([File, ".", rand:uniform(1 bsl 48), ".new"]),
+    New = <<File/binary, ".", (integer_to_binary(rand:uniform(1 bsl 48)))/binary, ".new">>,
     case write_new(New, [[Line, $\n] || Line <- Lines]) of
         ok ->
             case file:rename(New, File) of

@@ -12,7 +12,7 @@
 -define(REQUEST_WAIT, 5000). % ms, for a request once the connection stands
 -define(SO_PEERCRED, {raw, 1, 17, 12}). % Linux: process, user, group
 
--spec start_link(file:filename()) -> {ok, pid()} | ignore.
+-spec start_link(binary()) -> {ok, pid()} | ignore.
 start_link(Conf) ->
     Dir = directory(Conf),
     case listen(Dir) of
@@ -37,7 +37,7 @@ directory(Conf) ->
         Unset when Unset =:= false; Unset =:= "" ->
             filename:join(filename:dirname(Conf), "run");
         Dir ->
-            Dir
+            tacit_boot:path(Dir)
     end.
 
 reason(Text) when is_list(Text) -> Text;
@@ -66,7 +66,7 @@ mark() ->
 %% a socket's address has room for.
 path(Dir, Mark) ->
     Name = [case is_plain(C) of true -> C; false -> $_ end || C <- atom_to_list(node())],
-    Room = ?PATH_MAX - byte_size(unicode:characters_to_binary(Dir)) - length(Mark) - 7,
+    Room = ?PATH_MAX - byte_size(Dir) - length(Mark) - 7,
     filename:join(Dir, case lists:sublist(Name, max(Room, 0)) of
                            "" -> Mark ++ ".sock";
                            Part -> Part ++ "." ++ Mark ++ ".sock"

@@ -146,7 +146,12 @@ int tacit_ei_init(ei_cnode *ec, const char *conf, const char *name, const char *
                                   "got '%.200s', expected a node name such as "
                                   "job@db1.example.net",
                                   name == NULL ? "" : name));
-    int error = cnode_new(conf_path(conf), name, &node);
+    struct tacit_fault fault;
+    char path[PATH_MAX]; /* the program may work elsewhere when it reads it anew */
+    int error = tacit_file_absolute(conf_path(conf), path, &fault);
+    if (error)
+        return failed(cnode_fault(error, "%s", fault.text));
+    error = cnode_new(path, name, &node);
     if (error)
         return failed(error);
     if (init_ei(ec, node, cookie, creation) == 0) {

@@ -42,6 +42,11 @@ struct tacit_files tacit_files_command(struct tacit_files_user *user);
  */
 int tacit_file_way(const char *path, struct tacit_fault *fault);
 
+/* The path from the root, wherever the process works later. TACIT_ESYSTEM: that cannot
+ * be. */
+int tacit_file_absolute(const char *path, char ret_path[PATH_MAX],
+                        struct tacit_fault *fault);
+
 /*
  * Creates path with exactly this mode, whatever the umask, and writes bytes to the disk.
  * TACIT_ESYSTEM where anything is there already, a dangling link included. On a failure

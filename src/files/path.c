@@ -110,15 +110,24 @@ static int step(struct walk *w, const char *piece, bool last)
     return last ? TACIT_OK : enter(w, at, &st);
 }
 
-static int start(struct walk *w)
+int tacit_file_absolute(const char *path, char ret_path[PATH_MAX],
+                        struct tacit_fault *fault)
 {
     char here[PATH_MAX] = "";
-    if (*w->path != '/' && getcwd(here, sizeof here) == NULL)
-        return fail(w, ".", errno);
-    int size = snprintf(w->left, sizeof w->left, "%s/%s", here, w->path);
-    if (size < 0 || (size_t)size >= sizeof w->left)
-        return fail(w, w->path, ENAMETOOLONG);
-    return enter_root(w);
+    bool relative = *path != '/';
+    if (relative && getcwd(here, sizeof here) == NULL)
+        return file_refuse(fault, path, "%s, expected a folder to start from",
+                           strerror(errno));
+    int size = snprintf(ret_path, PATH_MAX, "%s%s%s", here, relative ? "/" : "", path);
+    if (size < 0 || size >= PATH_MAX)
+        return file_refuse(fault, path, "%s", strerror(ENAMETOOLONG));
+    return TACIT_OK;
+}
+
+static int start(struct walk *w)
+{
+    int error = tacit_file_absolute(w->path, w->left, w->fault);
+    return error ? error : enter_root(w);
 }
 
 int tacit_file_way(const char *path, struct tacit_fault *fault)

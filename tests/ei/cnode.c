@@ -93,7 +93,7 @@ static const struct command {
     {"accept", 2, do_accept},   {"reload", 0, do_reload},   {"reloads", 1, do_reloads},
     {"calls", 2, do_calls},     {"poll", 3, do_poll},       {"woken", 2, do_woken},
     {"fork", 2, do_fork},       {"small", 2, do_small},     {"misuse", 0, do_misuse},
-    {"storm", 3, do_storm},     {"await", 1, do_await},
+    {"storm", 3, do_storm},     {"await", 1, do_await},     {"chdir", 1, do_chdir},
 };
 
 static void run(char *line)

@@ -16,8 +16,8 @@ extern char **arguments; /* the program's */
 typedef void command_fn(int argc, char **argv);
 
 command_fn do_connect, do_close, do_rpc, do_send, do_bulk, do_receive, do_sink,
-    do_threads, do_listen, do_accept, do_reload, do_reloads, do_calls, do_poll, do_woken,
-    do_fork, do_small, do_misuse, do_storm;
+    do_threads, do_listen, do_accept, do_reload, do_chdir, do_reloads, do_calls, do_poll,
+    do_woken, do_fork, do_small, do_misuse, do_storm;
 
 /* A line of answer. */
 __attribute__((format(printf, 1, 2))) void answer(const char *format, ...);

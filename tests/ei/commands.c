@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cnode.h"
 
@@ -63,6 +64,13 @@ void do_reload(int argc, char **argv)
         answer_failed();
     else
         answer("reloaded %d", cut);
+}
+
+/* chdir DIR */
+void do_chdir(int argc, char **argv)
+{
+    (void)argc;
+    answer("chdir %d", chdir(argv[1]));
 }
 
 /* reloads TIMES */
