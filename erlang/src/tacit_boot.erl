@@ -16,6 +16,7 @@
 start(Listens) ->
     check_flags(Listens),
     warn_of_epmd(),
+    warn_of_unused(),
     must(tacit_drv:load()),
     must(tacit_drv:configure(configuration())),
     {Revoked, _} = tacit_drv:revoked(),
@@ -198,6 +199,22 @@ cut_plain() ->
             not tacit_drv:is_plain(atom_to_list(Node))].
 
 %% --- what is said --------------------------------------------------------------------------
+
+%% Once: net_kernel may start several times.
+warn_of_unused() ->
+    Told = persistent_term:get({?MODULE, told_unused}, false),
+    case tacit_flags:carriers() =:= ["tacit"] andalso tacit_flags:unused() of
+        [_ | _] = Names when not Told ->
+            persistent_term:put({?MODULE, told_unused}, true),
+            Text = ["tacit: not used, since tacit.conf has [host] listen and source instead: ",
+                    lists:join(", ", [atom_to_list(Name) || Name <- Names])],
+            case tacit_flags:booting() of
+                true -> say(Text);
+                false -> tacit_logger:warning("~ts", [Text])
+            end;
+        _ ->
+            ok
+    end.
 
 %% erl starts OTP's own epmd, on every interface, unless told not to.
 warn_of_epmd() ->

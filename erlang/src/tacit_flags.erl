@@ -6,7 +6,7 @@
 %% In early boot: no logger, no application but what code:load needs.
 -module(tacit_flags).
 
--export([carriers/0, plain/0, check/0, meant/0, booting/0]).
+-export([carriers/0, plain/0, check/0, meant/0, unused/0, booting/0]).
 
 %% OTP's plain carriers that may stand beside Tacit, and their address family.
 -define(PLAIN_CARRIERS, [{"inet_tcp", inet}, {"inet6_tcp", inet6}]).
@@ -74,6 +74,13 @@ letters(Text) ->
 
 is_ours(Text) ->
     string:find(Text, "tacit") =/= nomatch.
+
+%% What the kernel is told about sockets, which only OTP's own carriers open.
+-spec unused() -> [atom()].
+unused() ->
+    [Name || Name <- [inet_dist_use_interface, inet_dist_listen_min, inet_dist_listen_max,
+                      inet_dist_listen_options, inet_dist_connect_options],
+             application:get_env(kernel, Name) =/= undefined].
 
 %% Whether erl's own flags start distribution: then net_kernel:start/2 is not allowed, and
 %% without them nothing else starts it (erl_distribution, kernel).

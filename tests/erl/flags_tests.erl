@@ -21,6 +21,8 @@ tests() ->
       fun release/0},
      {"where OTP calls nothing of Tacit's, a door that does not name the plain node keeps it from "
       "starting", fun plain_nodes/0},
+     {"what the kernel is told about sockets of OTP's own is named as not used, once, on one line",
+      fun unused/0},
      {"without any flag of Tacit's it is none of its business", fun other_nodes/0}].
 
 %% Ways to name Tacit and not to get it, and what the line has in it: flags of the command
@@ -173,6 +175,31 @@ plain_nodes() ->
     ?assertMatch(#{status := 0}, Run("bb", "", "")),
     ?assertMatch(#{status := 1}, Run("c", "", "")),
     0 = door:stop(Door).
+
+unused() ->
+    Host = mesh:host("127.0.0.1"),
+    Kernel = ["-kernel", "inet_dist_listen_min", "9100", "-kernel", "inet_dist_listen_max", "9105",
+              "-kernel", "inet_dist_use_interface", "{127,0,0,9}", "-kernel",
+              "inet_dist_listen_options", "[{nodelay,true}]", "-kernel",
+              "inet_dist_connect_options", "[{nodelay,true}]"],
+    Line = "tacit: not used, since tacit.conf has [host] listen and source instead: "
+        "inet_dist_use_interface, inet_dist_listen_min, inet_dist_listen_max, "
+        "inet_dist_listen_options, inet_dist_connect_options\n",
+    Run = fun(More) ->
+                  #{status := 0, err := Err} =
+                      mesh:erl(mesh:start_link_args("a@127.0.0.1", #{host => Host, args => More}) ++
+                                   ["-eval", "halt(0)."], []),
+                  Err
+          end,
+    ?assertEqual(Line, Run(Kernel)),
+    ?assertEqual("", Run([])),
+    %% A broker starts distribution twice.
+    #{status := 0, out := Out} =
+        mesh:erl(mesh:start_link_args(none, #{host => Host, args => Kernel}) ++
+                     ["-eval", "[begin {ok, _} = net_kernel:start(['a@127.0.0.1', longnames]), "
+                      "ok = net_kernel:stop() end || _ <- [1, 2]], timer:sleep(200), halt(0)."],
+                 []),
+    ?assertMatch({match, [_]}, re:run(Out, "not used, since", [global])).
 
 other_nodes() ->
     with_door(

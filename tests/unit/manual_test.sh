@@ -54,6 +54,20 @@ done
 [ -z "$missing" ]
 told $? "tacit.1 has every option" "${missing:+missing:$missing}"
 
+# The example is one that loads, and names what rabbitmqctl and a broker's start are called.
+dir=$(mktemp -d)
+sed -n '/^\.SH EXAMPLE/,/^\.fi/p' policy/tacit.conf.5 | grep -v '^\.' >"$dir/tacit.conf"
+sed -i "s|/etc/tacit/||" "$dir/tacit.conf"
+why=$("$tacit" keygen "$dir/identity.key" && "$tacit" psk "$dir/mesh.key" &&
+    "$tacit" check --conf "$dir/tacit.conf" && grep -x -e \
+    'door-users = rabbitmq: rabbit@db1.example.net, rabbitmqcli-\*@db1.example.net' \
+    "$dir/tacit.conf" && grep -x 'door-users = rabbitmq: rabbit_prelaunch_\*@localhost' \
+    "$dir/tacit.conf" 2>&1)
+status=$?
+rm -r "$dir"
+[ $status -eq 0 ] && why=
+told $status "tacit.conf.5 has an example that loads, for a broker, its start and its commands" "$why"
+
 missing=
 keys=$(grep -o '{"[a-z-]*", policy_' policy/table.c | cut -d '"' -f 2 | sort -u)
 for key in ${keys:-none}; do

@@ -58,6 +58,25 @@ static void a_door_and_its_users_arrive(void **state)
     tacit_policy_free(p);
 }
 
+/* As tacit.conf(5) has it. */
+static void a_pattern_lets_a_tool_take_names_that_it_makes_up(void **state)
+{
+    struct tacit_policy *p =
+        must_load(BASE "door-users = rabbitmq: rabbit@db1.example.net, "
+                       "rabbitmqcli-*@db1.example.net\n"
+                       "door-users = rabbitmq: rabbit_prelaunch_*@localhost\n");
+    static const char *const names[] = {
+        "rabbit@db1.example.net", "rabbitmqcli-99391-rabbit@db1.example.net",
+        "rabbitmqcli-7-rabbit@db1.example.net", "rabbit_prelaunch_4567@localhost"};
+    for (size_t i = 0; i < COUNT(names); i++)
+        assert_true(tacit_policy_door_allows(p, "rabbitmq", 105, names[i]));
+    assert_false(tacit_policy_door_allows(p, "rabbitmq", 105, "rabbit@localhost"));
+    assert_false(tacit_policy_door_allows(p, "rabbitmq", 105,
+                                          "rabbitmqcli-7-rabbit@db2.example.net"));
+    assert_false(tacit_policy_door_allows(p, "other", 106, names[1]));
+    tacit_policy_free(p);
+}
+
 static void plain_nodes_are_those_that_are_named(void **state)
 {
     struct tacit_policy *p =
@@ -328,7 +347,8 @@ static void a_bad_key_file_is_a_fault_that_shows_nothing_of_it(void **state)
         {"/c/p1.key", " # tacit mesh key\n" SECRET_C, 0,
          "/c/p1.key:1: a mesh key, expected a pair key"},
         {"/c/id.key", SECRET_A, 0,
-         "/c/tacit.conf: identity holds a key of key-file's, expected a private key of its "
+         "/c/tacit.conf: identity holds a key of key-file's, expected a private key of "
+         "its "
          "own"},
     };
     struct tacit_policy *p;
@@ -418,6 +438,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_smallest_configuration_loads_with_the_defaults),
         cmocka_unit_test(a_door_and_its_users_arrive),
+        cmocka_unit_test(a_pattern_lets_a_tool_take_names_that_it_makes_up),
         cmocka_unit_test(plain_nodes_are_those_that_are_named),
         cmocka_unit_test(the_door_reads_its_own_identity_and_no_node_s),
         cmocka_unit_test(suites_that_this_machine_cannot_run_are_left_out_or_refused),
