@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "door/daemon.h"
+#include "files/files.h"
 
 enum {
     LOCK_TRIES = 100,
@@ -236,6 +237,11 @@ static int bind_there(const char *path)
 static int make(const char *path, struct tacit_fault *fault)
 {
     int fd = -1;
+    struct tacit_fault way; /* nobody else is to be the door of nodes that look for it */
+    if (tacit_file_way(path, &way) != TACIT_OK) {
+        fail(fault, path, "%s", way.text);
+        return -1;
+    }
     if (take_lock(path, fault) != TACIT_OK)
         return -1;
     if (clear(path, fault) == TACIT_OK && (fd = bind_there(path)) < 0)

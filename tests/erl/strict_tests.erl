@@ -12,6 +12,7 @@ tests() ->
       "command takes it; nor is a running one reloaded", fun open_folder/0},
      {"nor does one of another user, or one that a link in such a folder leads to", fun others/0},
      {"nor one whose keys are in such a folder", fun keys/0},
+     {"nor does a door make its socket where others could put theirs", fun door_socket/0},
      {"tacit init makes nothing where it would not be read", fun init_there/0}].
 
 %% What each says that does not start with Conf.
@@ -69,6 +70,21 @@ others() ->
         _ ->
             ok
     end.
+
+door_socket() ->
+    {#{conf := Conf} = Host, Above} = host(),
+    Open = filename:join(Above, "open"),
+    ok = file:make_dir(Open),
+    ok = file:change_mode(Open, 8#777),
+    {ok, Text} = file:read_file(Conf),
+    ok = file:write_file(Conf, string:replace(Text, "door = door.sock", "door = ../open/door.sock")),
+    {exit, 1, Lines} = door:start(Host, #{ready => false}),
+    ?assertMatch({match, _}, re:run(Lines, "the folder " ++ Open ++ " has mode 0777")),
+    {ok, Left} = file:list_dir(Open),
+    ?assertNot(lists:member("door.sock", Left)),
+    ok = file:change_mode(Open, 8#755),
+    Door = door:start(Host, #{socket => filename:join(Open, "door.sock")}),
+    0 = door:stop(Door).
 
 init_there() ->
     Open = mesh:dir(),
