@@ -33,7 +33,8 @@ static void get_text(struct tacit_reader *r, char lowest,
 
 /*
  * Blocks of type, length, bytes, as in the channel's payloads. The one of the type that
- * is known, a text, is taken: at most once. Others are later versions', and passed over.
+ * is known, a text, is taken, at most once; where text is NULL, none is. Others are later
+ * versions', and passed over.
  */
 static void get_extensions(struct tacit_reader *r, unsigned known,
                            char text[TACIT_DOOR_TEXT_MAX + 1])
@@ -47,7 +48,7 @@ static void get_extensions(struct tacit_reader *r, unsigned known,
         unsigned type = tacit_get_u8(&inner);
         size_t size = tacit_get_u16(&inner);
         const uint8_t *block = tacit_get_bytes(&inner, size);
-        if (block == NULL || type != known)
+        if (block == NULL || text == NULL || type != known)
             continue;
         r->bad |= size == 0 || size > TACIT_DOOR_TEXT_MAX || text[0] != '\0';
         for (size_t i = 0; !r->bad && i < size; i++) {

@@ -247,12 +247,15 @@ static void as_initiator(struct tacit_reader *in)
     len = peer_writes(&peer, in, payload, TACIT_CLAIM_PAYLOAD, message, sizeof message,
                       &altered);
     bool fed = feed(&hs, message, len);
-    MUST(fed == (decisions == 1 && !plan.refuses));
+    /* Name and key are looked at first: what is said of version and suite, behind that.
+     */
+    bool agreed = decisions == 1 && claimed.version == 1 && claimed.suite > 0 &&
+                  claimed.suite <= TACIT_SUITE_LAST &&
+                  tacit_suites_available() & 1u << claimed.suite;
+    MUST(fed == (agreed && !plan.refuses));
     if (!fed)
         return;
-    MUST(!altered && hs.state == TACIT_HANDSHAKE_DONE);
-    MUST(claimed.version == 1 && claimed.suite > 0 && !claimed.dynamic &&
-         tacit_suites_available() & 1u << claimed.suite);
+    MUST(!altered && hs.state == TACIT_HANDSHAKE_DONE && !claimed.dynamic);
     MUST(strcmp(claimed.name, plan.directory ? TACIT_DOOR_NAME : "they@two.example") ==
          0);
     len = take_output(&hs, &bytes);

@@ -133,6 +133,22 @@ static void extensions_of_a_later_version_are_passed_over(void **state)
     assert_int_equal(tacit_door_read(bytes, len, &got), TACIT_EFORMAT);
 }
 
+/* Where none is known yet, none of any type is looked into. */
+static void extensions_of_the_doors_own_frames_are_passed_over(void **state)
+{
+    make_all();
+    for (unsigned type = 0; type < 3; type++) {
+        assert_int_equal(tacit_door_write(&all[1], bytes, &len), 0);
+        bytes[len - 1] = 5;
+        memcpy(bytes + len, "\0\0\2hi", 5);
+        bytes[len] = (uint8_t)type;
+        len += 5;
+        bytes[1] += 5;
+        assert_int_equal(tacit_door_read(bytes, len, &got), 0);
+        assert_string_equal(got.registered.release, "0.1.0");
+    }
+}
+
 static void the_path_of_a_configuration_is_a_text_that_comes_once(void **state)
 {
     static const char two[] = "\1\0\1a\1\0\1b", none[] = "\1\0\0", bad[] = "\1\0\1\n";
@@ -275,6 +291,7 @@ int main(void)
         cmocka_unit_test(a_frame_cut_anywhere_is_refused),
         cmocka_unit_test(a_byte_too_many_is_refused),
         cmocka_unit_test(extensions_of_a_later_version_are_passed_over),
+        cmocka_unit_test(extensions_of_the_doors_own_frames_are_passed_over),
         cmocka_unit_test(the_path_of_a_configuration_is_a_text_that_comes_once),
         cmocka_unit_test(a_door_has_one_mesh_key_to_four),
         cmocka_unit_test(what_is_not_printable_is_told_as_question_marks),
