@@ -76,6 +76,9 @@ int cli_take_end(const char *option, const char *text, uint64_t from, uint64_t *
 /* Which tacit.conf is meant: the option's value, else $TACIT_CONF, else the usual one. */
 const char *cli_conf_path(const char *option);
 
+/* Whether both are there, and the same: by any name. */
+bool cli_is_one_file(const char *one, const char *two);
+
 /*
  * Has the door and every node of the configuration read it anew, and prints what each
  * did. CLI_FAILED: not all of them did, and those are named.

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/program.h"
 
@@ -107,6 +108,13 @@ bool cli_is_revoked(const struct tacit_policy *policy,
                    tacit_revoked_has(&list, public_key);
     tacit_revoked_free(&list);
     return revoked;
+}
+
+bool cli_is_one_file(const char *one, const char *two)
+{
+    struct stat a, b;
+    return stat(one, &a) == 0 && stat(two, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
 }
 
 int cli_take_end(const char *option, const char *text, uint64_t from, uint64_t *ret_time)

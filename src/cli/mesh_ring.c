@@ -40,13 +40,6 @@ static int write_keys(struct ring *r, const char *path, const struct tacit_secre
     return replace(path, r->secrets->text, len);
 }
 
-static bool is_one_file(const char *one, const char *two)
-{
-    struct stat a, b;
-    return stat(one, &a) == 0 && stat(two, &b) == 0 && a.st_dev == b.st_dev &&
-           a.st_ino == b.st_ino;
-}
-
 /* Where key stands among the door's; their number: nowhere. */
 static size_t index_at_door(const struct ring *r, const struct tacit_secret *key)
 {
@@ -63,7 +56,7 @@ static bool is_doors(struct ring *r, const struct tacit_policy *door)
     r->door_count = tacit_policy_mesh_keys(door, &keys);
     memcpy(r->secrets->door, keys, r->door_count * sizeof *keys);
     return index_at_door(r, &r->secrets->keys[0]) < r->door_count &&
-           is_one_file(tacit_policy_door(door), tacit_policy_door(r->policy));
+           cli_is_one_file(tacit_policy_door(door), tacit_policy_door(r->policy));
 }
 
 int ring_find_door(struct ring *r)
@@ -82,7 +75,7 @@ int ring_find_door(struct ring *r)
         return cli_fail("door: its keys have to change, too: %s%s", fault.text,
                         geteuid() != 0 ? " (as root it may be done)" : "");
     bool same =
-        is_one_file(tacit_policy_mesh_path(door), tacit_policy_mesh_path(r->policy));
+        cli_is_one_file(tacit_policy_mesh_path(door), tacit_policy_mesh_path(r->policy));
     if (!same && is_doors(r, door)) {
         r->door = door;
         return CLI_OK;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "cli/control.h"
@@ -87,6 +88,25 @@ int cli_door_unreached(const char *conf, char *report,
     return status;
 }
 
+/* What tacit:revoke/1 wrote: the door reads it beside its own configuration. */
+static int check_revoked(const char *conf, const char *report)
+{
+    char own[PATH_MAX], *copy = strdup(report), *at = copy;
+    const char *f[CONTROL_FIELDS_MAX];
+    struct stat st;
+    int status = CLI_OK;
+    bool any =
+        tacit_file_revoked_path(conf, own) && stat(own, &st) == 0 && st.st_size > 0;
+    for (size_t n; copy != NULL && any && (n = control_line(&at, f)) > 0;)
+        if (n >= 2 && strcmp(f[0], "revoked") == 0 && !cli_is_one_file(f[1], own))
+            status =
+                cli_fail("door: what tacit:revoke/1 revoked does not reach it: make %s "
+                         "a symbolic link to %s, and start secure-epmd anew",
+                         f[1], own);
+    free(copy);
+    return status;
+}
+
 int cli_reload_all(const struct tacit_policy *policy)
 {
     const char *conf = tacit_policy_path(policy), *door = tacit_policy_door(policy);
@@ -102,9 +122,14 @@ int cli_reload_all(const struct tacit_policy *policy)
             status = CLI_FAILED;
     if (count == 0)
         printf("no node of %s runs\n", conf);
-    if (count < 0 || (door != NULL && tacit_door_ask(door, &report, &fault) == 0 &&
-                      cli_door_unreached(conf, report, found, count) != CLI_OK))
+    if (count < 0)
         status = CLI_FAILED;
+    if (door != NULL && tacit_door_ask(door, &report, &fault) == 0) {
+        if (check_revoked(conf, report) != CLI_OK)
+            status = CLI_FAILED;
+        if (cli_door_unreached(conf, report, found, count) != CLI_OK)
+            status = CLI_FAILED;
+    }
     free(report);
     free(found);
     return status;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "door/daemon.h"
+#include "files/files.h"
 
 enum {
     LISTENING_MAX = 64,
@@ -92,7 +93,7 @@ static char *text_close(struct text *t)
 /* Which configuration is in force here, and the marks of its mesh keys. */
 static void report_keys(FILE *file)
 {
-    char text[TACIT_MESH_MARK_TEXT], conf[TACIT_DOOR_TEXT_MAX + 1];
+    char text[TACIT_MESH_MARK_TEXT], conf[TACIT_DOOR_TEXT_MAX + 1], path[PATH_MAX];
     const struct tacit_secret *keys;
     struct tacit_mesh_marks marks;
     size_t count = tacit_policy_mesh_keys(door.policy, &keys);
@@ -103,6 +104,11 @@ static void report_keys(FILE *file)
     }
     tacit_door_printable(door.conf, conf);
     fprintf(file, "conf\t%s\n", conf);
+    if (tacit_policy_door_identity(door.policy) == NULL ||
+        !tacit_file_revoked_path(door.conf, path))
+        return;
+    tacit_door_printable(path, conf);
+    fprintf(file, "revoked\t%s\n", conf);
 }
 
 char *report_show(void)

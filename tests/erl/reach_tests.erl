@@ -3,6 +3,7 @@
 -module(reach_tests).
 
 -include_lib("eunit/include/eunit.hrl").
+-include_lib("kernel/include/file.hrl").
 
 -define(B, 'b@127.0.0.2').
 
@@ -16,6 +17,10 @@ reach_test_() ->
              {"a node that only the door knows is named", fun only_the_door/0},
              {"the mesh key of two hosts with doors is replaced: each step waits for all doors, and new "
               "links are made after each", fun rotation/0},
+             {"root checks, shows, reloads and gives another mesh key to what is another user's; a "
+              "third user's file is refused", fun others/0},
+             {"a door that reads another file of revoked keys than the nodes is named",
+              fun revoked/0},
              {"two nodes of one name and process number have two sockets; what is no socket stays",
               fun sockets/0}]].
 
@@ -151,6 +156,55 @@ sockets() ->
     ?assertMatch(["b@127.0.0.1." ++ _, "mine.sock"], control_sockets(Host)),
     mesh:stop(Last).
 
+%% All of it, door and files, is nobody's.
+others() ->
+    string:trim(os:cmd("id -u")) =:= "0" orelse throw({skip, "not root"}),
+    Top = string:trim(os:cmd("mktemp -d /tmp/tacit-reach.XXXXXX")),
+    ok = file:change_mode(Top, 8#755),
+    Dir = filename:join(Top, "host"),
+    Conf = filename:join(Dir, "tacit.conf"),
+    Port = mesh:free_port("127.0.0.1"),
+    {0, _} = mesh:tacit(["init", "--dir", Dir, "--listen", "127.0.0.1:" ++ integer_to_list(Port)]),
+    Host = #{conf => Conf, dir => Dir, ip => "127.0.0.1", port => Port},
+    set(Host, "listen = ", "door = door.sock\n&"),
+    "" = os:cmd("chown -R 65534:65534 " ++ Dir),
+    Door = door:start(Host, #{args => ["--user", "nobody"]}),
+    Do = fun(Args) -> tacit(Args ++ ["--conf", Conf]) end,
+    ?assertMatch({0, _, []}, Do(["check"])),
+    ?assertMatch({0, _, []}, Do(["show"])),
+    ?assertEqual({0, ["door: reloaded", "no node of " ++ Conf ++ " runs"], []}, Do(["reload"])),
+    ?assertMatch({0, _, []}, Do(["mesh-key", "add"])),
+    ?assertMatch([_, _], door_keys(Door)),
+    Key = filename:join(Dir, "mesh.key"),
+    {ok, #file_info{uid = 65534, gid = 65534, mode = Mode}} = file:read_file_info(Key),
+    ?assertEqual(8#600, Mode band 8#777),
+    "" = os:cmd("chown 65533 " ++ Key),
+    {1, [], [Why]} = Do(["check"]),
+    ?assertMatch({match, _}, re:run(Why, "mesh.key: belongs to user 65533, expected root or user 65534")),
+    ?assertEqual(0, door:stop(Door)),
+    ok = file:del_dir_r(Top).
+
+revoked() ->
+    A = door:host("127.0.0.1", #{conf => "door-identity = door.key\n"}),
+    {0, _} = mesh:tacit(["keygen", filename:join(maps:get(dir, A), "door.key")]),
+    ok = mesh:trust(A, mesh:host("127.0.0.2", #{mesh => A})),
+    Own = own_folder(A, ["mesh.key", "door.key"]),
+    Door = door:start(Own, #{socket => filename:join(maps:get(dir, A), "door.sock")}),
+    Node = mesh:start("a", A),
+    answers(A, 1),
+    All = {0, ["a@127.0.0.1: reloaded", "door: reloaded"], []},
+    ?assertEqual(All, reload(A)),
+    {ok, _} = mesh:call(Node, tacit, revoke, [?B]),
+    {1, _, [Why]} = reload(A),
+    ?assertMatch({match, _}, re:run(Why, "^door: what tacit:revoke/1 revoked does not reach it: ")),
+    ok = file:make_symlink(filename:join(maps:get(dir, A), "revoked"),
+                           filename:join(maps:get(dir, Own), "revoked")),
+    ?assertEqual(0, door:stop(Door)), % confined to the folders that it knew
+    Again = door:start(Own, #{socket => filename:join(maps:get(dir, A), "door.sock")}),
+    ?assertEqual(All, reload(A)),
+    mesh:stop(Node),
+    ?assertEqual(0, door:stop(Again)).
+
 %% --- another mesh key --------------------------------------------------------------------------
 
 %% By the README's words, with a door on each host: one of them with a folder and a keyring of
@@ -202,24 +256,27 @@ rotation() ->
     ?assertEqual([0, 0], [door:stop(Door) || Door <- [DoorA, DoorB]]).
 
 behind_door(Ip, Options) ->
-    #{dir := Dir, conf := Conf} = Host = door:host(Ip, Options),
-    Own = mesh:dir(),
-    {ok, Text} = file:read_file(Conf),
+    #{dir := Dir} = Host = door:host(Ip, Options),
     Socket = filename:join(Dir, "door.sock"),
     DoorHost = case Options of
-                   #{mesh := _} ->
-                       _ = [{ok, _} = file:copy(filename:join(Dir, F), filename:join(Own, F))
-                            || F <- ["mesh.key"]],
-                       ok = file:change_mode(filename:join(Own, "mesh.key"), 8#600),
-                       OwnConf = filename:join(Own, "tacit.conf"),
-                       ok = file:write_file(OwnConf, re:replace(Text, "door = .*",
-                                                                ["door = ", Socket])),
-                       Host#{conf := OwnConf, dir := Own};
-                   #{} ->
-                       Host
+                   #{mesh := _} -> own_folder(Host, ["mesh.key"]);
+                   #{} -> Host
                end,
     Door = door:start(DoorHost, #{socket => Socket}),
     {Host, Door, mesh:start(case Ip of "127.0.0.1" -> "a"; _ -> "b" end, Host)}.
+
+%% A door's, with copies of these key files, and the socket of the host's nodes.
+own_folder(#{dir := Dir, conf := Conf} = Host, Keys) ->
+    Own = mesh:dir(),
+    {ok, Text} = file:read_file(Conf),
+    [begin
+         {ok, _} = file:copy(filename:join(Dir, Key), filename:join(Own, Key)),
+         ok = file:change_mode(filename:join(Own, Key), 8#600)
+     end || Key <- Keys],
+    OwnConf = filename:join(Own, "tacit.conf"),
+    ok = file:write_file(OwnConf, re:replace(Text, "door = .*",
+                                             ["door = ", filename:join(Dir, "door.sock")])),
+    Host#{conf := OwnConf, dir := Own}.
 
 %% Made anew from either side.
 new_links(A, B) ->
