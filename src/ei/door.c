@@ -32,7 +32,7 @@ static void disconnect(struct cnode_place *p)
     if (p->fd >= 0)
         close(p->fd);
     p->fd = p->passed = -1;
-    p->registered = p->starved = false;
+    p->registered = p->keys_due = p->starved = false;
     memset(&p->in, 0, sizeof p->in);
 }
 
@@ -126,11 +126,13 @@ static int take_frame(struct cnode_listener *s, const struct tacit_door_frame *f
         return refused(p, &frame->refused);
     if (frame->type == TACIT_DOOR_KEYS && p->registered) {
         cnode_set_door_keys(s->node, &frame->keys);
+        p->keys_due = false;
         return TACIT_OK;
     }
     if (frame->type != TACIT_DOOR_REGISTERED || p->registered)
         return lose(p, "the door said something that it may not say now");
     p->registered = true;
+    p->keys_due = frame->registered.version >= TACIT_DOOR_VERSION_KEYS;
     p->wait = RETRY_MS;
     p->fault[0] = '\0';
     return TACIT_OK;
@@ -176,7 +178,7 @@ int cnode_place_start(struct cnode_listener *s)
     p->wait = RETRY_MS;
     cnode_set_door_keys(s->node, &(struct tacit_mesh_marks){0});
     int error = ask(s);
-    while (!error && !p->registered) {
+    while (!error && (!p->registered || p->keys_due)) {
         bool more;
         error = wire_wait(p->fd, POLLIN, p->at);
         if (error)

@@ -11,9 +11,9 @@
 
 /* The place at the host's door: door.c. */
 struct cnode_place {
-    const char *path; /* NULL: it needs none */
-    int fd;           /* -1: not connected */
-    bool registered;
+    const char *path;          /* NULL: it needs none */
+    int fd;                    /* -1: not connected */
+    bool registered, keys_due; /* the door will tell, at once, what it opens */
     int64_t at;   /* when to try again, or when the door's time to answer is up */
     int64_t wait; /* before the attempt after that */
     int passed;   /* the descriptor that came with the frame that is coming in, or -1 */

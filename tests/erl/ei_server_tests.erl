@@ -185,6 +185,45 @@ door_test_() ->
     {"behind secure-epmd a C node has a name as nodes do, beside them; it is called again when "
      "the door was away", {timeout, 180, fun behind_door/0}}.
 
+keys_test_() ->
+    {"behind secure-epmd a C node shows the mesh keys that it and the door open, and no others",
+     {timeout, 180, fun door_keys/0}}.
+
+door_keys() ->
+    A = mesh:host("127.0.0.1"),
+    B = #{dir := Dir, conf := Conf} = door:host("127.0.0.2", #{mesh => A}),
+    ok = mesh:trust(A, B),
+    ok = mesh:trust(B, A),
+    {ok, Text} = file:read_file(Conf),
+    DoorConf = filename:join(Dir, "door.conf"),
+    Own = filename:join(Dir, "door.key"),
+    ok = file:write_file(DoorConf, re:replace(Text, "key-file = .*", "key-file = door.key")),
+    {ok, _} = file:copy(filename:join(Dir, "mesh.key"), Own),
+    ok = file:change_mode(Own, 8#600),
+    {ok, Key} = file:read_file(filename:join(Dir, "mesh.key")),
+    {0, _} = mesh:tacit(["psk", filename:join(Dir, "new.key")]),
+    {ok, New} = file:read_file(filename:join(Dir, "new.key")),
+    ok = file:write_file(filename:join(Dir, "mesh.key"), [Key, New]),
+    Door = door:start(B#{conf := DoorConf}),
+    C = cnode:start("c", B),
+    "listening " ++ Fd = cnode:call(C, [listen]),
+    Node = mesh:start("a", A),
+    Shown = fun() ->
+                    {"accepted " ++ Line, true} = cnode:called(C, Fd, Node, ?DEADLINE),
+                    {ok, #{peer_mesh_keys := Marks}} =
+                        mesh:call(Node, tacit, info, [maps:get(name, C)]),
+                    cnode:part(Node, C),
+                    "closed" = cnode:call(C, [close, hd(string:lexemes(Line, " "))]),
+                    length(Marks)
+            end,
+    ?assertEqual(1, Shown()),
+    ok = file:write_file(Own, [Key, New]),
+    {ok, _} = door:command(Door, 6),
+    ?assertEqual(2, Shown()),
+    cnode:stop(C),
+    mesh:stop(Node),
+    door:stop(Door).
+
 behind_door() ->
     A = mesh:host("127.0.0.1"),
     B = door:host("127.0.0.2", #{mesh => A}),
