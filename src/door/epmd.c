@@ -16,7 +16,8 @@ struct client {
 };
 
 static struct listening *listeners;
-static struct stream_group clients = {.max = EPMD_MAX, .time_ms = EPMD_IDLE_MS};
+static struct stream_group clients = {
+    .max = EPMD_MAX, .time_ms = EPMD_IDLE_MS, .from_last = true};
 static size_t lists; /* bytes of lists on their way to all clients */
 
 /* Sends len bytes, then closes. */

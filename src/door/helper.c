@@ -3,8 +3,13 @@
  * user databases, which may open any library and connect anywhere, and to connect to a
  * Unix socket to see whether somebody is there. It starts before any key is read, holds
  * none, listens on nothing, and ends with the daemon.
+ *
+ * The daemon starts no process any more, so it cannot start this one anew. They are two,
+ * therefore: a worker that answers, and a keeper that starts another when that is gone. A
+ * worker whose keeper is gone is the next keeper.
  */
 #include <errno.h>
+#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <sys/prctl.h>
@@ -20,7 +26,9 @@
 #include "door/daemon.h"
 
 enum {
-    ANSWER_MS = 5000, /* a directory service may be slow, but not for ever */
+    ANSWER_MS = 5000,  /* a directory service may be slow, but not for ever */
+    ANSWER_MAX_S = 30, /* the worker is held up no longer: the next one begins anew */
+    AGAIN_MS = 100,
 };
 
 enum question {
@@ -41,9 +49,10 @@ struct reply {
 };
 
 static int helper = -1;
+static bool gone_told;
 static uint32_t serial;
 
-/* --- the second process ----------------------------------------------------------- */
+/* --- the worker ------------------------------------------------------------------- */
 
 /* Whether somebody answers there; if not, what is there is a dead daemon's. */
 static bool somebody_answers(const char *path)
@@ -62,28 +71,85 @@ static void answer(int fd, struct request *request)
     if (request->question == WHO_ANSWERS) {
         reply.yes = somebody_answers(request->text);
     } else {
+        alarm(ANSWER_MAX_S);
         const struct passwd *user = getpwnam(request->text);
+        alarm(0);
         reply.yes = user != NULL;
         reply.uid = user != NULL ? user->pw_uid : 0;
     }
     (void)send(fd, &reply, sizeof reply, MSG_NOSIGNAL);
 }
 
-__attribute__((noreturn)) static void serve(int fd)
+static void woken(int number)
 {
-    struct request request;
+    (void)number;
+}
+
+/* A signal comes when the keeper is gone, and only while the worker waits. */
+static void watch_keeper(sigset_t *ret_waiting)
+{
+    const struct sigaction action = {.sa_handler = woken};
+    sigset_t gone;
+    sigaction(SIGUSR1, &action, NULL);
+    sigemptyset(&gone);
+    sigaddset(&gone, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &gone, ret_waiting);
+    sigdelset(ret_waiting, SIGUSR1);
 #ifdef __linux__
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    (void)prctl(PR_SET_PDEATHSIG, SIGUSR1, 0, 0, 0);
 #endif
-    signal(SIGHUP, SIG_IGN); /* the daemon's, though they may be sent to both */
-    signal(SIGINT, SIG_IGN);
-    signal(SIGTERM, SIG_IGN);
-    for (;;) {
-        ssize_t got = recv(fd, &request, sizeof request, 0);
+}
+
+/* Until its keeper is gone. Ends where the daemon is. */
+static void work(int fd, pid_t keeper)
+{
+    struct pollfd question = {.fd = fd, .events = POLLIN};
+    struct request request;
+    sigset_t waiting;
+#ifdef __linux__
+    const struct timespec *patience = NULL;
+#else
+    const struct timespec second = {.tv_sec = 1}, *patience = &second;
+#endif
+    watch_keeper(&waiting);
+    while (getppid() == keeper) {
+        if (ppoll(&question, 1, patience, &waiting) != 1)
+            continue;
+        ssize_t got = recv(fd, &request, sizeof request, MSG_DONTWAIT);
         if (got == (ssize_t)sizeof request)
             answer(fd, &request);
-        else if (got >= 0 || errno != EINTR)
+        else if (got >= 0 || (errno != EINTR && errno != EAGAIN))
             _exit(0);
+    }
+}
+
+/* --- the keeper ------------------------------------------------------------------- */
+
+/* Whether the worker came to its own end: then the daemon has. */
+static bool ended(pid_t worker)
+{
+    int status = 0;
+    while (waitpid(worker, &status, 0) < 0)
+        if (errno != EINTR)
+            return false;
+    return WIFEXITED(status);
+}
+
+__attribute__((noreturn)) static void keep(int fd)
+{
+    signal(SIGHUP, SIG_IGN); /* the daemon's, though they may be sent to all */
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL);
+    for (;;) {
+        pid_t self = getpid(), worker = fork();
+        if (worker == 0) {
+            work(fd, self);
+            continue;
+        }
+        if (worker > 0 && ended(worker))
+            _exit(0);
+        (void)poll(NULL, 0, AGAIN_MS);
     }
 }
 
@@ -97,11 +163,12 @@ int helper_start(struct tacit_fault *fault)
         snprintf(fault->text, sizeof fault->text, "socketpair: %s", strerror(errno));
         return TACIT_ESYSTEM;
     }
+    signal(SIGCHLD, SIG_IGN); /* nobody waits for it: it is not to be left as a zombie */
     pid_t pid = fork();
     if (pid == 0) {
         close(pair[0]);
         system_forget_sockets();
-        serve(pair[1]);
+        keep(pair[1]);
     }
     close(pair[1]);
     if (pid < 0) {
@@ -114,6 +181,15 @@ int helper_start(struct tacit_fault *fault)
     return TACIT_OK;
 }
 
+/* Both were ended at once: nobody is left who could start another. */
+static void tell_gone(void)
+{
+    if (!gone_told)
+        log_event("helper_gone",
+                  "text=\"users cannot be looked up any more: restart secure-epmd\"");
+    gone_told = true;
+}
+
 /* false: it did not answer. */
 static bool ask(enum question question, const char *text, struct reply *ret_reply)
 {
@@ -121,12 +197,17 @@ static bool ask(enum question question, const char *text, struct reply *ret_repl
     ssize_t n;
     snprintf(request.text, sizeof request.text, "%s", text);
     if (send(helper, &request, sizeof request, MSG_NOSIGNAL | MSG_DONTWAIT) !=
-        (ssize_t)sizeof request)
+        (ssize_t)sizeof request) {
+        if (errno == EPIPE || errno == ECONNRESET)
+            tell_gone();
         return false;
+    }
     do /* what it answers too late belongs to an earlier question */
         n = recv(helper, ret_reply, sizeof *ret_reply, 0);
     while ((n < 0 && errno == EINTR) ||
            (n == (ssize_t)sizeof *ret_reply && ret_reply->serial != serial));
+    if (n == 0)
+        tell_gone();
     return n == (ssize_t)sizeof *ret_reply;
 }
 

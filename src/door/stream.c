@@ -37,7 +37,7 @@ int stream_open(struct stream *s, int fd, const struct stream_kind *kind,
 {
     s->fd = fd;
     s->kind = kind;
-    s->opened = now_ms();
+    s->opened = s->heard = now_ms();
     s->poll.data = s;
     if (uv_poll_init(&door.loop, &s->poll, fd) != 0) {
         close(fd);
@@ -87,6 +87,8 @@ ssize_t stream_read(struct stream *s, void *buf, size_t cap)
     while (n < 0 && errno == EINTR);
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         return 0;
+    if (n > 0 && !s->closing)
+        s->heard = now_ms();
     return n > 0 ? n : -1;
 }
 
@@ -153,8 +155,13 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 void stream_group_tick(struct stream_group *group)
 {
     int64_t now = now_ms();
-    while (group->oldest != NULL && group->oldest->opened + group->time_ms <= now)
-        stream_close(group->oldest);
+    for (struct stream *s = group->oldest, *next; s != NULL; s = next) {
+        next = s->next;
+        if ((group->from_last ? s->heard : s->opened) + group->time_ms <= now)
+            stream_close(s);
+        else if (!group->from_last)
+            break; /* those behind it are younger */
+    }
 }
 
 /* --- listening -------------------------------------------------------------------- */

@@ -15,7 +15,8 @@ struct stream;
 struct stream_group {
     struct stream *oldest, *newest;
     size_t count, max;
-    int64_t time_ms;
+    int64_t time_ms; /* from the start of each, or */
+    bool from_last;  /* from the last byte that came */
 };
 
 struct stream_kind {
@@ -34,7 +35,7 @@ struct stream {
     const struct stream_kind *kind;
     struct stream_group *group; /* NULL: it may stay */
     struct stream *next, *previous;
-    int64_t opened;
+    int64_t opened, heard;
     uint8_t *out; /* on its way; NULL: nothing */
     size_t out_len, out_at;
     bool closing;   /* once that is sent */

@@ -29,6 +29,8 @@ life_test_() ->
               "nothing", fun epmd_asked/0},
              {"a user may take the names that door-users gives him, and no others",
               fun users/0},
+             {"its helper comes back when it is killed, however often, and nothing is left of it",
+              fun helper/0},
              {"with --user it is that user from the start, and root no more", fun user/0},
              {"a node trusts another user's door where root gave that user the folder, and only "
               "there",
@@ -260,6 +262,50 @@ users() ->
     <<_:16, 7, _/binary>> = as_nobody(Path, door:frame(5, "")), % show
     0 = door:stop(Door),
     ok = file:del_dir_r(Dir).
+
+children(Pid) ->
+    [P || File <- filelib:wildcard("/proc/[0-9]*/status"), {ok, Status} <- [file:read_file(File)],
+          match =:= re:run(Status, "\nPPid:\t" ++ Pid ++ "\n", [{capture, none}]),
+          P <- [lists:nth(3, filename:split(File))]].
+
+%% One of the two is killed; how it is then: {Keeper, Worker}.
+helper_after(Killed, {Keeper, Worker}) ->
+    "" = os:cmd("kill -9 " ++ Killed),
+    Left = case Killed of Keeper -> Worker; Worker -> Keeper end,
+    mesh:wait_until(fun() -> [] =/= children(Left) -- [Killed] end),
+    [New] = children(Left) -- [Killed],
+    {Left, New}.
+
+helper() ->
+    #{conf := Conf} = Host = door:host("127.0.0.1", #{conf => "door-users = root: web@*\n"}),
+    #{os_pid := OsPid} = Door = door:start(Host),
+    Knows = fun(User) ->
+                    {ok, Text} = file:read_file(Conf),
+                    ok = file:write_file(Conf, re:replace(Text, "door-users = [a-z]+",
+                                                          "door-users = " ++ User)),
+                    {ok, _} = door:command(Door, 6),
+                    ?assertEqual([], door:events(Door, "unknown_user"))
+            end,
+    [Keeper] = children(OsPid),
+    [Worker] = children(Keeper),
+    {Keeper, Second} = helper_after(Worker, {Keeper, Worker}),
+    Knows("nobody"),
+    {Second, Third} = helper_after(Keeper, {Keeper, Second}),
+    Knows("daemon"),
+    ?assertEqual([], children(OsPid)), % no zombie, either
+    {Third, Fourth} = helper_after(Second, {Second, Third}),
+    {Third, Last} = helper_after(Fourth, {Third, Fourth}),
+    Knows("bin"),
+    0 = door:stop(Door),
+    mesh:wait_until(fun() -> not lists:any(fun filelib:is_dir/1, ["/proc/" ++ P || P <- [Third, Last]])
+                    end),
+    %% Both at once: nobody is left to start another, which the log says.
+    Other = #{os_pid := OtherPid} = door:start(Host),
+    [OtherKeeper] = children(OtherPid),
+    "" = os:cmd(["kill -9 ", children(OtherKeeper), " ", OtherKeeper]),
+    {ok, _} = door:command(Other, 6),
+    ?assertMatch([_], door:events(Other, "helper_gone")),
+    0 = door:stop(Other).
 
 user() ->
     root_only(),
