@@ -14,6 +14,7 @@
 enum {
     SOURCE_MAX = 16 << 20, /* bytes of a module or of expressions */
     TIMEOUT_MAX = 1 << 20, /* seconds */
+    COOKIE_MAX = EI_MAX_COOKIE_SIZE - 1,
 };
 
 /* What both take. */
@@ -21,19 +22,22 @@ enum value {
     CONF,
     AS,
     COOKIE,
+    COOKIE_FILE,
     TIMEOUT,
     APPLY,
     MODULE,
     VALUES
 };
 
-static const struct option options[] = {{"conf", required_argument, NULL, CONF},
-                                        {"as", required_argument, NULL, AS},
-                                        {"cookie", required_argument, NULL, COOKIE},
-                                        {"timeout", required_argument, NULL, TIMEOUT},
-                                        {"apply", required_argument, NULL, APPLY},
-                                        {"module", no_argument, NULL, MODULE},
-                                        {NULL, 0, NULL, 0}};
+static const struct option options[] = {
+    {"conf", required_argument, NULL, CONF},
+    {"as", required_argument, NULL, AS},
+    {"cookie", required_argument, NULL, COOKIE},
+    {"cookie-file", required_argument, NULL, COOKIE_FILE},
+    {"timeout", required_argument, NULL, TIMEOUT},
+    {"apply", required_argument, NULL, APPLY},
+    {"module", no_argument, NULL, MODULE},
+    {NULL, 0, NULL, 0}};
 
 /* --- texts ---------------------------------------------------------------------------
  */
@@ -144,12 +148,59 @@ static int take_timeout(const char *text, int64_t *ret_deadline)
     return CLI_OK;
 }
 
+/* The first line of the file, without what is blank at its end. */
+static int read_cookie(const char *path, char cookie[COOKIE_MAX + 2])
+{
+    struct tacit_files files = cli_files();
+    struct tacit_fault fault;
+    size_t len = 0;
+    if (files.read(files.context, path, TACIT_FILE_SECRET, cookie, COOKIE_MAX + 1, &len,
+                   &fault) != 0)
+        return cli_fail("%s", fault.text);
+    while (len > 0 && isspace((unsigned char)cookie[len - 1]))
+        len--;
+    cookie[len] = '\0';
+    return len > 0 && len <= COOKIE_MAX && strlen(cookie) == len &&
+                   strchr(cookie, '\n') == NULL
+               ? CLI_OK
+               : cli_fail("%s: expected a cookie, one line of at most %d bytes", path,
+                          COOKIE_MAX);
+}
+
+/*
+ * The cookie that is given in one of three ways, or NULL: that of ~/.erlang.cookie. One
+ * on the command line is taken from there at once: all users of a host see each other's.
+ */
+static int take_cookie(const char *const values[VALUES], const char **ret_cookie)
+{
+    static char cookie[COOKIE_MAX + 2];
+    const char *environment = getenv("TACIT_COOKIE"), *text = values[COOKIE];
+    if (text != NULL && values[COOKIE_FILE] != NULL)
+        return cli_misused("got --cookie and --cookie-file, expected one of them");
+    if (values[COOKIE_FILE] != NULL) {
+        *ret_cookie = cookie;
+        return read_cookie(values[COOKIE_FILE], cookie);
+    }
+    if (text == NULL && environment != NULL && *environment != '\0')
+        text = environment;
+    if (text == NULL)
+        return CLI_OK;
+    size_t len = strlen(text);
+    snprintf(cookie, sizeof cookie, "%s", text);
+    if (text == values[COOKIE])
+        tacit_wipe((char *)text, len);
+    *ret_cookie = cookie;
+    return len > 0 && len <= COOKIE_MAX
+               ? CLI_OK
+               : cli_fail("the cookie has %zu bytes, expected 1 to %d", len, COOKIE_MAX);
+}
+
 /* Everything but the texts: connects. */
 static int open_remote(struct remote *r, const char *const values[VALUES],
-                       const char *node, struct tacit_policy **ret_policy)
+                       const char *node, const char *cookie,
+                       struct tacit_policy **ret_policy)
 {
-    *r = (struct remote){
-        .node = node, .as = values[AS], .cookie = values[COOKIE], .fd = -1};
+    *r = (struct remote){.node = node, .as = values[AS], .cookie = cookie, .fd = -1};
     int status = take_timeout(values[TIMEOUT], &r->deadline);
     if (status == CLI_OK)
         status = cli_load(values[CONF], ret_policy);
@@ -188,23 +239,25 @@ static bool take_call(char **words, int count, char *apply, const char *texts[3]
 
 int cli_call(int argc, char **argv)
 {
-    const char *values[VALUES] = {NULL}, *texts[3] = {NULL};
+    const char *values[VALUES] = {NULL}, *texts[3] = {NULL}, *cookie = NULL;
     struct tacit_policy *policy = NULL;
     struct remote r;
     lengthen(argc, argv);
     if (cli_options(argc, argv, options, values, CLI_ANY) != 0)
         return CLI_USAGE;
+    int status = take_cookie(values, &cookie);
+    if (status != CLI_OK)
+        return status;
     if (argc == optind)
         return cli_misused("call: expected a node, and what to call");
     char *apply = values[APPLY] != NULL ? strdup(values[APPLY]) : NULL;
     bool loads = values[MODULE] != NULL;
-    int status;
     if (!take_call(argv + optind + 1, argc - optind - 1, apply, texts) ||
         (!loads && texts[0] == NULL)) {
         status = cli_misused("call: expected MODULE FUNCTION [ARGS] behind the node, or "
                              "these as one word behind -a");
     } else {
-        status = open_remote(&r, values, argv[optind], &policy);
+        status = open_remote(&r, values, argv[optind], cookie, &policy);
         if (status == CLI_OK && loads)
             status = load_module(&r, texts[0] != NULL);
         if (status == CLI_OK && texts[0] != NULL)
@@ -217,13 +270,16 @@ int cli_call(int argc, char **argv)
 
 int cli_eval(int argc, char **argv)
 {
-    const char *values[VALUES] = {NULL};
+    const char *values[VALUES] = {NULL}, *cookie = NULL;
     struct tacit_policy *policy = NULL;
     struct remote r;
     char *input = NULL, *text = NULL;
     lengthen(argc, argv);
     if (cli_options(argc, argv, options, values, CLI_ANY) != 0)
         return CLI_USAGE;
+    int status = take_cookie(values, &cookie);
+    if (status != CLI_OK)
+        return status;
     if (values[APPLY] != NULL || values[MODULE] != NULL)
         return cli_misused("eval: '-a' and '-m' are for call");
     if (argc - optind < 1 || argc - optind > 2)
@@ -231,7 +287,7 @@ int cli_eval(int argc, char **argv)
     const char *node = argv[optind], *expression = argv[optind + 1];
     if (expression == NULL && (expression = input = read_input()) == NULL)
         return CLI_FAILED;
-    int status = open_remote(&r, values, node, &policy);
+    status = open_remote(&r, values, node, cookie, &policy);
     if (status == CLI_OK) {
         status = remote_call(&r, "eval", &expression, 1, &text);
         status = show(status, text, false);

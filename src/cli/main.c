@@ -23,13 +23,16 @@ static const struct {
     {"ping", "[--conf FILE] [--as NAME] NODE", "say how long connecting to a node takes",
      cli_ping},
     {"call",
-     "[--conf FILE] [--as NAME] [-c COOKIE] [--timeout SECONDS] NODE "
+     "[--conf FILE] [--as NAME] [--cookie-file FILE | -c COOKIE] [--timeout SECONDS] "
+     "NODE "
      "{MODULE FUNCTION [ARGS] | -a 'MODULE FUNCTION ARGS' | -m}",
      "call a function of a node and print what it returns; -m: load a module that stands "
      "on the standard input",
      cli_call},
     {"eval",
-     "[--conf FILE] [--as NAME] [-c COOKIE] [--timeout SECONDS] NODE [EXPRESSIONS]",
+     "[--conf FILE] [--as NAME] [--cookie-file FILE | -c COOKIE] [--timeout SECONDS] "
+     "NODE "
+     "[EXPRESSIONS]",
      "have a node evaluate Erlang expressions, or the standard input, and print the "
      "value",
      cli_eval},

@@ -24,6 +24,8 @@ tests() ->
      {"no link is status 4, with the reason; a fault of ours is 1, a wrong usage 2", fun no_link/1},
      {"started with the standard descriptors closed, it has nothing of its own in their place",
       fun closed_descriptors/1},
+     {"the cookie may stand in a file that nobody else reads, or in the environment; one behind -c "
+      "is gone from the list of processes", fun cookies/1},
      {"--timeout ends a call that takes too long: status 4", fun times_out/1},
      {"a result of 5 MB arrives whole", fun large/1}].
 
@@ -51,6 +53,9 @@ named(Ip) ->
 
 %% --- the command ---------------------------------------------------------------------------
 
+tacit_path() ->
+    filename:absname(filename:join(os:getenv("TACIT_BUILD", "build"), "tacit")).
+
 %% {Status, standard output, standard error}
 run(Host, Command, Args) ->
     run(Host, Command, Args, "").
@@ -58,11 +63,12 @@ run(Host, Command, Args) ->
 run(#{conf := Conf} = Host, Command, Args, Input) ->
     Dir = mesh:dir(),
     ok = file:write_file(filename:join(Dir, "in"), Input),
-    Tacit = filename:absname(filename:join(os:getenv("TACIT_BUILD", "build"), "tacit")),
+    Cookie = maps:get(cookie_args, Host, ["-c", maps:get(cookie, Host, "tacittest")]),
     Port = open_port({spawn_executable, "/bin/sh"},
-                     [{args, ["-c", "exec \"$@\" <in >out 2>err", "sh", Tacit, Command,
-                              "--conf", Conf, "-c", maps:get(cookie, Host, "tacittest") | Args]},
-                      {cd, Dir}, exit_status]),
+                     [{args, ["-c", "exec \"$@\" <in >out 2>err", "sh", tacit_path(), Command,
+                              "--conf", Conf | Cookie ++ Args]},
+                      {cd, Dir}, {env, [{"TACIT_COOKIE", maps:get(env_cookie, Host, false)}]},
+                      exit_status]),
     Status = receive {Port, {exit_status, S}} -> S after 100000 -> error(no_end) end,
     [Out, Err] = [begin
                       {ok, Bytes} = file:read_file(filename:join(Dir, Name)),
@@ -136,9 +142,8 @@ habits(#{a := A, node := Node}) ->
 
 %% While it waits for the answer.
 closed_descriptors(#{a := #{conf := Conf}, node := Node}) ->
-    Tacit = filename:absname(filename:join(os:getenv("TACIT_BUILD", "build"), "tacit")),
     Port = open_port({spawn_executable, "/bin/sh"},
-                     [{args, ["-c", "exec \"$@\" 0<&- 1>&- 2>&-", "sh", Tacit, "call", "--conf", Conf,
+                     [{args, ["-c", "exec \"$@\" 0<&- 1>&- 2>&-", "sh", tacit_path(), "call", "--conf", Conf,
                               "-c", "tacittest", "a@127.0.0.1", "timer", "sleep", "[2000]"]},
                       exit_status]),
     {os_pid, OsPid} = erlang:port_info(Port, os_pid),
@@ -146,6 +151,36 @@ closed_descriptors(#{a := #{conf := Conf}, node := Node}) ->
     ?assertEqual([{ok, "/dev/null"} || _ <- [0, 1, 2]],
                  [file:read_link(lists:concat(["/proc/", OsPid, "/fd/", Fd])) || Fd <- [0, 1, 2]]),
     receive {Port, {exit_status, Status}} -> ?assertEqual(1, Status) end. % it could not print
+
+cookies(#{a := #{conf := Conf} = A, node := Node}) ->
+    File = filename:join(mesh:dir(), "cookie"),
+    FromFile = A#{cookie_args => ["--cookie-file", File]},
+    ok = file:write_file(File, "tacittest\n"),
+    ok = file:change_mode(File, 8#644),
+    {1, "", Open} = call(FromFile, ["erlang", "abs", "[-1]"]),
+    says("cookie: .*expected", Open),
+    ok = file:change_mode(File, 8#600),
+    ?assertEqual({0, "1\n", ""}, call(FromFile, ["erlang", "abs", "[-1]"])),
+    ok = file:write_file(File, "tacit\ntest\n"),
+    {1, "", Two} = call(FromFile, ["erlang", "abs", "[-1]"]),
+    says("cookie: expected a cookie, one line", Two),
+    FromEnv = A#{cookie_args => [], env_cookie => "tacittest"},
+    ?assertEqual({0, "1\n", ""}, call(FromEnv, ["erlang", "abs", "[-1]"])),
+    ?assertMatch({4, "", _}, call(A#{cookie => "other", env_cookie => "tacittest"},
+                                  ["erlang", "abs", "[-1]"])),
+    {2, "", Both} = call(A#{cookie_args => ["-c", "x", "--cookie-file", File]},
+                         ["erlang", "abs", "[-1]"]),
+    says("--cookie and --cookie-file, expected one", Both),
+    Port = open_port({spawn_executable, "/bin/sh"},
+                     [{args, ["-c", "exec \"$@\"", "sh", tacit_path(), "call", "--conf", Conf,
+                              "-c", "tacittest", "a@127.0.0.1", "timer", "sleep", "[2000]"]},
+                      exit_status]),
+    {os_pid, OsPid} = erlang:port_info(Port, os_pid),
+    mesh:wait_until(fun() -> [] =/= mesh:call(Node, erlang, nodes, [hidden]) end),
+    {ok, Shown} = file:read_file(lists:concat(["/proc/", OsPid, "/cmdline"])),
+    ?assertMatch({_, _}, binary:match(Shown, <<"timer">>)),
+    ?assertEqual(nomatch, binary:match(Shown, <<"tacittest">>)),
+    receive {Port, {exit_status, Status}} -> ?assertEqual(0, Status) end.
 
 eval(#{a := A}) ->
     ?assertEqual({0, "42\n", ""}, eval(A, "X = 40, X + 2.")),

@@ -77,7 +77,7 @@ newcomer() ->
               "./example || echo $?; tacit --version; secure-epmd --version;"
               "erl -noinput -eval \"io:put_chars(code:which(tacit_dist)), halt().\"' 2>&1"]),
     {0, ["tacit " ++ Release]} = mesh:tacit(["--version"]),
-    ?assertEqual(["usage: ./example OWN-NAME COOKIE NODE", "2", "tacit " ++ Release,
+    ?assertEqual(["usage: ./example OWN-NAME NODE", "2", "tacit " ++ Release,
                   "secure-epmd " ++ Release,
                   code:lib_dir() ++ "/tacit-" ++ Release ++ "/ebin/tacit_dist.beam"],
                  string:split(Told, "\n", all)).
@@ -103,6 +103,8 @@ example_runs({Root, _}) ->
     B = mesh:host("127.0.0.2", #{mesh => A}),
     ok = mesh:trust(A, B),
     ok = mesh:trust(B, A),
+    ok = file:write_file(filename:join(Dir, ".erlang.cookie"), "tacittest"),
+    ok = file:change_mode(filename:join(Dir, ".erlang.cookie"), 8#400),
     Node = mesh:start("a", A),
     try
         [begin
@@ -110,8 +112,8 @@ example_runs({Root, _}) ->
              ?assertEqual("", os:cmd(["cc -Wall -Wextra -Werror -o ", Exe, " ", Source, " ", Link])),
              ?assertEqual(lists:concat(["\"", mesh:call(Node, erlang, system_info, [otp_release]),
                                         "\"\n"]),
-                          os:cmd(["TACIT_CONF=", maps:get(conf, B), " LD_LIBRARY_PATH=", Libs, " ",
-                                  Exe, " example@127.0.0.2 tacittest a@127.0.0.1 2>&1"]))
+                          os:cmd(["TACIT_CONF=", maps:get(conf, B), " LD_LIBRARY_PATH=", Libs,
+                                  " HOME=", Dir, " ", Exe, " example@127.0.0.2 a@127.0.0.1 2>&1"]))
          end || {Name, Link} <- [{"shared", ["$(", Config, ")"]},
                                  %% the same words, with the archive in the library's place
                                  {"static", ["$(", Config, " --static | sed 's|-ltacit_ei|",
