@@ -573,6 +573,33 @@ without_a_command_it_shows() {
     says "tacit: none: No such file or directory, expected a readable file"
 }
 
+what_could_not_be_written_is_not_told_as_if_it_were() {
+    start && tacit_conf=d/tacit.conf
+    key >key.pub
+    run authority new ca.key
+    exits 0
+    echo "[peer a@db2]" >rules
+    sum=$(cat d/* ca.key | cksum)
+    # Call, of which nothing can be written: no file may grow.
+    while read -r call; do
+        code=0
+        { (trap '' XFSZ && ulimit -f 0 && exec "$tacit" $call 2>&1 >&3) | cat >"$top/err"; } \
+            3>&1 | cat >"$top/out"
+        silent
+        grep -q '^tacit: .*: File too large' "$top/err"
+    done <<END
+keygen new.key
+psk new.key
+authority new new.key
+init --dir e --listen 192.0.2.10:4370 --name *@db1
+add-peer --conf $tacit_conf b@db2 $(cat key.pub) --endpoint 192.0.2.2:4370
+mesh-key add --conf $tacit_conf
+cert sign --authority ca.key --public-key $(cat key.pub) --name a@db2 --not-after 9d new.cert
+policy sign --authority ca.key rules new.policy
+END
+    [ "$(cat d/* ca.key | cksum)" = "$sum" ]
+}
+
 help_lists_every_command_and_version_is_told() {
     run help
     exits 0
