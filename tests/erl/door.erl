@@ -6,6 +6,7 @@
          address/1]).
 -export([open/1, send/2, frame/2, recv/1, register/2, register/3, registered/2, passed/1,
          command/2, show/1, counter/2]).
+-export([play/1, called/1, welcome/0, welcome/1, start_node/3, hand/3]).
 
 -export_type([door/0]).
 
@@ -213,3 +214,54 @@ show(Door) ->
 counter(Door, Name) ->
     [Value] = [V || ["counter", N, V] <- show(Door), N =:= Name],
     list_to_integer(Value).
+
+%% --- a door that the test plays ------------------------------------------------------------
+
+%% Listens where the host's door would.
+-spec play(mesh:host()) -> socket:socket().
+play(#{dir := Dir}) ->
+    {ok, Listener} = socket:open(local, stream),
+    ok = socket:bind(Listener, #{family => local, path => filename:join(Dir, "door.sock")}),
+    ok = socket:listen(Listener),
+    Listener.
+
+%% The next node that comes, with its registration read.
+-spec called(socket:socket()) -> socket:socket().
+called(Listener) ->
+    {ok, Socket} = socket:accept(Listener, ?DEADLINE),
+    {1, _} = recv(Socket),
+    Socket.
+
+%% The answer to a registration.
+-spec welcome() -> binary().
+welcome() ->
+    frame(2, [1, <<7:32>>, 5, "0.0.0", <<0:16>>]).
+
+-spec welcome(socket:socket()) -> socket:socket().
+welcome(Socket) ->
+    send(Socket, welcome()),
+    Socket.
+
+%% A node that was registered: it does not start before.
+-spec start_node(string(), mesh:host(), socket:socket()) -> {mesh:node_ref(), socket:socket()}.
+start_node(Name, Host, Listener) ->
+    Self = self(),
+    {Pid, Monitor} = spawn_monitor(fun() ->
+                                           Self ! {self(), mesh:start(Name, Host)},
+                                           receive stop -> ok end
+                                   end),
+    Conn = welcome(called(Listener)),
+    receive
+        {Pid, Node} -> {Node, Conn};
+        {'DOWN', Monitor, process, Pid, Why} -> error(Why)
+    end.
+
+%% Sends bytes with sockets, of which the test keeps none.
+-spec hand(socket:socket(), iodata(), [socket:socket()]) -> ok.
+hand(To, Bytes, Sockets) ->
+    Fds = [begin {ok, Fd} = socket:getopt(S, otp, fd), <<Fd:32/native>> end || S <- Sockets],
+    ok = socket:sendmsg(To, #{iov => [Bytes],
+                              ctrl => [#{level => socket, type => rights,
+                                         data => iolist_to_binary(Fds)}]}),
+    [ok = socket:close(S) || S <- Sockets],
+    ok.

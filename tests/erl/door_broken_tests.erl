@@ -20,31 +20,31 @@ broken_test_() ->
 faults() ->
     Pass = door:frame(?PASS, pass()),
     <<Head:10/binary, Rest/binary>> = Pass,
-    [{"two sockets at once", fun(S) -> pass(S, Pass, [tcp(), tcp()]) end,
+    [{"two sockets at once", fun(S) -> door:hand(S, Pass, [tcp(), tcp()]) end,
       "the door passed more than one socket"},
-     {"more than it can take", fun(S) -> pass(S, Pass, [udp() || _ <- lists:seq(1, 40)]) end,
+     {"more than it can take", fun(S) -> door:hand(S, Pass, [udp() || _ <- lists:seq(1, 40)]) end,
       "the door passed more than one socket"},
      {"no socket", fun(S) -> door:send(S, Pass) end, "the door passed a link without its socket"},
-     {"a datagram socket", fun(S) -> pass(S, Pass, [udp()]) end,
+     {"a datagram socket", fun(S) -> door:hand(S, Pass, [udp()]) end,
       "the door passed something that is no TCP socket"},
-     {"a Unix socket", fun(S) -> pass(S, Pass, [unix()]) end,
+     {"a Unix socket", fun(S) -> door:hand(S, Pass, [unix()]) end,
       "the door passed something that is no TCP socket"},
      {"a socket in the middle of a frame",
-      fun(S) -> pass(S, Head, [tcp()]), timer:sleep(50), pass(S, Rest, [tcp()]) end,
+      fun(S) -> door:hand(S, Head, [tcp()]), timer:sleep(50), door:hand(S, Rest, [tcp()]) end,
       "the door passed a socket in the middle of a frame"},
-     {"a socket, half of its link, and the end", fun(S) -> pass(S, Head, [tcp()]), close end,
+     {"a socket, half of its link, and the end", fun(S) -> door:hand(S, Head, [tcp()]), close end,
       "the door has closed"},
-     {"a socket with another frame", fun(S) -> pass(S, welcome(), [tcp()]) end,
+     {"a socket with another frame", fun(S) -> door:hand(S, door:welcome(), [tcp()]) end,
       "the door passed a socket without its link"},
      {"a frame too long", fun(S) -> door:send(S, <<1023:16, ?PASS, 0:(1022 * 8)>>) end,
       "the door said something that is no frame"},
      {"an empty frame", fun(S) -> door:send(S, <<0:16>>) end,
       "the door said something that is no frame"},
-     {"a link cut short", fun(S) -> pass(S, door:frame(?PASS, <<0:64, 4>>), [tcp()]) end,
+     {"a link cut short", fun(S) -> door:hand(S, door:frame(?PASS, <<0:64, 4>>), [tcp()]) end,
       "the door said something that is no frame"},
      {"garbage", fun(S) -> door:send(S, binary:copy(<<"garbage!">>, 1000)) end,
       "the door said something that is no frame"},
-     {"an answer that nobody asked for", fun(S) -> door:send(S, welcome()) end,
+     {"an answer that nobody asked for", fun(S) -> door:send(S, door:welcome()) end,
       "the door said something that it may not say now"},
      {"a refusal, later", fun(S) -> door:send(S, door:frame(?REFUSED, [1, 2, "no"])) end,
       "the door refuses a@127.0.0.1: name_taken: no"}].
@@ -54,7 +54,7 @@ no_answers() ->
     [{"an end", fun(_) -> close end, "the door has closed"},
      {"garbage", fun(S) -> door:send(S, <<"garbage!">>) end,
       "the door said something that is no frame"},
-     {"a link before the answer", fun(S) -> pass(S, door:frame(?PASS, pass()), [tcp()]) end,
+     {"a link before the answer", fun(S) -> door:hand(S, door:frame(?PASS, pass()), [tcp()]) end,
       "the door passed a socket without its link"},
      {"nothing", fun(_) -> ok end, "the door does not answer"}].
 
@@ -63,8 +63,8 @@ any_door() ->
     B = mesh:host("127.0.0.2", #{mesh => A}),
     ok = mesh:trust(A, B),
     ok = mesh:trust(B, A),
-    Listener = listen(filename:join(Dir, "door.sock")),
-    {Node, First} = start(A, Listener),
+    Listener = door:play(A),
+    {Node, First} = door:start_node("a", A, Listener),
     Again = lists:foldl(fun({What, Fault, Said}, Conn) ->
                                 again(Node, Listener, Conn, What, Fault, Said)
                         end, First, [{"the end", fun(_) -> close end, "the door has closed"}
@@ -74,7 +74,7 @@ any_door() ->
                        end, Again, no_answers()),
     Before = fds(Node),
     %% strangers: no first message of this mesh
-    [pass(Last, door:frame(?PASS, pass()), [tcp()]) || _ <- lists:seq(1, 20)],
+    [door:hand(Last, door:frame(?PASS, pass()), [tcp()]) || _ <- lists:seq(1, 20)],
     ok = socket:close(Last),
     ok = socket:close(Listener),
     ok = file:delete(filename:join(Dir, "door.sock")),
@@ -91,7 +91,7 @@ again(Node, Listener, Conn, What, Fault, Said) ->
     Before = fds(Node),
     Lines = told(Node, Said),
     mend(Fault(Conn), Conn),
-    Next = answer(accept(Listener)),
+    Next = door:welcome(door:called(Listener)),
     _ = socket:close(Conn),
     mesh:wait_until(fun() -> told(Node, Said) > Lines end),
     mesh:wait_until(fun() -> fds(Node) =< Before end),
@@ -101,9 +101,9 @@ again(Node, Listener, Conn, What, Fault, Said) ->
 unanswered(Node, Listener, Conn, What, Fault, Said) ->
     Before = fds(Node),
     ok = socket:close(Conn),
-    Asked = accept(Listener),
+    Asked = door:called(Listener),
     mend(Fault(Asked), Asked),
-    Next = answer(accept(Listener)),
+    Next = door:welcome(door:called(Listener)),
     _ = socket:close(Asked),
     mesh:wait_until(fun() -> told(Node, Said) > 0 end),
     mesh:wait_until(fun() -> fds(Node) =< Before end),
@@ -114,15 +114,15 @@ mend(close, Conn) -> ok = socket:close(Conn);
 mend(_, _) -> ok.
 
 hangs_up() ->
-    #{dir := Dir} = A = door:host("127.0.0.1"),
-    Listener = listen(filename:join(Dir, "door.sock")),
-    {Node, First} = start(A, Listener),
+    A = door:host("127.0.0.1"),
+    Listener = door:play(A),
+    {Node, First} = door:start_node("a", A, Listener),
     ok = socket:close(First),
     Start = erlang:monotonic_time(millisecond),
-    [ok = socket:close(accept(Listener)) || _ <- lists:seq(1, 5)],
+    [ok = socket:close(door:called(Listener)) || _ <- lists:seq(1, 5)],
     %% 0.1 s, then twice that, and so on: never sooner, whatever the machine does
     ?assert(erlang:monotonic_time(millisecond) - Start >= 1500),
-    Last = answer(accept(Listener)),
+    Last = door:welcome(door:called(Listener)),
     Said = "door lost: .*the door has closed",
     ?assertEqual(1, told(Node, Said)),
     mesh:wait_until(fun() -> told(Node, "registered with the door") =:= 1 end),
@@ -131,48 +131,8 @@ hangs_up() ->
 
 %% --- a door of the test's own --------------------------------------------------------------
 
-listen(Path) ->
-    {ok, Listener} = socket:open(local, stream),
-    ok = socket:bind(Listener, #{family => local, path => Path}),
-    ok = socket:listen(Listener),
-    Listener.
-
-%% The next node that comes, with its registration read.
-accept(Listener) ->
-    {ok, Socket} = socket:accept(Listener, 60000),
-    {1, _} = door:recv(Socket),
-    Socket.
-
-welcome() ->
-    door:frame(2, [1, <<7:32>>, 5, "0.0.0", <<0:16>>]).
-
-answer(Socket) ->
-    door:send(Socket, welcome()),
-    Socket.
-
-%% A node that was registered: it does not start before.
-start(Host, Listener) ->
-    Self = self(),
-    {Pid, Monitor} = spawn_monitor(fun() ->
-                                           Self ! {self(), mesh:start("a", Host)},
-                                           receive stop -> ok end
-                                   end),
-    Conn = answer(accept(Listener)),
-    receive
-        {Pid, Node} -> {Node, Conn};
-        {'DOWN', Monitor, process, Pid, Why} -> error(Why)
-    end.
-
 pass() ->
     [<<0:64, 4, 127, 0, 0, 9, 0:96, 4711:16, 0:32, 0:16>>, binary:copy(<<1>>, ?FIRST)].
-
-%% Sends bytes with descriptors, of which the test keeps none.
-pass(To, Bytes, Sockets) ->
-    Data = << <<Fd:32/native>> || {_, Fd} <- Sockets >>,
-    ok = socket:sendmsg(To, #{iov => [Bytes],
-                              ctrl => [#{level => socket, type => rights, data => Data}]}),
-    [ok = socket:close(S) || {S, _} <- Sockets],
-    ok.
 
 tcp() -> of_kind(inet, stream).
 udp() -> of_kind(inet, dgram).
@@ -180,8 +140,7 @@ unix() -> of_kind(local, stream).
 
 of_kind(Domain, Type) ->
     {ok, Socket} = socket:open(Domain, Type),
-    {ok, Fd} = socket:getopt(Socket, otp, fd),
-    {Socket, Fd}.
+    Socket.
 
 %% --- the node ------------------------------------------------------------------------------
 
