@@ -21,12 +21,14 @@
                   accepted := non_neg_integer(),   % sockets
                   pending := non_neg_integer(),    % of them, handshake not done
                   strangers := non_neg_integer(),  % without a valid first message
-                  replays := non_neg_integer(),    % first messages seen before or out of time
+                  replays := non_neg_integer(),    % first messages seen before, out of time
+                                                   % or for another host
                   refused := non_neg_integer(),    % authenticated, but not allowed
                   evicted := non_neg_integer(),    % to make room
                   exchanges := non_neg_integer(),  % first messages answered, with X25519
                   limited := non_neg_integer(),    % valid ones too many to be answered
                   told := non_neg_integer(),       % bytes sent before a valid one
+                  known := non_neg_integer(),      % sources that an allowed peer came from
                   handshakes := non_neg_integer(), % completed, in either role
                   links := [link()]}.
 -type policy() :: #{authority := binary(),    % the section's name

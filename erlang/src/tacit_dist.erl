@@ -138,6 +138,9 @@ announce_loop(Kernel, Listener, {Family, Protocol} = FamilyProtocol) ->
         {tacit_door, Listener, keys, _} ->
             tacit_control:door_keys(),
             wait(Kernel, Listener, FamilyProtocol);
+        {tacit_clock, Listener, Text} ->
+            tacit_log:clock(Text),
+            wait(Kernel, Listener, FamilyProtocol);
         {tacit_door, Listener, What, Text} ->
             tacit_log:door(What, Text),
             wait(Kernel, Listener, FamilyProtocol);

@@ -9,6 +9,7 @@
 %%   {tacit_door, Listener, registered | lost | refused | keys, Text}   to the acceptor
 %%   {tacit_event, Listener, Reason, Name, Fingerprint, Address, Line, Text}   for the log
 %%   {tacit_connected, Port}                to the owner: TCP's connection is there
+%%   {tacit_clock, Listener, Text}                the host's clock was set
 %%   {tacit_up, Port, Name, Fingerprint}    to the owner: the dialled peer is authenticated
 %%   {tacit_data, Port, Bytes}              one message that recv/1 asked for
 %%   {tacit_down, Port, Reason, Text, Fingerprint, Line}   it ended before it was active

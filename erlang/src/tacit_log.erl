@@ -3,7 +3,7 @@
 -module(tacit_log).
 
 -export([accepted/1, refused/3, cut/2]).
--export([who/3, lost_handshake/3, door/2]).
+-export([who/3, lost_handshake/3, door/2, clock/1]).
 
 -export_type([who/0]).
 
@@ -66,3 +66,9 @@ door(registered, Text) ->
     tacit_logger:notice("tacit: registered with the door at ~ts", [Text]);
 door(What, Text) ->
     tacit_logger:warning("tacit: door ~s: ~ts", [What, Text]).
+
+%% The host's clock was set, by so many seconds: src/gate/clock.h.
+-spec clock(binary()) -> ok.
+clock(Text) ->
+    tacit_logger:warning("tacit: this host's clock was set ~ts: for 20 minutes nothing runs out "
+                         "by that, and nothing that has run out comes back", [Text]).

@@ -2,7 +2,8 @@
  * carrier: the linked-in driver, Erlang's distribution controller. Sockets on one side,
  * the emulator's ports on the other, a channel between them.
  *
- *     shared.c    what all ports share: policy, replay guard, counters, last refusals
+ *     shared.c    what all ports share: policy, counters, last refusals
+ *     guard.c     which first messages are answered, and what time it is
  *     rules.c     who may be which node, and whether a live link still may
  *     reload.c    a configuration that is read, on a thread of its own; newest.c: with a
  *                 signed policy that a peer has sent

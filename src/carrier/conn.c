@@ -6,11 +6,27 @@
 
 #include "carrier.h"
 
+/* Whether the peer's first message is for this node, or for it as its host's door. */
+static bool is_wanted(const struct conn *c)
+{
+    return c->handshake.directory || strcmp(c->wanted, c->own_name) == 0;
+}
+
+/*
+ * One that is for another host may have been recorded on its way there, by somebody who
+ * holds no key: it is a stranger's. Who wants another node of this host has it wrong, and
+ * need not wait to learn that; but for nobody is it the same twice.
+ */
 static int rule_first(void *context, const struct tacit_first *first,
                       const uint8_t ephemeral[NOISE_DHLEN])
 {
     struct conn *c = context;
-    int error = shared_first(&c->peer_address, ephemeral, first->time, &c->skew);
+    snprintf(c->wanted, sizeof c->wanted, "%s", first->wanted);
+    if (!c->handshake.directory && !tacit_name_same_host(c->wanted, c->own_name)) {
+        atomic_fetch_add(&carrier_counters.replays, 1);
+        return TACIT_ENAME;
+    }
+    int error = guard_first(&c->peer_address, ephemeral, first->time, &c->skew);
     if (error == TACIT_ELIMIT) {
         atomic_fetch_add(&carrier_counters.limited, 1);
         c->pending.first_seen = true;
@@ -20,9 +36,10 @@ static int rule_first(void *context, const struct tacit_first *first,
         atomic_fetch_add(&carrier_counters.replays, 1);
         return error;
     }
-    atomic_fetch_add(&carrier_counters.exchanges, 1);
-    snprintf(c->wanted, sizeof c->wanted, "%s", first->wanted);
     c->pending.first_seen = true;
+    if (!is_wanted(c))
+        return TACIT_ENAME;
+    atomic_fetch_add(&carrier_counters.exchanges, 1);
     return TACIT_OK;
 }
 
@@ -33,7 +50,6 @@ static void rule_pair_key(void *context, const uint8_t public_key[NOISE_DHLEN],
     tacit_policy_pair_key(c->policy->policy, public_key, ret_key);
 }
 
-/* A responder also minds that it is the node that was asked for. */
 static int decide_directory(struct conn *c, const uint8_t public_key[NOISE_DHLEN])
 {
     if (c->handshake.config.role == NOISE_RESPONDER)
@@ -64,11 +80,6 @@ static int rule_decide(void *context, const struct tacit_claim *claim,
         snprintf(c->ruling.text, sizeof c->ruling.text,
                  "the name %.200s is this node's own", claim->name);
         return TACIT_EREFUSED;
-    }
-    if (inbound && strcmp(c->wanted, c->own_name) != 0) {
-        snprintf(c->ruling.text, sizeof c->ruling.text, "this node is not %.200s",
-                 c->wanted);
-        return TACIT_ENAME;
     }
     return TACIT_OK;
 }
@@ -106,7 +117,8 @@ static int start(struct conn *c, enum noise_role role)
     if (error || role == NOISE_RESPONDER)
         return error;
     /* Our own first message, sent back to us, is a replay too. */
-    return shared_own_first(c->handshake.noise.e.public_key, config.now);
+    guard_own(c->handshake.noise.e.public_key, config.now);
+    return TACIT_OK;
 }
 
 int conn_start(struct conn *c)
@@ -158,7 +170,8 @@ static bool send_output(struct conn *c, int *ret_error)
             *ret_error = errno == EAGAIN || errno == EWOULDBLOCK ? TACIT_OK : TACIT_ECUT;
             return false;
         }
-        if (c->handshake.config.role == NOISE_RESPONDER && !c->pending.first_seen)
+        if (c->handshake.config.role == NOISE_RESPONDER &&
+            !(c->pending.first_seen && is_wanted(c)))
             atomic_fetch_add(&carrier_counters.told, (uint64_t)n);
         tacit_handshake_sent(&c->handshake, (size_t)n);
     }

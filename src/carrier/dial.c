@@ -145,8 +145,10 @@ static void handshake_failed(struct link *l, int error)
     else if (error == TACIT_EREFUSED)
         snprintf(text, sizeof text, "%s", ruling_of_ours(&l->conn->ruling));
     else if (error == TACIT_ECUT)
-        snprintf(text, sizeof text,
-                 "it closed without an answer: another mesh key, or no Tacit there");
+        snprintf(
+            text, sizeof text,
+            "it closed without an answer: no node of that name, another mesh key, or no "
+            "Tacit there");
     else
         snprintf(text, sizeof text, "%s", tacit_error_text(error));
     link_doom(l, error, tacit_error_name(error), text);

@@ -45,6 +45,7 @@ static void refuse(struct listener *l, struct conn *c)
     enum tacit_close reason = c->ruling.reason;
     const char *name = c->handshake.peer.name, *text = c->ruling.text;
     atomic_fetch_add(&carrier_counters.refused, 1);
+    guard_known(&c->peer_address, false);
     shared_note_refusal(name, true, tacit_close_name(reason), ruling_for_us(&c->ruling));
     tell_event(l, c, tacit_close_name(reason), ruling_for_us(&c->ruling));
     if (channel != NULL && tacit_handshake_finish(&c->handshake, channel) == TACIT_OK) {
@@ -90,7 +91,7 @@ static void hand_over(struct listener *l, struct conn *c)
     int fd = c->fd;
     *p = (struct carrier_port){.link = link};
     link_out(l, c);
-    shared_known(&c->peer_address);
+    guard_known(&c->peer_address, true);
     /* Without USE: the descriptor lives on, in another port. */
     listener_select(l, fd, ERL_DRV_READ | ERL_DRV_WRITE, false);
     p->port = driver_create_port(l->port, l->acceptor, driver, (ErlDrvData)p);
@@ -106,12 +107,21 @@ static void hand_over(struct listener *l, struct conn *c)
     tell_accept(l, p->port, &link->peer);
 }
 
+static void tell_wanted(struct listener *l, const struct conn *c)
+{
+    char text[REASON_MAX];
+    snprintf(text, sizeof text, "it wants %.200s, which this node is not", c->wanted);
+    tell_event(l, c, "name", text);
+}
+
 /* Why a holder of the mesh key came no further, where there is a word to say. */
 static void tell_failed(struct listener *l, const struct conn *c, int error)
 {
     if (c->silent)
         return; /* it was refused, which is told already */
-    if (error == TACIT_ELIMIT)
+    if (error == TACIT_ENAME)
+        tell_wanted(l, c);
+    else if (error == TACIT_ELIMIT)
         tell_event(l, c, "limit",
                    "more first messages under the mesh key than are answered");
     else if (c->handshake.peer.version == 0)
@@ -125,6 +135,8 @@ static void tell_failed(struct listener *l, const struct conn *c, int error)
 /* A first message that verifies but is out of time is worth a line: a clock is wrong. */
 static void fail(struct listener *l, struct conn *c, int error)
 {
+    if (error == TACIT_ENAME && !c->pending.first_seen)
+        tell_wanted(l, c);
     if (error == TACIT_ETIME && !c->pending.first_seen) {
         char text[REASON_MAX];
         snprintf(text, sizeof text,

@@ -134,8 +134,8 @@ static void out_of_time(struct link *l)
     else
         link_doom(
             l, TACIT_ETIMEOUT, "silence",
-            "connected, but no answer: another mesh key, a wrong clock, or no Tacit "
-            "there");
+            "connected, but no answer: another mesh key, a wrong clock, another host, or "
+            "no Tacit there");
 }
 
 void link_timeout(struct link *l)

@@ -99,6 +99,7 @@ void link_review(struct link *l)
     memcpy(l->line, ruling.line, sizeof l->line);
     if (!error)
         return;
+    guard_known(&l->peer_address, false);
     link_send_close(l, ruling.reason, ruling.text);
     link_doom(l, error, tacit_close_name(ruling.reason), ruling_for_us(&ruling));
     link_arm(l);

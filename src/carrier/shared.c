@@ -3,10 +3,10 @@
 #include <sys/time.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "carrier.h"
 #include "channel/suite.h"
 #include "files/files.h"
-#include "gate/guard.h"
 #include "gate/setups.h"
 #include "policy/signed.h"
 
@@ -16,7 +16,6 @@ static struct {
     ErlDrvMutex *lock;
     struct policy_ref *policy, *candidate;
     uint64_t offered_by; /* the number of the candidate's reload */
-    struct tacit_guard guard;
     struct tacit_setups setups;
     struct refusal refusals[REFUSALS_MAX];
     uint64_t refusal_count;
@@ -30,7 +29,12 @@ int shared_init(void)
 {
     char name[] = "tacit_shared";
     shared.lock = erl_drv_mutex_create(name);
-    return shared.lock == NULL ? TACIT_ENOMEM : TACIT_OK;
+    if (shared.lock == NULL)
+        return TACIT_ENOMEM;
+    int error = guard_init();
+    if (error)
+        erl_drv_mutex_destroy(shared.lock);
+    return error;
 }
 
 void shared_finish(void)
@@ -38,14 +42,14 @@ void shared_finish(void)
     policy_release(shared.policy);
     policy_release(shared.candidate);
     shared.policy = shared.candidate = NULL;
-    tacit_guard_free(&shared.guard);
     tacit_revoked_free(&shared.revoked);
+    guard_finish();
     erl_drv_mutex_destroy(shared.lock);
 }
 
 uint64_t wall_clock(void)
 {
-    return (uint64_t)time(NULL);
+    return tacit_wall_clock();
 }
 
 ErlDrvTime monotonic_ms(void)
@@ -195,27 +199,6 @@ void policy_release(struct policy_ref *ref)
     driver_free(ref);
 }
 
-int shared_first(const struct tacit_address *source, const uint8_t ephemeral[NOISE_DHLEN],
-                 uint64_t time, int *ret_skew)
-{
-    erl_drv_mutex_lock(shared.lock);
-    shared.guard.all = tacit_guard_all;
-    shared.guard.source = tacit_guard_source;
-    int error = tacit_guard_first(&shared.guard, source, ephemeral, time, wall_clock(),
-                                  monotonic_ms(), ret_skew);
-    erl_drv_mutex_unlock(shared.lock);
-    return error;
-}
-
-int shared_own_first(const uint8_t ephemeral[NOISE_DHLEN], uint64_t time)
-{
-    int skew;
-    erl_drv_mutex_lock(shared.lock);
-    int error = tacit_guard_fresh(&shared.guard, ephemeral, time, wall_clock(), &skew);
-    erl_drv_mutex_unlock(shared.lock);
-    return error;
-}
-
 bool shared_setup_enter(const uint8_t key[NOISE_DHLEN])
 {
     erl_drv_mutex_lock(shared.lock);
@@ -243,13 +226,6 @@ void shared_setup_named(const uint8_t key[NOISE_DHLEN])
 {
     erl_drv_mutex_lock(shared.lock);
     tacit_setups_named(&shared.setups, key);
-    erl_drv_mutex_unlock(shared.lock);
-}
-
-void shared_known(const struct tacit_address *source)
-{
-    erl_drv_mutex_lock(shared.lock);
-    tacit_guard_known(&shared.guard, source);
     erl_drv_mutex_unlock(shared.lock);
 }
 

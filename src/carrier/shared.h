@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "channel/handshake.h"
+#include "gate/clock.h"
 #include "policy/revoked.h"
 #include "ruling/ruling.h"
 
@@ -47,7 +48,8 @@ struct counters {
     atomic_uint_least64_t accepted;   /* sockets */
     atomic_uint_least64_t pending;    /* of them, handshake not done: goes up and down */
     atomic_uint_least64_t strangers;  /* of them, without a valid first message */
-    atomic_uint_least64_t replays;    /* first messages seen before or out of time */
+    atomic_uint_least64_t replays;    /* first messages seen before, out of time, or for
+                                         another host */
     atomic_uint_least64_t refused;    /* authenticated, but not allowed */
     atomic_uint_least64_t evicted;    /* to make room */
     atomic_uint_least64_t handshakes; /* completed, in either role */
@@ -83,18 +85,11 @@ void shared_withdraw(uint64_t reload);
 struct policy_ref *shared_policy(void);
 void policy_release(struct policy_ref *ref);
 
-/* tacit_guard_first, under its lock: a first message that came in, from this source. */
-int shared_first(const struct tacit_address *source, const uint8_t ephemeral[NOISE_DHLEN],
-                 uint64_t time, int *ret_skew);
-/* One of this node's own, lest it come back. */
-int shared_own_first(const uint8_t ephemeral[NOISE_DHLEN], uint64_t time);
 /* tacit_setups_*, under its lock: what is just being set up with the peer of this key. */
 bool shared_setup_enter(const uint8_t key[NOISE_DHLEN]);
 void shared_setup_leave(const uint8_t key[NOISE_DHLEN]);
 bool shared_setup_name(const uint8_t key[NOISE_DHLEN]);
 void shared_setup_named(const uint8_t key[NOISE_DHLEN]);
-/* An allowed peer came from there: the guard's reserve is for it. */
-void shared_known(const struct tacit_address *source);
 
 /* Remembers why a link with name failed; the oldest is forgotten. */
 void shared_note_refusal(const char *name, bool inbound, const char *reason,
@@ -128,6 +123,26 @@ unsigned shared_hidden_keys(const struct tacit_policy *policy);
 
 uint64_t wall_clock(void); /* seconds since 1970 */
 ErlDrvTime monotonic_ms(void);
+
+/* --- guard.c ---------------------------------------------------------------------- */
+
+/* When the driver is loaded, and unloaded. */
+int guard_init(void);
+void guard_finish(void);
+
+/* What time it is: gate/clock.h. */
+struct tacit_now guard_now(void);
+/* The seconds by which the wall clock was set since the last call; 0: it was not. */
+int64_t guard_step(void);
+
+/* tacit_guard_first, under its lock: a first message that came in, from this source. */
+int guard_first(const struct tacit_address *source, const uint8_t ephemeral[NOISE_DHLEN],
+                uint64_t time, int *ret_skew);
+/* One of this node's own, lest it come back. */
+void guard_own(const uint8_t ephemeral[NOISE_DHLEN], uint64_t time);
+/* An allowed peer came from there: the guard's reserve is for it. Or one that is not. */
+void guard_known(const struct tacit_address *source, bool known);
+size_t guard_count(void); /* of sources that are known */
 
 /* --- keys.c: identities ----------------------------------------------------------- */
 

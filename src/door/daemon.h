@@ -157,6 +157,8 @@ void local_refuse(struct node *n, enum tacit_door_reason reason, const char *nam
 
 /* The node that is registered under name, or NULL; the one that an entry is part of. */
 struct node *nodes_find(const char *name);
+/* Whether a name is of this host: one of the same host part was registered here. */
+bool nodes_of_host(const char *name);
 struct node *nodes_of(struct tacit_registry_entry *e);
 /* Registers it, or refuses to. */
 void nodes_enroll(struct node *n, const struct tacit_door_register *reg);
@@ -269,6 +271,7 @@ struct door {
     const char *conf;
     struct tacit_policy *policy;
     struct tacit_guard guard;
+    struct tacit_clock clock;
     struct counters counters;
     struct tacit_pending pending;
     struct tacit_registry nodes;
@@ -285,6 +288,8 @@ extern struct door door;
 /* Signals and the passing of time are seen to from now on. */
 void door_live(void);
 int64_t now_ms(void); /* CLOCK_MONOTONIC, as in the frames */
+/* What time it is: gate/clock.h. A step of the wall clock goes to the log. */
+struct tacit_now door_now(void);
 uint64_t wall_clock(void);
 /* From now on text is so; NULL: no more. The manager, and `tacit show`, are told. */
 void door_trouble(enum trouble which, const char *text);

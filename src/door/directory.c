@@ -27,13 +27,13 @@ static struct stream_group askers = {.max = ASKERS_MAX,
 static size_t answers; /* bytes on their way to all of them */
 
 /* Holders of the mesh key only; a question takes its time, and is seldom asked. */
-static const struct tacit_rate asking = {.burst = 50, .a_second = 50};
+static struct tacit_guard asking = {.all = {.burst = 50, .a_second = 50},
+                                    .source = {.burst = 50, .a_second = 50}};
 
 /* Whether X25519 may be computed for another one now. */
 static bool may_compute(const struct tacit_address *peer)
 {
-    door.guard.all = door.guard.source = asking;
-    if (tacit_guard_spend(&door.guard, peer, now_ms()) == TACIT_OK) {
+    if (tacit_guard_spend(&asking, peer, now_ms()) == TACIT_OK) {
         door.counters.exchanges++;
         return true;
     }
@@ -72,7 +72,9 @@ static int rule_decide(void *context, const struct tacit_claim *claim,
         error = TACIT_EREFUSED;
     }
     if (error == TACIT_OK)
-        tacit_guard_known(&door.guard, &a->peer);
+        tacit_guard_known(&asking, &a->peer);
+    else
+        tacit_guard_forget(&asking, &a->peer);
     return error;
 }
 

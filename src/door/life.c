@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "door/daemon.h"
 
 enum {
@@ -29,7 +30,17 @@ int64_t now_ms(void)
 
 uint64_t wall_clock(void)
 {
-    return (uint64_t)time(NULL);
+    return tacit_wall_clock();
+}
+
+struct tacit_now door_now(void)
+{
+    int64_t step;
+    struct tacit_now now =
+        tacit_clock_look(&door.clock, wall_clock(), tacit_unset_ms(), &step);
+    if (step != 0)
+        log_stranger("clock_set", "seconds=%+jd", (intmax_t)step);
+    return now;
 }
 
 /* --- descriptors ------------------------------------------------------------------ */
@@ -139,6 +150,7 @@ static void on_tick(uv_timer_t *timer)
     (void)timer;
     if (!door_rests())
         listening_wake_all();
+    (void)door_now();
     public_tick();
     local_tick();
     directory_tick();

@@ -192,6 +192,9 @@ static int run(const struct options *o)
     door.epmd_port = o->epmd_port;
     door.epmd_relaxed = o->relaxed;
     door.started = now_ms();
+    door.guard.all = tacit_guard_all;
+    door.guard.source = tacit_guard_source;
+    (void)door_now(); /* the memory of first messages begins here */
     if (helper_start(&fault) != TACIT_OK)
         return fail(&fault);
     confine_begin(&door.confine, !o->unconfined);

@@ -8,6 +8,10 @@
 #include "door/daemon.h"
 #include "door/version.h"
 
+enum {
+    HOSTS_MAX = 16,
+};
+
 struct node *nodes_of(struct tacit_registry_entry *e)
 {
     return (struct node *)(void *)((char *)e - offsetof(struct node, entry));
@@ -17,6 +21,29 @@ struct node *nodes_find(const char *name)
 {
     struct tacit_registry_entry *e = tacit_registry_find(&door.nodes, name);
     return e == NULL ? NULL : nodes_of(e);
+}
+
+/*
+ * A name of each host part that was registered here, of the last ones: a node that is
+ * being restarted is of this host all the while.
+ */
+static char hosts[HOSTS_MAX][TACIT_NAME_MAX + 1];
+static size_t newest_host;
+
+bool nodes_of_host(const char *name)
+{
+    for (size_t i = 0; i < HOSTS_MAX; i++)
+        if (tacit_name_same_host(hosts[i], name))
+            return true;
+    return false;
+}
+
+static void keep_host(const char *name)
+{
+    if (nodes_of_host(name))
+        return;
+    newest_host = (newest_host + 1) % HOSTS_MAX;
+    snprintf(hosts[newest_host], sizeof hosts[newest_host], "%s", name);
 }
 
 void nodes_leave(struct node *n)
@@ -115,6 +142,7 @@ void nodes_enroll(struct node *n, const struct tacit_door_register *reg)
         local_refuse(n, TACIT_DOOR_LIMIT, reg->name, text);
         return;
     }
+    keep_host(name);
     free(n->input); /* it has said all that it may */
     n->input = NULL;
     welcome(n);

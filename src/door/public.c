@@ -58,25 +58,26 @@ bool public_evict(void)
 
 /* --- a first message -------------------------------------------------------------- */
 
-/* It opened. Is it new, and of this time? The node looks again, under its own clock. */
-static bool fresh(const struct stranger *s, const struct tacit_first *first,
-                  const uint8_t ephemeral[NOISE_DHLEN])
+/* It opened, and is for here. Is it new, and of this time? The node looks again. */
+static int judge(const struct stranger *s, const struct tacit_first *first,
+                 const uint8_t ephemeral[NOISE_DHLEN])
 {
     char peer[TACIT_ADDRESS_TEXT];
-    int skew;
-    int error =
-        tacit_guard_fresh(&door.guard, ephemeral, first->time, wall_clock(), &skew);
-    if (error == TACIT_OK)
-        return true;
+    struct tacit_now now = door_now();
+    int skew, error = tacit_guard_first(&door.guard, &s->peer, ephemeral, first->time,
+                                        &now, &skew);
     tacit_address_to_text(&s->peer, peer);
     if (error == TACIT_ETIME) {
         door.counters.clocks++;
         log_stranger("clock", "peer=%s seconds=%+d", peer, skew);
-    } else {
+    } else if (error == TACIT_ELIMIT) {
+        door.counters.limited++;
+        log_stranger("limit", "peer=%s", peer);
+    } else if (error) {
         door.counters.replays++;
         log_stranger("replay", "peer=%s", peer);
     }
-    return false;
+    return error;
 }
 
 static void pass_on(struct stranger *s, struct node *n)
@@ -87,17 +88,53 @@ static void pass_on(struct stranger *s, struct node *n)
     pass(n, release(s), &frame);
 }
 
-/* Without an identity of its own the door is nobody to talk to. */
 static void ask_door(struct stranger *s)
 {
     uint8_t first[TACIT_DOOR_FIRST];
     struct tacit_address peer = s->peer;
-    if (tacit_policy_door_identity(door.policy) == NULL) {
-        s->silent = true;
-        return;
-    }
     memcpy(first, s->bytes, sizeof first);
     directory_take(release(s), &peer, first);
+}
+
+/*
+ * Whether it is for this host at all. One that is not may have been recorded on its way
+ * to another host, by somebody who holds no key: it is not to see that anybody understood
+ * it.
+ */
+static bool for_here(const char *wanted)
+{
+    if (wanted[0] == '\0') /* without an identity of its own the door is nobody */
+        return tacit_policy_door_identity(door.policy) != NULL;
+    return tacit_name_ok(wanted) && nodes_of_host(wanted);
+}
+
+static void unknown(const struct stranger *s, const char *wanted)
+{
+    char peer[TACIT_ADDRESS_TEXT];
+    tacit_address_to_text(&s->peer, peer);
+    door.counters.unknown++;
+    log_stranger("unknown_name", "name=%s peer=%s", wanted, peer);
+}
+
+/* A stranger's: not a byte, and no sign of having understood it. */
+static void hold(struct stranger *s)
+{
+    s->silent = true;
+}
+
+/* New, of this time, and for this host. */
+static void take_valid(struct stranger *s, const char *wanted)
+{
+    s->pending.first_seen = true;
+    struct node *n = nodes_find(wanted);
+    if (wanted[0] == '\0') {
+        ask_door(s);
+    } else if (n != NULL) {
+        pass_on(s, n);
+    } else {
+        unknown(s, wanted);
+        drop(s); /* who holds the mesh key need not wait to learn that it is not here */
+    }
 }
 
 static void take_first(struct stranger *s)
@@ -109,28 +146,21 @@ static void take_first(struct stranger *s)
     if (tacit_first_open(keys, count, s->bytes + TACIT_MESSAGE_HEADER, &first,
                          ephemeral) != TACIT_OK) {
         door.counters.garbage++;
-        s->silent = true;
+        hold(s);
         return;
     }
-    if (!fresh(s, &first, ephemeral)) {
-        s->silent = true; /* a replayed message is a stranger's */
+    if (!for_here(first.wanted)) {
+        unknown(s, first.wanted);
+        hold(s);
         return;
     }
-    s->pending.first_seen = true;
-    if (first.wanted[0] == '\0') {
-        ask_door(s);
-        return;
-    }
-    struct node *n = tacit_name_ok(first.wanted) ? nodes_find(first.wanted) : NULL;
-    if (n != NULL) {
-        pass_on(s, n);
-        return;
-    }
-    char peer[TACIT_ADDRESS_TEXT];
-    tacit_address_to_text(&s->peer, peer);
-    door.counters.unknown++;
-    log_stranger("unknown_name", "name=%s peer=%s", first.wanted, peer);
-    drop(s); /* who holds the mesh key need not wait to learn that it is not here */
+    int error = judge(s, &first, ephemeral);
+    if (error == TACIT_OK)
+        take_valid(s, first.wanted);
+    else if (error == TACIT_ELIMIT)
+        drop(s);
+    else
+        hold(s);
 }
 
 static void discard(struct stranger *s)
@@ -164,7 +194,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     if (s->got >= TACIT_MESSAGE_HEADER &&
         ((size_t)s->bytes[0] << 8 | s->bytes[1]) != TACIT_MESSAGE_1) {
         door.counters.garbage++;
-        s->silent = true;
+        hold(s);
     } else if (s->got == sizeof s->bytes) {
         take_first(s);
     }

@@ -45,7 +45,7 @@ static size_t figures(struct figure ret[32])
          c->slow},
         {"exchanges", "Directory questions for which X25519 was computed", false,
          c->exchanges},
-        {"limited", "Directory questions over the limit", false, c->limited},
+        {"limited", "Valid first messages over a limit", false, c->limited},
         {"late", "Connections whose time ran out on the way to a node", false, c->late},
         {"starved", "Times that descriptors or memory ran out", false, c->starved},
         {"no_memory", "Connections ended because memory ran out", false, c->no_memory},

@@ -21,8 +21,10 @@ int cnode_link_answer(struct cnode_link *l, const struct tacit_address *address,
     l->address = *address;
     int error = tacit_handshake_init(l->handshake, &config);
     if (!error && first != NULL &&
-        tacit_handshake_feed(l->handshake, first, TACIT_DOOR_FIRST, &used) != TACIT_OK)
+        tacit_handshake_feed(l->handshake, first, TACIT_DOOR_FIRST, &used) != TACIT_OK) {
         l->silent = true;
+        error = l->first_seen ? TACIT_ECLOSED : TACIT_OK; /* as below */
+    }
     return error;
 }
 
@@ -42,6 +44,7 @@ static enum cnode_step discard(struct cnode_link *l)
 /* Authenticated, but not allowed: it gets the reason inside the seal. */
 static enum cnode_step refuse(struct cnode_link *l)
 {
+    cnode_guard_known(l->node, &l->address, false);
     if (tacit_handshake_finish(l->handshake, l->channel) != TACIT_OK)
         return CNODE_GONE;
     l->failed = TACIT_OK;
@@ -59,7 +62,7 @@ static enum cnode_step finish(struct cnode_link *l)
         tacit_handshake_finish(l->handshake, l->channel) != TACIT_OK)
         return CNODE_GONE;
     cnode_link_begin(l);
-    cnode_guard_known(l->node, &l->address);
+    cnode_guard_known(l->node, &l->address, true);
     return CNODE_UP;
 }
 

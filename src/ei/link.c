@@ -22,14 +22,18 @@ enum {
 /* --- rules ---------------------------------------------------------------------------
  */
 
+/* As a node's driver has it (src/carrier/conn.c). */
 static int rule_first(void *context, const struct tacit_first *first,
                       const uint8_t ephemeral[NOISE_DHLEN])
 {
     struct cnode_link *l = context;
+    snprintf(l->wanted, sizeof l->wanted, "%s", first->wanted);
+    if (!tacit_name_same_host(l->wanted, l->node->name))
+        return TACIT_ENAME;
     int error = cnode_guard_first(l->node, &l->address, ephemeral, first->time);
-    l->first_seen = !error;
-    if (!error)
-        snprintf(l->wanted, sizeof l->wanted, "%s", first->wanted);
+    l->first_seen = error == TACIT_OK || error == TACIT_ELIMIT;
+    if (!error && strcmp(l->wanted, l->node->name) != 0)
+        error = TACIT_ENAME;
     return error;
 }
 
@@ -60,11 +64,6 @@ static int rule_decide(void *context, const struct tacit_claim *claim,
         snprintf(l->ruling.text, sizeof l->ruling.text,
                  "a C node gives no names: expected one of the peer's own");
         return TACIT_EREFUSED;
-    }
-    if (l->inbound && strcmp(l->wanted, l->node->name) != 0) {
-        snprintf(l->ruling.text, sizeof l->ruling.text, "this node is not %.200s",
-                 l->wanted);
-        return TACIT_ENAME;
     }
     return TACIT_OK;
 }
@@ -162,7 +161,7 @@ static int explain(const struct cnode_link *l, const char *wanted, int error)
     if (hs->peer.name[0] == '\0' && (error == TACIT_ECUT || error == TACIT_ETIMEOUT))
         return cnode_fault(error,
                            "%s: connected, but no answer: another mesh key, a wrong "
-                           "clock, or no Tacit there",
+                           "clock, no node of that name, or no Tacit there",
                            wanted);
     if (hs->peer.name[0] != '\0' && strcmp(hs->peer.name, wanted) != 0)
         return cnode_fault(error, "%s: %s answers", wanted, hs->peer.name);

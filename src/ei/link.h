@@ -34,6 +34,7 @@ struct cnode {
     struct cnode_rules *rules;    /* in force */
     struct tacit_revoked revoked; /* what the host's nodes revoked, as last read */
     struct tacit_guard guard;
+    struct tacit_clock clock;
     bool has_door;                /* it listens at its host's door, */
     struct tacit_mesh_marks door; /* which opens these mesh keys; none: it has not told */
 
@@ -50,8 +51,11 @@ void cnode_release(struct cnode *node);
  * of our own. */
 int cnode_guard_first(struct cnode *node, const struct tacit_address *source,
                       const uint8_t ephemeral[NOISE_DHLEN], uint64_t time);
-/* A peer that the rules allow came from there. */
-void cnode_guard_known(struct cnode *node, const struct tacit_address *source);
+/* A peer that the rules allow came from there, or one that they do not. */
+void cnode_guard_known(struct cnode *node, const struct tacit_address *source,
+                       bool known);
+/* What time it is: gate/clock.h. */
+struct tacit_now cnode_now(struct cnode *node);
 
 /* The door's mesh keys; NULL: it has no door. Which of its own it shows to no peer. */
 void cnode_set_door_keys(struct cnode *node, const struct tacit_mesh_marks *marks);

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "ei/callbacks.h"
 #include "ei/fault.h"
 #include "files/files.h"
@@ -15,6 +15,13 @@
 
 /* --- the node ------------------------------------------------------------------------
  */
+
+/* With the lock held. A C node has no log: a step of the clock is told nowhere. */
+static struct tacit_now look(struct cnode *node)
+{
+    int64_t step;
+    return tacit_clock_look(&node->clock, tacit_wall_clock(), tacit_unset_ms(), &step);
+}
 
 int cnode_new(const char *conf, const char *name, struct cnode **ret_node)
 {
@@ -32,6 +39,7 @@ int cnode_new(const char *conf, const char *name, struct cnode **ret_node)
     pthread_mutex_init(&node->links_lock, NULL);
     node->guard.all = tacit_guard_all;
     node->guard.source = tacit_guard_source;
+    (void)look(node); /* its memory of first messages begins here */
     snprintf(node->name, sizeof node->name, "%s", name);
     *ret_node = node;
     return TACIT_OK;
@@ -58,21 +66,32 @@ void cnode_release(struct cnode *node)
 int cnode_guard_first(struct cnode *node, const struct tacit_address *source,
                       const uint8_t ephemeral[NOISE_DHLEN], uint64_t sent)
 {
-    uint64_t wall = (uint64_t)time(NULL);
-    int skew;
+    int skew, error = TACIT_OK;
     pthread_mutex_lock(&node->lock);
-    int error = source == NULL
-                    ? tacit_guard_fresh(&node->guard, ephemeral, sent, wall, &skew)
-                    : tacit_guard_first(&node->guard, source, ephemeral, sent, wall,
-                                        wire_now_us() / 1000, &skew);
+    struct tacit_now now = look(node);
+    if (source == NULL)
+        tacit_guard_own(&node->guard, ephemeral, sent, &now);
+    else
+        error = tacit_guard_first(&node->guard, source, ephemeral, sent, &now, &skew);
     pthread_mutex_unlock(&node->lock);
     return error;
 }
 
-void cnode_guard_known(struct cnode *node, const struct tacit_address *source)
+struct tacit_now cnode_now(struct cnode *node)
 {
     pthread_mutex_lock(&node->lock);
-    tacit_guard_known(&node->guard, source);
+    struct tacit_now now = look(node);
+    pthread_mutex_unlock(&node->lock);
+    return now;
+}
+
+void cnode_guard_known(struct cnode *node, const struct tacit_address *source, bool known)
+{
+    pthread_mutex_lock(&node->lock);
+    if (known)
+        tacit_guard_known(&node->guard, source);
+    else
+        tacit_guard_forget(&node->guard, source);
     pthread_mutex_unlock(&node->lock);
 }
 

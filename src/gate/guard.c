@@ -6,13 +6,27 @@
 
 #include "gate/pending.h"
 
+enum {
+    ALL_BURST = 4000,
+    ALL_A_SECOND = 1000,
+};
+
 /*
  * A handshake costs a responder less than half a millisecond of one core. So one source
  * costs a tenth of a core at the most, and all of them half a one; and a host with a
  * thousand nodes is let in all the same when it comes back at once.
  */
-const struct tacit_rate tacit_guard_all = {.burst = 4000, .a_second = 1000};
+const struct tacit_rate tacit_guard_all = {.burst = ALL_BURST, .a_second = ALL_A_SECOND};
 const struct tacit_rate tacit_guard_source = {.burst = 2000, .a_second = 200};
+
+/*
+ * All that these let pass while it is within the band, and what lay ahead and comes into
+ * it, has a place: so nobody whose clock is right is ever turned away for want of one.
+ */
+_Static_assert(ALL_BURST + 2 * TACIT_REPLAY_BAND * ALL_A_SECOND +
+                       2 * TACIT_REPLAY_AHEAD <=
+                   TACIT_REPLAY_MAX / 16 * 15,
+               "the band around now fits the memory");
 
 /* Keyed, so that nobody can aim at another's bucket. */
 static size_t slot(struct tacit_guard *g, uint64_t source, size_t slots)
@@ -34,48 +48,64 @@ static int skew(uint64_t theirs, uint64_t ours)
     return theirs > ours ? seconds : -seconds;
 }
 
-int tacit_guard_fresh(struct tacit_guard *g, const uint8_t ephemeral[NOISE_DHLEN],
-                      uint64_t time, uint64_t wall, int *ret_skew)
-{
-    int error = tacit_replay_check(&g->replay, ephemeral, time, wall);
-    if (error == TACIT_ETIME)
-        *ret_skew = skew(time, wall);
-    return error;
-}
-
-int tacit_guard_spend(struct tacit_guard *g, const struct tacit_address *from,
-                      int64_t now)
+int tacit_guard_spend(struct tacit_guard *g, const struct tacit_address *from, int64_t ms)
 {
     uint64_t source = tacit_pending_source(from);
-    struct tacit_bucket *own = &g->source_buckets[slot(g, source, TACIT_GUARD_SOURCES)];
-    bool known = g->known[slot(g, source, TACIT_GUARD_KNOWN)] == source;
+    size_t at = slot(g, source, TACIT_GUARD_KNOWN);
+    bool known = g->known[at] == source;
     uint32_t reserve = known ? 0 : g->all.burst / 4;
-    if (tacit_bucket_left(&g->all_bucket, g->all, now) <= reserve)
+    struct tacit_bucket *own =
+        known ? &g->known_buckets[at]
+              : &g->source_buckets[slot(g, source, TACIT_GUARD_SOURCES)];
+    if (tacit_bucket_left(&g->all_bucket, g->all, ms) <= reserve ||
+        !tacit_bucket_take(own, g->source, ms))
         return TACIT_ELIMIT;
-    if (!known && !tacit_bucket_take(own, g->source, now))
-        return TACIT_ELIMIT;
-    (void)tacit_bucket_take(&g->all_bucket, g->all, now);
+    (void)tacit_bucket_take(&g->all_bucket, g->all, ms);
     return TACIT_OK;
 }
 
-int tacit_guard_first(struct tacit_guard *g, const struct tacit_address *source,
-                      const uint8_t ephemeral[NOISE_DHLEN], uint64_t time, uint64_t wall,
-                      int64_t now, int *ret_skew)
+int tacit_guard_first(struct tacit_guard *g, const struct tacit_address *from,
+                      const uint8_t ephemeral[NOISE_DHLEN], uint64_t time,
+                      const struct tacit_now *now, int *ret_skew)
 {
-    int error = tacit_replay_judge(&g->replay, ephemeral, time, wall);
+    uint64_t source = tacit_pending_source(from);
+    int error = tacit_replay_judge(&g->replay, ephemeral, time, now);
     if (error == TACIT_OK)
-        error = tacit_guard_spend(g, source, now);
+        error = tacit_guard_spend(g, from, now->ms);
     if (error == TACIT_OK)
-        return tacit_guard_fresh(g, ephemeral, time, wall, ret_skew);
+        error = tacit_replay_check(&g->replay, ephemeral, time, now,
+                                   (uint16_t)slot(g, source, TACIT_GUARD_SOURCES));
     if (error == TACIT_ETIME)
-        *ret_skew = skew(time, wall);
+        *ret_skew = skew(time, now->wall);
     return error;
+}
+
+void tacit_guard_own(struct tacit_guard *g, const uint8_t ephemeral[NOISE_DHLEN],
+                     uint64_t time, const struct tacit_now *now)
+{
+    tacit_replay_own(&g->replay, ephemeral, time, now);
 }
 
 void tacit_guard_known(struct tacit_guard *g, const struct tacit_address *from)
 {
     uint64_t source = tacit_pending_source(from);
     g->known[slot(g, source, TACIT_GUARD_KNOWN)] = source;
+}
+
+void tacit_guard_forget(struct tacit_guard *g, const struct tacit_address *from)
+{
+    uint64_t source = tacit_pending_source(from);
+    size_t at = slot(g, source, TACIT_GUARD_KNOWN);
+    if (g->known[at] == source)
+        g->known[at] = 0;
+}
+
+size_t tacit_guard_count(const struct tacit_guard *g)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < TACIT_GUARD_KNOWN; i++)
+        count += g->known[i] != 0;
+    return count;
 }
 
 void tacit_guard_free(struct tacit_guard *g)

@@ -2,17 +2,21 @@
  * Whether a first message that opened is answered. It is a stranger's, though it opened,
  * if it was seen before or is out of time; and holders of the mesh key have X25519
  * computed for them so often and no more, each source and all together. The last quarter
- * is kept for sources that an allowed peer came from lately. PROTOCOL.md, "Replay".
+ * is kept for sources that an allowed peer came from lately, which have a limit of their
+ * own: a stranger cannot use it up, nor one of them all of the quarter. PROTOCOL.md,
+ * "Replay".
  */
 #ifndef TACIT_GATE_GUARD_H
 #define TACIT_GATE_GUARD_H
 
 #include "gate/bucket.h"
+#include "gate/clock.h"
 #include "gate/replay.h"
 #include "policy/policy.h"
 
 enum {
-    TACIT_GUARD_SOURCES = 1024, /* buckets: sources that share one share its tokens */
+    /* Buckets: sources that share one share its tokens, and their places in memory. */
+    TACIT_GUARD_SOURCES = TACIT_REPLAY_SOURCES,
     TACIT_GUARD_KNOWN = 256, /* sources remembered; a newer one takes another's place */
 };
 
@@ -21,39 +25,42 @@ struct tacit_guard {
     struct tacit_rate all, source;
     struct tacit_replay replay;
     struct tacit_bucket all_bucket, source_buckets[TACIT_GUARD_SOURCES];
+    struct tacit_bucket known_buckets[TACIT_GUARD_KNOWN];
     uint64_t known[TACIT_GUARD_KNOWN]; /* 0: free */
     bool keyed;
     uint8_t hash_key[16];
 };
 
-/* Of a guard that computes X25519 for all that it lets pass. */
-extern const struct tacit_rate tacit_guard_all, tacit_guard_source;
-
-/*
- * Whether the first message is new and of this time: 0, TACIT_EREPLAY, TACIT_ETIME (then
- * *ret_skew is by how many seconds the sender's clock is ahead) or TACIT_ENOMEM. It is
- * remembered. time, wall: seconds since 1970.
+/* Of a guard that computes X25519 for all that it lets pass, or passes them to who does.
  */
-int tacit_guard_fresh(struct tacit_guard *g, const uint8_t ephemeral[NOISE_DHLEN],
-                      uint64_t time, uint64_t wall, int *ret_skew);
+extern const struct tacit_rate tacit_guard_all, tacit_guard_source;
 
 /*
  * Whether X25519 may be computed for this source now (ms of a monotonic clock): 0, or
  * TACIT_ELIMIT.
  */
 int tacit_guard_spend(struct tacit_guard *g, const struct tacit_address *source,
-                      int64_t now);
+                      int64_t ms);
 
 /*
- * Both, for who does both: a message over the limit is not remembered, so that a crowd
- * cannot push others' out of the memory; one that was seen before takes no token.
+ * A first message of that time (seconds since 1970): 0, TACIT_EREPLAY, TACIT_ETIME (then
+ * *ret_skew is by how many seconds the sender's clock is ahead), TACIT_ELIMIT or
+ * TACIT_ENOMEM. One that is let pass is remembered. One over the limit is not, so that a
+ * crowd cannot push others' out of the memory; one that was seen before takes no token.
  */
 int tacit_guard_first(struct tacit_guard *g, const struct tacit_address *source,
-                      const uint8_t ephemeral[NOISE_DHLEN], uint64_t time, uint64_t wall,
-                      int64_t now, int *ret_skew);
+                      const uint8_t ephemeral[NOISE_DHLEN], uint64_t time,
+                      const struct tacit_now *now, int *ret_skew);
 
-/* A peer that the policy allows came from there. */
+/* One of our own is sent: it would be a stranger's if it came back. */
+void tacit_guard_own(struct tacit_guard *g, const uint8_t ephemeral[NOISE_DHLEN],
+                     uint64_t time, const struct tacit_now *now);
+
+/* A peer that the policy allows came from there; or one that it refuses, or has cut. */
 void tacit_guard_known(struct tacit_guard *g, const struct tacit_address *source);
+void tacit_guard_forget(struct tacit_guard *g, const struct tacit_address *source);
+/* How many sources are known. */
+size_t tacit_guard_count(const struct tacit_guard *g);
 
 /* Frees what it remembers. */
 void tacit_guard_free(struct tacit_guard *g);

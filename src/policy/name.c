@@ -54,6 +54,12 @@ bool tacit_host_ok(const char *host)
     return len <= TACIT_NAME_MAX - 2 && part_ok(host, len, host_byte_ok, false);
 }
 
+bool tacit_name_same_host(const char *a, const char *b)
+{
+    const char *host = strchr(a, '@'), *other = strchr(b, '@');
+    return host != NULL && other != NULL && strcmp(host, other) == 0;
+}
+
 bool tacit_glob_match(const char *glob, const char *name)
 {
     /* Only the last '*' is tried again: giving an earlier one more can never help. */

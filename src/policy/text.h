@@ -27,6 +27,9 @@ bool tacit_name_ok(const char *name);
 /* The same for a bare host part. */
 bool tacit_host_ok(const char *host);
 
+/* Whether both have a host part, and the same one, byte for byte. */
+bool tacit_name_same_host(const char *a, const char *b);
+
 /* Whether glob may stand in a rule: a name in which '*' is allowed in both parts. */
 bool tacit_glob_ok(const char *glob);
 

@@ -153,8 +153,8 @@ other_mesh_key({#{host := #{dir := Dir}}, B} = Pair) ->
     Conf = conf(Pair, "mesh.conf", #{mesh => "other-mesh.key", peers => peer(Pair, "")}),
     fails("mesh key", "silence: another mesh key there", doctor(Pair, Conf, name(B))).
 
-unknown_name({_, #{host := #{ip := Ip}} = B} = Pair) ->
-    fails("node", [name(B), " answers: start nosuch@"],
+unknown_name({_, #{host := #{ip := Ip}}} = Pair) ->
+    fails("mesh key", ["silence: .* no nosuch@", Ip, " there \\(start it"],
           doctor(Pair, "tacit.conf", "nosuch@" ++ Ip)).
 
 other_identity({_, #{host := #{ip := Ip, public_key := Real}} = B} = Pair) ->
@@ -236,4 +236,4 @@ ping({_, #{host := #{ip := Ip}} = B} = Pair) ->
                  re:run(Text, "^b@" ++ Ip ++ " at " ++ Ip ++ ":4370: [0-9.]+ ms: TCP [0-9.]+, "
                         "handshake [0-9.]+, answer to a@127.0.0.1 [0-9.]+$")),
     {1, Why} = run("ping", Pair, "tacit.conf", [], "nosuch@" ++ Ip),
-    ?assertMatch({match, _}, re:run(Why, "^tacit: nosuch@.*: node: b@.* answers")).
+    ?assertMatch({match, _}, re:run(Why, "^tacit: nosuch@.*: mesh key: silence: .* no nosuch@")).

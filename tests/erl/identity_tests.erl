@@ -22,7 +22,7 @@ tests() ->
       fun wrong_responder/0},
      {"an identity cannot take another's name", fun anothers_name/0},
      {"an identity cannot take a name that its line does not allow", fun name_not_allowed/0},
-     {"a node that answers under another name than the one that was dialled is not spoken to",
+     {"where there is a node of another name than the one that was dialled, it says nothing",
       fun another_answers/0},
      {"another mesh key is met with silence, and the caller is told what that may mean",
       fun another_mesh/0},
@@ -137,9 +137,10 @@ another_answers() ->
     {A, B} = {start("a", HostA), start("b", HostB)},
     refused(A, 'x@127.0.0.2'),
     no_atom(B, <<"a@127.0.0.1">>),
-    told(A, 'x@127.0.0.2', name, "the node that answers is b@127.0.0.2"),
-    mesh:logged(A, ["direction=out", "reason=name", "name=x@127.0.0.2", "b@127.0.0.2"]),
-    ?assertMatch(#{handshakes := 0, links := []}, info(B)),
+    told(A, 'x@127.0.0.2', cut, "no node of that name"),
+    mesh:logged(A, ["direction=out", "reason=cut", "name=x@127.0.0.2", "no node of that name"]),
+    mesh:logged(B, ["direction=in", "reason=name", "it wants x@127.0.0.2, which this node is not"]),
+    ?assertMatch(#{handshakes := 0, exchanges := 0, told := 0, links := []}, info(B)),
     ?assertEqual(pong, mesh:call(A, net_adm, ping, [?B])),
     mesh:stop_pair({A, B}).
 

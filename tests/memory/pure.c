@@ -101,17 +101,19 @@ static int load_door(void)
 static int guard(void)
 {
     struct tacit_replay replay = {0};
+    struct tacit_now now = {.wall = 1000600, .steady = 1000600};
     uint8_t ephemeral[NOISE_DHLEN] = {0};
     int error = TACIT_OK;
     for (uint32_t i = 0; i < TACIT_REPLAY_MAX + 100 && !error; i++) {
         memcpy(ephemeral, &i, sizeof i);
-        error = tacit_replay_check(&replay, ephemeral, 1000000 + i / 100, 1000000);
+        error = tacit_replay_check(&replay, ephemeral, 1000000 + i / 100, &now, i % 64);
         if (error == TACIT_ENOMEM) /* the same message may come once more, and is new */
             assert_int_equal(
-                tacit_replay_check(&replay, ephemeral, 1000000 + i / 100, 1000000), 0);
+                tacit_replay_check(&replay, ephemeral, 1000000 + i / 100, &now, i % 64),
+                0);
         else if (!error)
-            assert_true(tacit_replay_check(&replay, ephemeral, 1000000 + i / 100,
-                                           1000000) != TACIT_OK);
+            assert_true(tacit_replay_check(&replay, ephemeral, 1000000 + i / 100, &now,
+                                           i % 64) != TACIT_OK);
     }
     tacit_replay_free(&replay);
     return error;

@@ -32,7 +32,8 @@ static int guard(const struct side *r, struct tacit_replay *replay, const uint8_
     uint8_t e[NOISE_DHLEN];
     if (tacit_first_open(r->mesh_keys, 1, wire + TACIT_MESSAGE_HEADER, &first, e))
         return TACIT_OK; /* it does not come that far */
-    return tacit_replay_check(replay, e, first.time, NOW);
+    struct tacit_now now = {.wall = NOW, .steady = NOW};
+    return tacit_replay_check(replay, e, first.time, &now, 0);
 }
 
 int take_message_1(const struct row *row)

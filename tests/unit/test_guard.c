@@ -35,6 +35,14 @@ static struct tacit_address at(const char *text)
     return a;
 }
 
+static int come(const struct tacit_address *source, const uint8_t ephemeral[NOISE_DHLEN],
+                uint64_t time, int64_t ms, int *ret_skew)
+{
+    uint64_t wall = WALL + (ms > 0 ? (uint64_t)ms / 1000 : 0);
+    struct tacit_now now = {.ms = ms, .wall = wall, .steady = wall};
+    return tacit_guard_first(&g, source, ephemeral, time, &now, ret_skew);
+}
+
 /* A new first message from there, at that time. */
 static int first(const char *source, int64_t now)
 {
@@ -43,7 +51,7 @@ static int first(const char *source, int64_t now)
     int skew;
     next_ephemeral++;
     memcpy(ephemeral, &next_ephemeral, sizeof next_ephemeral);
-    return tacit_guard_first(&g, &a, ephemeral, WALL, WALL, now, &skew);
+    return come(&a, ephemeral, WALL, now, &skew);
 }
 
 static int many(const char *source, int64_t now, int count)
@@ -129,8 +137,71 @@ static void the_reserve_is_for_those_who_came_before(void **state)
     tacit_guard_known(&g, &friend);
     crowd(0, 1000);
     assert_int_equal(first("192.0.2.8", 0), TACIT_ELIMIT);
-    assert_int_equal(many("192.0.2.9", 0, 100), 10); /* and no limit of its own */
+    assert_int_equal(many("192.0.2.9", 0, 100), 5); /* and a limit of its own */
     assert_int_equal(first("192.0.2.9", 0), TACIT_ELIMIT);
+}
+
+/* Revoked, say, or a neighbour behind one address: it is known, and keeps nobody out. */
+static void one_who_came_before_cannot_use_up_the_reserve(void **state)
+{
+    struct tacit_address friend = at("192.0.2.9"), other = at("192.0.2.7");
+    tacit_guard_known(&g, &friend);
+    tacit_guard_known(&g, &other);
+    crowd(0, 1000);
+    many("192.0.2.9", 0, 1000);
+    assert_int_equal(first("192.0.2.7", 0), TACIT_OK);
+    start(state);
+    tacit_guard_known(&g, &friend);
+    many("192.0.2.9", 0, 1000);
+    assert_int_equal(first("192.0.2.8", 0), TACIT_OK); /* a newcomer */
+}
+
+static void who_is_refused_is_known_no_more(void **state)
+{
+    struct tacit_address friend = at("192.0.2.9"), other = at("192.0.2.7");
+    tacit_guard_forget(&g, &friend); /* never known */
+    tacit_guard_known(&g, &friend);
+    tacit_guard_known(&g, &other);
+    tacit_guard_known(&g, &friend);
+    assert_int_equal(tacit_guard_count(&g), 2);
+    tacit_guard_forget(&g, &friend);
+    assert_int_equal(tacit_guard_count(&g), 1);
+    crowd(0, 1000);
+    assert_int_equal(first("192.0.2.9", 0), TACIT_ELIMIT);
+    assert_int_equal(first("192.0.2.7", 0), TACIT_OK);
+}
+
+/* Seen: 8,192 messages dated ten minutes ahead, in 31 s from one address. */
+static void a_source_within_its_limits_keeps_nobody_out_by_its_dates(void **state)
+{
+    static const int64_t ahead[] = {600, 300, 20, -600, -20};
+    uint64_t number = UINT32_MAX;
+    g.all = tacit_guard_all;
+    g.source = tacit_guard_source;
+    for (size_t i = 0; i < COUNT(ahead); i++)
+        for (int64_t ms = (int64_t)i * 60000; ms < (int64_t)(i + 1) * 60000; ms += 5) {
+            struct tacit_address a = at("192.0.2.1");
+            uint8_t ephemeral[NOISE_DHLEN] = {0};
+            int skew;
+            number++;
+            memcpy(ephemeral, &number, sizeof number);
+            uint64_t wall = WALL + (uint64_t)ms / 1000;
+            (void)come(&a, ephemeral, wall + (uint64_t)ahead[i], ms, &skew);
+            a = at("192.0.2.2");
+            ephemeral[NOISE_DHLEN - 1] = 1;
+            if (ms % 1000 == 0)
+                assert_int_equal(come(&a, ephemeral, wall, ms, &skew), TACIT_OK);
+        }
+}
+
+static void our_own_message_is_a_stranger_s_when_it_comes_back(void **state)
+{
+    struct tacit_address a = at("192.0.2.1");
+    struct tacit_now now = {.wall = WALL, .steady = WALL};
+    uint8_t ephemeral[NOISE_DHLEN] = {9};
+    int skew;
+    tacit_guard_own(&g, ephemeral, WALL, &now);
+    assert_int_equal(come(&a, ephemeral, WALL, 0, &skew), TACIT_EREPLAY);
 }
 
 static void a_replay_takes_nothing_from_anybody(void **state)
@@ -138,11 +209,9 @@ static void a_replay_takes_nothing_from_anybody(void **state)
     struct tacit_address a = at("192.0.2.1");
     uint8_t ephemeral[NOISE_DHLEN] = {1};
     int skew;
-    assert_int_equal(tacit_guard_first(&g, &a, ephemeral, WALL, WALL, 0, &skew),
-                     TACIT_OK);
+    assert_int_equal(come(&a, ephemeral, WALL, 0, &skew), TACIT_OK);
     for (int i = 0; i < 10000; i++)
-        assert_int_equal(tacit_guard_first(&g, &a, ephemeral, WALL, WALL, 0, &skew),
-                         TACIT_EREPLAY);
+        assert_int_equal(come(&a, ephemeral, WALL, 0, &skew), TACIT_EREPLAY);
     assert_int_equal(many("192.0.2.1", 0, 100), 4);
 }
 
@@ -151,10 +220,9 @@ static void nor_does_one_as_old_as_those_that_were_forgotten(void **state)
     struct tacit_address a = at("192.0.2.1");
     uint8_t ephemeral[NOISE_DHLEN] = {4};
     int skew = 0;
-    g.replay.floor = WALL - 3;
-    assert_int_equal(tacit_guard_first(&g, &a, ephemeral, WALL - 3, WALL, 0, &skew),
-                     TACIT_ETIME);
-    assert_int_equal(skew, -3);
+    g.replay.floor = WALL - 30;
+    assert_int_equal(come(&a, ephemeral, WALL - 30, 0, &skew), TACIT_ETIME);
+    assert_int_equal(skew, -30);
     assert_int_equal(many("192.0.2.1", 0, 100), 5);
 }
 
@@ -185,10 +253,9 @@ static void one_over_the_limit_is_not_remembered(void **state)
     int skew;
     many("192.0.2.1", 0, 100);
     size_t remembered = g.replay.used;
-    assert_int_equal(tacit_guard_first(&g, &a, ephemeral, WALL, WALL, 0, &skew),
-                     TACIT_ELIMIT);
+    assert_int_equal(come(&a, ephemeral, WALL, 0, &skew), TACIT_ELIMIT);
     assert_int_equal(g.replay.used, remembered);
-    assert_int_equal(tacit_guard_first(&g, &a, ephemeral, WALL, WALL, 1000, &skew),
+    assert_int_equal(come(&a, ephemeral, WALL, 1000, &skew),
                      TACIT_OK); /* sent again, a second later */
 }
 
@@ -203,13 +270,7 @@ static void a_wrong_clock_is_told_by_how_much(void **state)
     uint8_t ephemeral[NOISE_DHLEN] = {3};
     for (size_t i = 0; i < COUNT(off); i++) {
         int skew = 0;
-        assert_int_equal(
-            tacit_guard_first(&g, &a, ephemeral, off[i].time, WALL, 0, &skew),
-            TACIT_ETIME);
-        assert_int_equal(skew, off[i].skew);
-        skew = 0;
-        assert_int_equal(tacit_guard_fresh(&g, ephemeral, off[i].time, WALL, &skew),
-                         TACIT_ETIME);
+        assert_int_equal(come(&a, ephemeral, off[i].time, 0, &skew), TACIT_ETIME);
         assert_int_equal(skew, off[i].skew);
     }
     assert_int_equal(many("192.0.2.1", 0, 100), 5); /* and it takes no token */
@@ -226,6 +287,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(all_sources_together_have_one_too, start, finish),
         cmocka_unit_test_setup_teardown(the_reserve_is_for_those_who_came_before, start,
                                         finish),
+        cmocka_unit_test_setup_teardown(one_who_came_before_cannot_use_up_the_reserve,
+                                        start, finish),
+        cmocka_unit_test_setup_teardown(who_is_refused_is_known_no_more, start, finish),
+        cmocka_unit_test_setup_teardown(
+            a_source_within_its_limits_keeps_nobody_out_by_its_dates, start, finish),
+        cmocka_unit_test_setup_teardown(
+            our_own_message_is_a_stranger_s_when_it_comes_back, start, finish),
         cmocka_unit_test_setup_teardown(a_replay_takes_nothing_from_anybody, start,
                                         finish),
         cmocka_unit_test_setup_teardown(nor_does_one_as_old_as_those_that_were_forgotten,

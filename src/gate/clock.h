@@ -1,0 +1,54 @@
+/*
+ * What time it is, where the wall clock may be set while we run, by whoever may and by
+ * mistake. It is held against the monotonic clock, which nobody sets: a step is noticed,
+ * told, and believed after a grace. Until then what was agreed goes on as if there had
+ * been none: nothing runs out by a step, and nothing that has run out comes back.
+ */
+#ifndef TACIT_GATE_CLOCK_H
+#define TACIT_GATE_CLOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    TACIT_CLOCK_STEP =
+        10, /* seconds: less is no step, as leap seconds and NTP make them */
+    /* Seconds. As long as a first message may be remembered (replay.h), so that a clock
+     * that jumps forth and back opens none. */
+    TACIT_CLOCK_GRACE = 1200,
+};
+
+/* Zero it to start. One lock of the caller's guards it. */
+struct tacit_clock {
+    bool started;
+    int64_t base;   /* ms: the wall clock's lead over the monotonic one, as believed */
+    int64_t set_by; /* s: the step that is not believed yet; 0: none */
+    int64_t set_at; /* ms: when it was noticed */
+    uint64_t since, signed_at;
+};
+
+/* A moment. Times are in seconds since 1970, but for ms. */
+struct tacit_now {
+    int64_t ms;      /* of the monotonic clock, of any sign */
+    uint64_t wall;   /* as the wall clock has it */
+    uint64_t steady; /* as it would have it without the step that is not believed yet */
+    uint64_t since;  /* when the clock was first looked at, on the steady one */
+    uint64_t ends;   /* by which is judged what runs out */
+    uint64_t begins; /* and what is not valid yet */
+};
+
+/*
+ * The moment that both clocks show. *ret_step: the seconds that the wall clock was set by
+ * since the last look; 0: it was not. To be called now and then, also when nobody comes.
+ */
+struct tacit_now tacit_clock_look(struct tacit_clock *clock, uint64_t wall, int64_t ms,
+                                  int64_t *ret_step);
+
+/*
+ * Something signed at that time is believed: it is never earlier than that. now: it is a
+ * peer's, and a clock that is wrong may be all that vouches for it; NULL: it is our own.
+ */
+void tacit_clock_signed(struct tacit_clock *clock, const struct tacit_now *now,
+                        uint64_t time);
+
+#endif
