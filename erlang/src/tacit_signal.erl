@@ -34,9 +34,9 @@ handle_event(_Signal, State) ->
 log_reload() ->
     case tacit_control:reload() of
         {ok, #{cut := Cut}} ->
-            logger:notice("tacit: SIGHUP: reloaded, ~b links cut", [length(Cut)]);
+            tacit_logger:notice("tacit: SIGHUP: reloaded, ~b links cut", [length(Cut)]);
         {error, Text} ->
-            logger:error("tacit: SIGHUP: nothing was changed: ~ts", [Text])
+            tacit_logger:error("tacit: SIGHUP: nothing was changed: ~ts", [Text])
     end.
 
 -spec handle_call(term(), []) -> {ok, ok, []}.
