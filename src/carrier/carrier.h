@@ -46,7 +46,8 @@ enum {
     BUSY_HIGH = 256 * 1024,   /* queued bytes that make a port busy */
     BUSY_LOW = 64 * 1024,     /* and no longer so */
     TURN_MAX = 256 * 1024,    /* bytes sealed before others on the scheduler run */
-    RECORD_COST = 256,        /* what a record, and a message, take: as so many bytes */
+    RECORD_COST = 256,        /* what opening a record takes: as so many bytes, */
+    MESSAGE_COST = 1024,      /* and what the emulator takes to receive a message */
     REFUSALS_MAX = 64,        /* last refusals remembered, one a name */
 };
 

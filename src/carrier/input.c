@@ -94,13 +94,13 @@ static enum link_fate deliver_buffered(struct link *l, int64_t *budget)
 {
     struct link_input *in = &l->input;
     while (may_deliver(l) && *budget > 0) {
-        *budget -= RECORD_COST;
         if (in->message != NULL && in->message_got == in->message_len) {
             if (link_deliver_long(l) == LINK_GONE)
                 return LINK_GONE;
             continue;
         }
         if (in->plain_len > 0) {
+            *budget -= MESSAGE_COST;
             if (link_consume(l) == LINK_GONE)
                 return LINK_GONE;
             continue;
@@ -109,6 +109,7 @@ static enum link_fate deliver_buffered(struct link *l, int64_t *budget)
         size_t size = tacit_record_size(in->buffer + in->start, have);
         if (size == 0 || size > have)
             break;
+        *budget -= RECORD_COST;
         open_record(l, size);
     }
     return LINK_LIVES;

@@ -137,7 +137,7 @@ static void write_length(uint8_t header[4], size_t size)
 }
 
 /* Starts a message: its length, in front of it. */
-static bool put_length(struct link *l, size_t size)
+static inline bool put_length(struct link *l, size_t size)
 {
     uint8_t header[4];
     bool alone = !l->gathering && size <= LONE_MAX;
@@ -154,6 +154,8 @@ static void put_message(struct link *l, const ErlIOVec *message)
         return;
     for (int i = 0; i < message->vsize; i++) {
         const SysIOVec *piece = &message->iov[i];
+        if (piece->iov_len == 0) /* the driver's own slot */
+            continue;
         if (piece->iov_len < LARGE_PIECE)
             put_small(l, piece->iov_base, piece->iov_len);
         else
