@@ -54,6 +54,13 @@ struct tacit_now guard_now(void)
     return now;
 }
 
+void guard_signed(const struct tacit_now *now, uint64_t time)
+{
+    erl_drv_mutex_lock(gate.lock);
+    tacit_clock_signed(&gate.clock, now, time);
+    erl_drv_mutex_unlock(gate.lock);
+}
+
 int64_t guard_step(void)
 {
     erl_drv_mutex_lock(gate.lock);

@@ -132,6 +132,8 @@ void guard_finish(void);
 
 /* What time it is: gate/clock.h. */
 struct tacit_now guard_now(void);
+/* A certificate of that time counted: it is never earlier than that. */
+void guard_signed(const struct tacit_now *now, uint64_t time);
 /* The seconds by which the wall clock was set since the last call; 0: it was not. */
 int64_t guard_step(void);
 

@@ -64,7 +64,7 @@ static int rule_decide(void *context, const struct tacit_claim *claim,
     struct tacit_question question = {.public_key = public_key,
                                       .address = &a->peer,
                                       .inbound = true,
-                                      .now = wall_clock()};
+                                      .now = door_now().ends};
     (void)claim;
     int error = tacit_policy_may_ask(door.policy, &question, &a->decision);
     if (error == TACIT_OK && settings_revoked(public_key)) {

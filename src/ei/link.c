@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "ei/fault.h"
@@ -49,11 +48,13 @@ static int rule_decide(void *context, const struct tacit_claim *claim,
 {
     struct cnode_link *l = context;
     const struct tacit_policy *policy = l->rules->policy;
+    struct tacit_now now = cnode_now(l->node);
     int error =
-        ruling_on_peer(policy, claim, key, &l->address, l->inbound, (uint64_t)time(NULL),
+        ruling_on_peer(policy, claim, key, &l->address, l->inbound, now.ends, now.begins,
                        cnode_is_revoked(l->node, policy, key), &l->ruling);
     if (error)
         return error;
+    cnode_signed(l->node, &now, l->ruling.signed_at);
     l->ruling.reason = TACIT_CLOSE_NAME;
     if (strcmp(claim->name, l->node->name) == 0) {
         snprintf(l->ruling.text, sizeof l->ruling.text,

@@ -56,6 +56,7 @@ void cnode_guard_known(struct cnode *node, const struct tacit_address *source,
                        bool known);
 /* What time it is: gate/clock.h. */
 struct tacit_now cnode_now(struct cnode *node);
+void cnode_signed(struct cnode *node, const struct tacit_now *now, uint64_t time);
 
 /* The door's mesh keys; NULL: it has no door. Which of its own it shows to no peer. */
 void cnode_set_door_keys(struct cnode *node, const struct tacit_mesh_marks *marks);

@@ -85,6 +85,13 @@ struct tacit_now cnode_now(struct cnode *node)
     return now;
 }
 
+void cnode_signed(struct cnode *node, const struct tacit_now *now, uint64_t time)
+{
+    pthread_mutex_lock(&node->lock);
+    tacit_clock_signed(&node->clock, now, time);
+    pthread_mutex_unlock(&node->lock);
+}
+
 void cnode_guard_known(struct cnode *node, const struct tacit_address *source, bool known)
 {
     pthread_mutex_lock(&node->lock);

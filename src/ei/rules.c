@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "ei/fault.h"
 #include "ei/link.h"
@@ -84,8 +83,9 @@ static bool pair_key_changed(const struct cnode_link *l,
 static int still_allowed(const struct cnode_link *l, const struct tacit_policy *policy,
                          uint8_t seen, struct ruling *ret_ruling)
 {
+    struct tacit_now now = cnode_now(l->node);
     int error = ruling_on_peer(
-        policy, &l->peer, l->peer_key, &l->address, l->inbound, (uint64_t)time(NULL),
+        policy, &l->peer, l->peer_key, &l->address, l->inbound, now.ends, now.begins,
         cnode_is_revoked(l->node, policy, l->peer_key), ret_ruling);
     if (error)
         return error;
@@ -106,11 +106,11 @@ int cnode_link_review(struct cnode_link *l)
 {
     struct ruling ruling;
     unsigned newest = atomic_load(&l->node->generation);
+    uint64_t now = cnode_now(l->node).ends;
     pthread_mutex_lock(&l->lock);
     uint64_t until = l->ruling.until;
     uint8_t seen = l->seen;
-    bool due =
-        l->reviewed != newest || (until != TACIT_NEVER && (uint64_t)time(NULL) >= until);
+    bool due = l->reviewed != newest || (until != TACIT_NEVER && now >= until);
     pthread_mutex_unlock(&l->lock);
     if (!due)
         return TACIT_OK;
@@ -135,7 +135,7 @@ int cnode_link_review(struct cnode_link *l)
 
 int64_t cnode_link_next_review(struct cnode_link *l)
 {
-    uint64_t now = (uint64_t)time(NULL);
+    uint64_t now = cnode_now(l->node).ends;
     pthread_mutex_lock(&l->lock);
     uint64_t until = l->ruling.until;
     pthread_mutex_unlock(&l->lock);

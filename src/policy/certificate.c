@@ -84,12 +84,12 @@ void policy_lower(uint64_t *until, uint64_t time)
 
 enum tacit_reason policy_valid_now(const struct tacit_policy *policy,
                                    const struct tacit_certificate *certificate,
-                                   uint64_t now, uint64_t *until)
+                                   uint64_t now, uint64_t begins, uint64_t *until)
 {
     uint64_t grace = policy->clock_grace;
     uint64_t from = certificate->not_before, to = certificate->not_after + grace;
     from -= from < grace ? from : grace;
-    if (now < from) {
+    if (now < from && begins < from) {
         policy_lower(until, from);
         return TACIT_NOT_YET;
     }
@@ -120,5 +120,5 @@ enum tacit_reason tacit_policy_judge(const struct tacit_policy *policy,
     *ret_authority = authority->name;
     return policy_is_revoked(policy, certificate->public_key)
                ? TACIT_REVOKED
-               : policy_valid_now(policy, certificate, now, &until);
+               : policy_valid_now(policy, certificate, now, 0, &until);
 }

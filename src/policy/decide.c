@@ -117,7 +117,7 @@ static enum tacit_reason ask_certificate(const struct tacit_policy *policy,
         return TACIT_OTHER_NAME;
     if (!policy_authority_for(policy, authority, q->name, q->dynamic))
         return TACIT_NO_AUTHORITY;
-    return policy_valid_now(policy, certificate, q->now, &d->until);
+    return policy_valid_now(policy, certificate, q->now, q->begins, &d->until);
 }
 
 static enum tacit_reason decide(const struct tacit_policy *policy,

@@ -226,7 +226,7 @@ bool policy_authority_for(const struct tacit_policy *policy,
  */
 enum tacit_reason policy_valid_now(const struct tacit_policy *policy,
                                    const struct tacit_certificate *certificate,
-                                   uint64_t now, uint64_t *until);
+                                   uint64_t now, uint64_t begins, uint64_t *until);
 void policy_lower(uint64_t *until, uint64_t time);
 
 /* --- decisions (decide.c) --------------------------------------------------------- */

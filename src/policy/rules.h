@@ -130,10 +130,12 @@ const char *tacit_reason_text(enum tacit_reason reason);
 struct tacit_question {
     const char *name; /* of the peer; for a dynamic one the bare host */
     bool dynamic;
-    const uint8_t *public_key;                   /* TACIT_KEY_BYTES of them */
-    const struct tacit_address *address;         /* of the peer; NULL: not known */
-    bool inbound;                                /* it dialled us */
-    uint64_t now;                                /* seconds since 1970 */
+    const uint8_t *public_key;           /* TACIT_KEY_BYTES of them */
+    const struct tacit_address *address; /* of the peer; NULL: not known */
+    bool inbound;                        /* it dialled us */
+    uint64_t now;                        /* seconds since 1970 */
+    uint64_t begins; /* by which what begins is judged, where the clock was set ahead and
+                        that is later; else 0 */
     const struct tacit_certificate *certificate; /* NULL: none, or not a good one: then */
     enum tacit_reason certificate_fault; /* why tacit_policy_certificate() refused it */
 };

@@ -29,7 +29,7 @@ bool tacit_policy_own_fault(const struct tacit_policy *policy, uint64_t now,
     if (policy->certificate_len == 0 ||
         tacit_certificate_read(policy->certificate, policy->certificate_len, &own) != 0)
         return false;
-    enum tacit_reason reason = policy_valid_now(policy, &own, now, &until);
+    enum tacit_reason reason = policy_valid_now(policy, &own, now, 0, &until);
     if (reason == TACIT_ALLOWED)
         return false;
     bool late = reason == TACIT_RUN_OUT;

@@ -78,7 +78,8 @@ static int settle(int error, bool revoked, struct tacit_decision *d, struct ruli
 
 int ruling_on_peer(const struct tacit_policy *policy, const struct tacit_claim *peer,
                    const uint8_t key[NOISE_DHLEN], const struct tacit_address *address,
-                   bool inbound, uint64_t now, bool revoked, struct ruling *ret_ruling)
+                   bool inbound, uint64_t now, uint64_t begins, bool revoked,
+                   struct ruling *ret_ruling)
 {
     struct tacit_question question = {
         .name = peer->name,
@@ -87,6 +88,7 @@ int ruling_on_peer(const struct tacit_policy *policy, const struct tacit_claim *
         .address = address,
         .inbound = inbound,
         .now = now,
+        .begins = begins,
     };
     struct tacit_certificate certificate;
     struct tacit_decision decision;
@@ -100,6 +102,8 @@ int ruling_on_peer(const struct tacit_policy *policy, const struct tacit_claim *
     error = settle(error, revoked, &decision, ret_ruling);
     if (error)
         explain(&decision, peer->name, ret_ruling);
+    else if (question.certificate != NULL)
+        ret_ruling->signed_at = question.certificate->not_before;
     return error;
 }
 

@@ -24,16 +24,18 @@ struct ruling {
     uint8_t visibility;      /* enum tacit_visibility: what the peer must be */
     char line[RULING_LINE];  /* of the configuration, that decided; "" for none */
     uint64_t until;          /* when to ask again, in seconds since 1970 */
+    uint64_t signed_at;      /* not-before of the certificate that counted; 0: none did */
 };
 
 /*
  * Whether the policy allows the peer, who proved to hold key, at address, now (seconds
- * since 1970); revoked: the host has revoked the key by itself. 0, or an error with
- * *ret_ruling filled.
+ * since 1970; begins: as struct tacit_question has it); revoked: the host has revoked the
+ * key by itself. 0, or an error with *ret_ruling filled.
  */
 int ruling_on_peer(const struct tacit_policy *policy, const struct tacit_claim *peer,
                    const uint8_t key[NOISE_DHLEN], const struct tacit_address *address,
-                   bool inbound, uint64_t now, bool revoked, struct ruling *ret_ruling);
+                   bool inbound, uint64_t now, uint64_t begins, bool revoked,
+                   struct ruling *ret_ruling);
 
 /* The same for one who asks for the directory and proved to hold key. */
 int ruling_on_asker(const struct tacit_policy *policy, const uint8_t key[NOISE_DHLEN],

@@ -678,6 +678,32 @@ static void a_certificate_that_could_not_be_read_denies_with_its_own_reason(void
     tacit_policy_free(p);
 }
 
+/* src/gate/clock.h: until a clock that was set is believed. */
+static void a_clock_that_was_set_ahead_begins_things_and_ends_none(void **state)
+{
+    uint8_t one[TACIT_KEY_BYTES];
+    struct tacit_decision d;
+    struct shown good = GOOD;
+    assert_int_equal(tacit_key_from_text(KEY_1, one), 0);
+    struct tacit_policy *p = must_load(BASE WORK);
+    struct tacit_question q = {.name = "a@x.net",
+                               .public_key = one,
+                               .now = NB - 100000,
+                               .certificate = show(&good)};
+    assert_int_equal(tacit_policy_decide(p, &q, &d), TACIT_EREFUSED);
+    assert_int_equal(d.reason, TACIT_NOT_YET);
+    q.begins = NB;
+    assert_int_equal(tacit_policy_decide(p, &q, &d), 0);
+    q.now = NB;
+    q.begins = UINT64_MAX;
+    assert_int_equal(tacit_policy_decide(p, &q, &d), 0);
+    q.now = UINT64_MAX;
+    q.begins = NB;
+    assert_int_equal(tacit_policy_decide(p, &q, &d), TACIT_EREFUSED);
+    assert_int_equal(d.reason, TACIT_RUN_OUT);
+    tacit_policy_free(p);
+}
+
 static void the_deciding_lines_visibility_is_told(void **state)
 {
     uint8_t one[TACIT_KEY_BYTES];
@@ -707,6 +733,7 @@ int main(void)
         cmocka_unit_test(of_many_revoked_keys_each_is_denied),
         cmocka_unit_test(a_revoked_certificate_holder_is_denied),
         cmocka_unit_test(a_certificate_that_could_not_be_read_denies_with_its_own_reason),
+        cmocka_unit_test(a_clock_that_was_set_ahead_begins_things_and_ends_none),
         cmocka_unit_test(the_deciding_lines_visibility_is_told),
     };
     if (sodium_init() < 0)

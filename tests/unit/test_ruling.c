@@ -57,7 +57,7 @@ static int judge(const char *key_text, const char *name, const char *from, uint6
     snprintf(claim.name, sizeof claim.name, "%s", name);
     assert_int_equal(tacit_key_from_text(key_text, key), 0);
     assert_int_equal(tacit_address_from_text(from, &address), 0);
-    return ruling_on_peer(policy, &claim, key, &address, true, now, revoked, &ruling);
+    return ruling_on_peer(policy, &claim, key, &address, true, now, 0, revoked, &ruling);
 }
 
 static void assert_refused(int error, enum tacit_close reason, const char *text,
