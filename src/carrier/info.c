@@ -212,7 +212,7 @@ static void put_host(ei_x_buff *x, const struct tacit_policy *policy)
     const struct noise_keypair *identity = tacit_policy_identity(policy);
     tacit_key_to_text(identity->public_key, key);
     tacit_fingerprint(identity->public_key, fingerprint);
-    ei_x_encode_map_header(x, 20);
+    ei_x_encode_map_header(x, 21);
     put_own_mesh_keys(x, policy);
     ei_x_encode_atom(x, "policies");
     put_policies(x, policy, false);

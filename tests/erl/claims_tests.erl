@@ -28,6 +28,7 @@ tests() ->
       "says so", fun other_wanted/1},
      {"a bare host cannot be claimed with a key that is good for one name only",
       fun narrow_dynamic/1},
+     {"where an allowed peer came from is known, until one from there is refused", fun known/1},
      {"no name that was refused has become an atom", fun no_atoms/1},
      {"who is refused leaves no process, port or link", fun no_traces/1}].
 
@@ -167,6 +168,16 @@ other_wanted(#{node := Node, address := Address, options := Options}) ->
 narrow_dynamic(#{narrow := Narrow} = World) ->
     ?assertMatch({close, {?NAME, _}}, answer(World, #{identity => Narrow, name_flags => 1,
                                                       name => "127.0.0.8"})).
+
+%% It is the only source here.
+known(#{node := Node} = World) ->
+    Known = fun() -> {ok, #{known := Count}} = mesh:call(Node, tacit, info, []), Count end,
+    foreign:stop(connect(World, #{})),
+    mesh:wait_until(fun() -> Known() =:= 1 end),
+    {close, {?REFUSED, _}} = answer(World, #{identity => foreign:identity()}),
+    ?assertEqual(0, Known()),
+    {close, {?REFUSED, _}} = answer(World, #{identity => foreign:identity()}),
+    ?assertEqual(0, Known()).
 
 %% --- what remains ----------------------------------------------------------------------------
 
