@@ -18,6 +18,7 @@
                   policies := [policy()],     % of each authority that may sign them
                   not_taken := [binary()],    % policies that were passed over, and why
                   own_fault := binary(),      % what is wrong with this host's certificate now
+                  control := up | down,       % down: no reload, no revoke, no expiry
                   accepted := non_neg_integer(),   % sockets
                   pending := non_neg_integer(),    % of them, handshake not done
                   strangers := non_neg_integer(),  % without a valid first message
@@ -64,9 +65,16 @@ info() ->
         {ok, #{policies := Policies} = Host} ->
             {ok, Host#{policies := [maps:with([authority, serial, file, fresh_until], P)
                                     || P <- Policies],
+                       control => control(),
                        links => [link_map(Info) || {_, Info} <- tacit_drv:links()]}};
         {error, closed} ->
             {error, not_started}
+    end.
+
+control() ->
+    case whereis(tacit_control) of
+        undefined -> down;
+        _ -> up
     end.
 
 %% The link with Node; where there is none, why the last one failed or ended.

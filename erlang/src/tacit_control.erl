@@ -1,21 +1,34 @@
-%% What changes while a node runs: reloads, one at a time, and the rules' own changes as
-%% time passes. tacit_socket asks it for the command `tacit'; tacit_signal on SIGHUP.
+%% What keeps the rules in force while a node runs: it holds all links against them, also as
+%% time passes, and revokes keys. It never waits, for a file or for another node: what may
+%% take its time is tacit_reload's, or a process's of its own.
+%%
+%% What is revoked the driver knows, which outlives a crash.
 -module(tacit_control).
 -behaviour(gen_server).
 
--export([start_link/0, started/0, door_keys/0, reload/0, revoke/1, unrevoke/1]).
--export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
+-export([start_link/0, started/0, door_keys/0, reload/0, revoke/1, unrevoke/1, loaded/1]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, code_change/3]).
 
 %% How often the links are held against the rules and the clock, ms.
 -define(REVIEW_EVERY, 5000).
 -define(SIGNAL_RETRY, 200).
 %% What a peer may take to answer, ms.
 -define(ANSWER, 30000).
+%% More than any reload takes, ms: it has read of what was written longer ago.
+-define(REMEMBER, 300000).
+%% So many messages may wait for tacit_reload.
+-define(WAITING, 100).
+
+%% What tacit:revoke/1 and unrevoke/1 did: when it was written, unwritten while it is not.
+-record(change, {number = erlang:unique_integer([monotonic]) :: integer(),
+                 at = unwritten :: integer() | unwritten,
+                 add :: [binary()], remove :: [binary()]}).
+-type said() :: {gen_server:from(), map()}.
 
 -record(state, {conf :: binary() | undefined,
-                revoked = [] :: [binary()], % fingerprints
-                unwritten = [] :: [binary()], % of them, those that their file lacks
-                policies = tacit_policy:new() :: tacit_policy:policies()}).
+                changes = [] :: [#change{}],     % the last one first
+                asked = [] :: [said()],          % who waits for the next writing,
+                writer :: {reference(), [said()], LastChange :: integer()} | undefined}).
 -type state() :: #state{}.
 
 -spec start_link() -> {ok, pid()} | ignore | {error, term()}.
@@ -25,7 +38,8 @@ start_link() ->
 %% A configuration is in force: from net_kernel, which must not wait.
 -spec started() -> ok.
 started() ->
-    gen_server:cast(?MODULE, started).
+    lists:foreach(fun(Server) -> gen_server:cast(Server, started) end,
+                  [?MODULE, tacit_reload, tacit_socket]).
 
 %% The host's door opens other mesh keys than before: from the acceptor, which must not wait.
 -spec door_keys() -> ok.
@@ -34,7 +48,7 @@ door_keys() ->
 
 -spec reload() -> {ok, #{cut := [binary()]}} | {error, string()}.
 reload() ->
-    call(reload).
+    tacit_reload:reload().
 
 -spec revoke(node() | binary()) ->
           {ok, #{fingerprints := [binary()], cut := [binary()], lasts := boolean()}} |
@@ -47,6 +61,12 @@ revoke(Who) ->
 unrevoke(Who) ->
     call({unrevoke, Who}).
 
+%% A configuration has come in force whose files were read from Since on (monotonic time, ms):
+%% the names of those whose links it does not allow.
+-spec loaded(integer()) -> {ok, [binary()]} | {error, string()}.
+loaded(Since) ->
+    call({loaded, Since}).
+
 call(Request) ->
     try
         gen_server:call(?MODULE, Request, infinity)
@@ -56,143 +76,176 @@ call(Request) ->
 
 -spec init([]) -> {ok, state()}.
 init([]) ->
-    process_flag(trap_exit, true), % for terminate/2
-    %% After a crash nobody tells again that there is a configuration.
-    case tacit_drv:running() of
-        true -> started();
-        false -> ok
-    end,
-    {ok, #state{}}.
+    _ = erlang:send_after(?REVIEW_EVERY, self(), review),
+    {ok, start(#state{})}.
 
--spec handle_call(term(), gen_server:from(), state()) -> {reply, term(), state()}.
+%% After a crash nobody tells again that there is a configuration.
+start(#state{conf = undefined} = State) ->
+    case tacit_drv:running() of
+        true ->
+            self() ! watch_signal,
+            {Read, InForce} = tacit_drv:revoked(),
+            Unwritten = [#change{add = Add, remove = []} || Add <- [InForce -- Read], Add =/= []],
+            _ = review(),
+            State#state{conf = tacit_boot:configuration(), changes = Unwritten};
+        false ->
+            State
+    end;
+start(State) ->
+    State.
+
+-spec handle_call(term(), gen_server:from(), state()) ->
+          {reply, term(), state()} | {noreply, state()}.
 handle_call(_Request, _From, #state{conf = undefined} = State) ->
     {reply, {error, "Tacit does not run on this node"}, State};
-handle_call(reload, _From, State) ->
-    case reload(<<>>, State) of
-        {ok, Cut, Next} -> {reply, {ok, #{cut => Cut}}, Next};
-        {error, _} = Error -> {reply, Error, State}
-    end;
-handle_call({revoke, Who}, _From, State) ->
+handle_call({loaded, Since}, _From, State) ->
+    {Read, _} = tacit_drv:revoked(),
+    Revoked = lists:usort(lists:foldr(fun apply_change/2, Read, since(Since, State))),
+    tacit_drv:revoked(Revoked),
+    tell_mesh_keys(),
+    {reply, {ok, review()}, State};
+handle_call({revoke, Who}, From, State) ->
     case fingerprints(Who) of
         [] ->
             {reply, {error, "no link and no [peer] line has a key for it: name a fingerprint"},
              State};
         Fingerprints ->
-            {Lasts, Next} = set_revoked(Fingerprints, [], State),
-            Said = #{fingerprints => Fingerprints, cut => review(), lasts => Lasts},
-            {reply, {ok, Said}, Next}
+            Next = change(#change{add = Fingerprints, remove = []}, State),
+            Said = #{fingerprints => Fingerprints, cut => review()},
+            {noreply, write([{From, Said}], Next)}
     end;
-handle_call({unrevoke, Who}, _From, #state{revoked = Revoked} = State) ->
+handle_call({unrevoke, Who}, From, State) ->
+    {_, Revoked} = tacit_drv:revoked(),
     case [F || F <- fingerprints(Who), lists:member(F, Revoked)] of
         [] ->
             {reply, {error, "tacit:revoke/1 has revoked no key of its"}, State};
         Fingerprints ->
-            {Lasts, Next} = set_revoked([], Fingerprints, State),
-            {reply, {ok, #{fingerprints => Fingerprints, lasts => Lasts}}, Next}
+            Next = change(#change{add = [], remove = Fingerprints}, State),
+            {noreply, write([{From, #{fingerprints => Fingerprints}}], Next)}
     end;
 handle_call(mesh_keys, _From, State) ->
     {reply, own_mesh_keys(), State};
 handle_call(_Request, _From, State) ->
     {reply, {error, "unknown request"}, State}.
 
--spec handle_cast(started | door_keys, state()) -> {noreply, state()}.
-handle_cast(started, #state{conf = undefined} = State) ->
-    Conf = tacit_boot:configuration(),
-    _ = tacit_socket:start_link(Conf),
-    self() ! watch_signal,
-    _ = erlang:send_after(?REVIEW_EVERY, self(), review),
-    {_, Revoked} = tacit_drv:revoked(), % tacit_boot has put them in force
-    ok = net_kernel:monitor_nodes(true, [{node_type, all}]),
-    Policies = tacit_policy:loaded(State#state.policies),
-    {noreply, State#state{conf = Conf, revoked = Revoked, policies = Policies}};
+-spec handle_cast(term(), state()) -> {noreply, state()}.
 handle_cast(started, State) ->
-    {noreply, State};
+    {noreply, start(State)};
 handle_cast(door_keys, State) ->
     tell_mesh_keys(),
+    {noreply, State};
+handle_cast(_Other, State) ->
     {noreply, State}.
 
--spec handle_info(term(), state()) -> {noreply, state()} | {stop, term(), state()}.
+-spec handle_info(term(), state()) -> {noreply, state()}.
 handle_info(review, State) ->
-    _ = review(),
     _ = erlang:send_after(?REVIEW_EVERY, self(), review),
-    {noreply, look(State)};
-handle_info({nodeup, Node, _}, #state{policies = Policies} = State) ->
-    {noreply, State#state{policies = tacit_policy:up(Node, Policies)}};
-handle_info({tacit_policies, Node, Have}, #state{policies = Policies} = State) ->
-    {noreply, State#state{policies = tacit_policy:compare(Node, Have, Policies)}};
-handle_info({tacit_policy, Node, Text}, #state{conf = Conf} = State) when Conf =/= undefined ->
-    {noreply, take_policy(Node, Text, State)};
-handle_info(tell_policies, #state{policies = Policies} = State) ->
-    {noreply, State#state{policies = tacit_policy:tell(Policies)}};
+    ok = tacit_watch:ensure(),
+    _ = review(),
+    {noreply, start(State)};
+handle_info({'DOWN', Monitor, process, _, Result}, #state{writer = {Monitor, _, _}} = State) ->
+    {noreply, written(Result, State)};
 handle_info({tacit_mesh_keys, Node}, State) ->
     _ = ask_mesh_keys(Node),
     {noreply, State};
 handle_info(watch_signal, State) ->
     _ = tacit_signal:watch() orelse erlang:send_after(?SIGNAL_RETRY, self(), watch_signal),
     {noreply, State};
-handle_info({'EXIT', _, normal}, State) ->
-    {noreply, State}; % a port of tacit_drv's
-handle_info({'EXIT', _, Reason}, State) ->
-    {stop, Reason, State};
-handle_info(_Other, State) ->
+handle_info(Message, State) ->
+    pass_on(Message),
     {noreply, State}.
 
--spec terminate(term(), state()) -> ok.
-terminate(_Reason, #state{conf = undefined}) -> ok;
-terminate(_Reason, #state{}) -> tacit_socket:remove().
+%% Peers know one name only. What is too much comes again.
+pass_on(Message) when element(1, Message) =:= tacit_policies;
+                      element(1, Message) =:= tacit_policy ->
+    Reload = whereis(tacit_reload),
+    case is_pid(Reload) andalso process_info(Reload, message_queue_len) of
+        {_, Waiting} when Waiting < ?WAITING -> Reload ! Message, ok;
+        _ -> ok
+    end;
+pass_on(_Other) ->
+    ok.
 
-%% With a policy that a peer sent, or <<>>.
-reload(Policy, #state{conf = Conf, unwritten = Unwritten, policies = Policies} = State) ->
-    case tacit_drv:reload(Conf, Policy) of
-        ok ->
-            {Read, _} = tacit_drv:revoked(),
-            Revoked = lists:usort(Read ++ Unwritten),
-            tacit_drv:revoked(Revoked),
-            Cut = review() ++ tacit_boot:cut_plain(),
-            tell_mesh_keys(),
-            Next = tacit_policy:loaded(Policies),
-            {ok, Cut, State#state{revoked = Revoked, policies = Next}};
-        {error, _} = Error ->
-            Error
+-spec code_change(term(), state(), term()) -> {ok, state()}.
+code_change(_OldVersion, State, _Extra) ->
+    {ok, State}.
+
+%% Ends the links that the rules do not allow now: their peers' names.
+review() ->
+    Cut = tacit_drv:review(),
+    lists:foreach(fun({Who, Text}) -> tacit_log:cut(Who, Text) end, Cut),
+    [Name || {#{name := Name}, _} <- Cut].
+
+%% --- what is revoked ---------------------------------------------------------------------------
+
+%% In force first: that the file cannot be written must not keep anyone connected.
+change(Change, #state{changes = Changes} = State) ->
+    {_, Revoked} = tacit_drv:revoked(),
+    tacit_drv:revoked(lists:usort(apply_change(Change, Revoked))),
+    Old = now_ms() - ?REMEMBER,
+    State#state{changes = [Change | [C || #change{at = At} = C <- Changes, At > Old]]}.
+
+apply_change(#change{add = Add, remove = Remove}, Revoked) ->
+    (Revoked ++ Add) -- Remove.
+
+%% What a file that was read then may not have had: a word is more than any number.
+since(Time, #state{changes = Changes}) ->
+    [Change || #change{at = At} = Change <- Changes, At >= Time].
+
+%% One process writes at a time, all that is not written yet.
+write(Asked, #state{asked = Before, writer = undefined} = State) ->
+    #state{conf = Conf, changes = Changes} = State,
+    Unwritten = [C || #change{at = unwritten} = C <- Changes],
+    {Add, Remove} = lists:foldr(fun(#change{add = A, remove = R}, {Add, Remove}) ->
+                                        {lists:usort(Add ++ A) -- R,
+                                         lists:usort((Remove -- A) ++ R)}
+                                end, {[], []}, Unwritten),
+    {_, Monitor} = spawn_monitor(tacit_revoked, write_and_exit, [Conf, Add, Remove]),
+    Last = erlang:unique_integer([monotonic]),
+    State#state{asked = [], writer = {Monitor, Before ++ Asked, Last}};
+write(Asked, #state{asked = Before} = State) ->
+    State#state{asked = Before ++ Asked}.
+
+written(Result, #state{writer = {_, Asked, Last}, changes = Changes} = State) ->
+    Lasts = Result =:= {written, ok},
+    Lasts orelse tacit_logger:error("tacit: ~ts: what is revoked is so until this node starts "
+                                    "anew", [why(Result)]),
+    lists:foreach(fun({From, Said}) -> gen_server:reply(From, {ok, Said#{lasts => Lasts}}) end,
+                  Asked),
+    Next = State#state{writer = undefined,
+                       changes = [date(Change, Lasts, Last) || Change <- Changes]},
+    case Next of
+        #state{asked = []} -> Next;
+        _ -> write([], Next)
     end.
 
-%% Whether a policy was put in place, by somebody or by another node of this host: it comes
-%% in force as by a reload.
-look(#state{conf = undefined} = State) ->
-    State;
-look(#state{policies = Policies} = State) ->
-    case tacit_policy:look(Policies) of
-        {same, Next} -> State#state{policies = Next};
-        {changed, Next} -> reload_policy("a file", <<>>, State#state{policies = Next})
-    end.
+date(#change{at = unwritten, number = Number} = Change, true, Last) when Number < Last ->
+    Change#change{at = now_ms()};
+date(Change, _Lasts, _Last) ->
+    Change.
 
-take_policy(Node, Text, #state{policies = Policies} = State) ->
-    case tacit_policy:accept(Node, Text, Policies) of
-        {ok, Next} -> reload_policy(Node, Text, State#state{policies = Next});
-        {known, Next} -> State#state{policies = Next}
-    end.
+why({written, {error, Text}}) -> Text;
+why(Crash) -> io_lib:format("~0p", [Crash]).
 
-reload_policy(From, Text, State) ->
-    case reload(Text, State) of
-        {ok, Cut, Next} ->
-            {Taken, Policies} = case Text of
-                                    <<>> -> {taken, Next#state.policies};
-                                    _ -> tacit_policy:tried(Text, Next#state.policies)
-                                end,
-            log_policy(Taken, From, length(Cut)),
-            Next#state{policies = Policies};
-        {error, Why} ->
-            tacit_logger:error("tacit: policy from ~ts: nothing was changed: ~ts",
-                               [From, Why]),
-            tacit_policy:keep(),
-            State
-    end.
+now_ms() ->
+    erlang:monotonic_time(millisecond).
 
-log_policy(taken, From, Cut) ->
-    tacit_logger:notice("tacit: policy from ~ts: reloaded, ~b links cut", [From, Cut]);
-log_policy(revokes, From, Cut) ->
-    tacit_logger:warning("tacit: policy from ~ts: not taken but for what it revokes, ~b links "
-                         "cut", [From, Cut]).
+%% The keys of a node: those of its links, and that of the line for it.
+fingerprints(Node) when is_atom(Node) ->
+    Name = atom_to_binary(Node),
+    Linked = [F || {_, #{name := N, fingerprint := F}} <- tacit_drv:links(), N =:= Name,
+                   F =/= <<>>],
+    Configured = case tacit_drv:key_of(binary_to_list(Name)) of
+                     {ok, Fingerprint} -> [Fingerprint];
+                     none -> []
+                 end,
+    lists:usort(Linked ++ Configured);
+fingerprints(Fingerprint) when is_binary(Fingerprint) ->
+    [Fingerprint || tacit_revoked:is_fingerprint(Fingerprint)];
+fingerprints(_) ->
+    [].
+
+%% --- mesh keys ---------------------------------------------------------------------------------
 
 %% A handshake shows which mesh keys a side can open; links that are up hear of a change from
 %% here, so that `tacit mesh-key use' knows when each peer has the new one.
@@ -227,39 +280,3 @@ take_mesh_keys(Node, Marks) when length(Marks) =< 4 ->
     ok;
 take_mesh_keys(_, _) ->
     ok.
-
-%% The keys of a node: those of its links, and that of the line for it.
-fingerprints(Node) when is_atom(Node) ->
-    Name = atom_to_binary(Node),
-    Linked = [F || {_, #{name := N, fingerprint := F}} <- tacit_drv:links(), N =:= Name,
-                   F =/= <<>>],
-    Configured = case tacit_drv:key_of(binary_to_list(Name)) of
-                     {ok, Fingerprint} -> [Fingerprint];
-                     none -> []
-                 end,
-    lists:usort(Linked ++ Configured);
-fingerprints(Fingerprint) when is_binary(Fingerprint) ->
-    [Fingerprint || tacit_revoked:is_fingerprint(Fingerprint)];
-fingerprints(_) ->
-    [].
-
-%% In force first: that the file cannot be written must not keep anyone connected.
-set_revoked(Add, Remove, #state{conf = Conf, revoked = Before, unwritten = Lacks} = State) ->
-    Revoked = lists:usort(Before ++ Add) -- Remove,
-    tacit_drv:revoked(Revoked),
-    Unwritten = lists:usort(Lacks ++ Add) -- Remove,
-    Next = State#state{revoked = Revoked, unwritten = []},
-    case tacit_revoked:write(Conf, Unwritten, Remove) of
-        ok ->
-            {true, Next};
-        {error, Text} ->
-            tacit_logger:error("tacit: ~ts: what is revoked is so until this node starts anew",
-                               [Text]),
-            {false, Next#state{unwritten = Unwritten}}
-    end.
-
-%% Ends the links that the rules do not allow now: their peers' names.
-review() ->
-    Cut = tacit_drv:review(),
-    lists:foreach(fun({Who, Text}) -> tacit_log:cut(Who, Text) end, Cut),
-    [Name || {#{name := Name}, _} <- Cut].

@@ -39,7 +39,7 @@
 %% The port that is always there, by its name.
 -define(HOST, tacit_drv).
 %% What the files of a configuration may take to be read, ms.
--define(READ_TIMEOUT, 30000).
+-define(READ_TIMEOUT, 20000).
 %% What the driver may take for the first word about the door: more than its own limits.
 -define(DOOR_TIMEOUT, 30000).
 

@@ -3,7 +3,7 @@
 %% as the door and C nodes do (src/files).
 -module(tacit_revoked).
 
--export([write/3, is_fingerprint/1]).
+-export([write/3, write_and_exit/3, is_fingerprint/1]).
 
 -define(TRIES, 10).
 
@@ -19,6 +19,11 @@ is_fingerprint(Text) ->
 write(Conf, Add, Remove) ->
     File = file_of(Conf),
     named(File, change(File, Add, Remove, ?TRIES)).
+
+%% In a process of its own: {written, Result} is the reason of its end.
+-spec write_and_exit(binary(), [binary()], [binary()]) -> no_return().
+write_and_exit(Conf, Add, Remove) ->
+    exit({written, write(Conf, Add, Remove)}).
 
 %% Two that write at once: what the other's file lacks is written again.
 change(_File, _Add, _Remove, 0) ->

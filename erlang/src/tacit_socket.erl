@@ -1,9 +1,12 @@
 %% The node's end of the control socket: src/cli/CONTROL.md describes it. Runs from early
-%% boot on, without a file server: prim_file. A node that cannot have one runs without.
+%% boot on, without a file server: prim_file. A node that cannot have one runs without, and
+%% tries again.
 -module(tacit_socket).
+-behaviour(gen_server).
 
--export([start_link/1, remove/0]).
--export([loop/1, serve/1]). % for spawn
+-export([start_link/0]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2, code_change/3]).
+-export([serve/1]). % for spawn
 
 -include_lib("kernel/include/file.hrl").
 
@@ -12,25 +15,121 @@
 -define(REQUEST_WAIT, 5000). % ms, for a request once the connection stands
 -define(SO_PEERCRED, {raw, 1, 17, 12}). % Linux: process, user, group
 
--spec start_link(binary()) -> {ok, pid()} | ignore.
-start_link(Conf) ->
+%% ms: when it is tried again to listen, and to accept.
+-define(LISTEN_RETRY, 10000).
+-define(ACCEPT_RETRY, 200).
+%% A node that starts has no name for a moment, ms; one that awaits a dynamic name has none for
+%% longer than that times so many.
+-define(NAME_RETRY, 10).
+-define(NAMELESS, 100).
+
+-record(state, {socket :: port() | undefined,
+                accepting :: integer() | undefined, % what inet calls it
+                nameless = 0 :: non_neg_integer(),
+                told = "" :: string()}).            % the fault that the log has
+-type state() :: #state{}.
+
+-spec start_link() -> {ok, pid()} | ignore | {error, term()}.
+start_link() ->
+    gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
+
+-spec init([]) -> {ok, state()}.
+init([]) ->
+    process_flag(trap_exit, true), % for terminate/2
+    self() ! listen, % after a crash nobody tells again that there is a configuration
+    {ok, #state{}}.
+
+-spec handle_call(term(), gen_server:from(), state()) -> {reply, ok, state()}.
+handle_call(_Request, _From, State) ->
+    {reply, ok, State}.
+
+-spec handle_cast(term(), state()) -> {noreply, state()}.
+handle_cast(started, State) ->
+    {noreply, open(State)};
+handle_cast(_Other, State) ->
+    {noreply, State}.
+
+%% It waits in gen_server, not in gen_tcp:accept/1: that would be called from here, and keep
+%% this module's old code from being purged.
+-spec handle_info(term(), state()) -> {noreply, state()}.
+handle_info(listen, State) ->
+    {noreply, open(State)};
+handle_info(accept, State) ->
+    {noreply, accept(State)};
+handle_info({inet_async, Socket, Ref, Result}, #state{socket = Socket, accepting = Ref} = State) ->
+    case Result of
+        {ok, Connection} ->
+            take(Connection),
+            {noreply, accept(State)};
+        {error, closed} ->
+            {noreply, lost(State)};
+        {error, _} -> % descriptors ran out
+            _ = erlang:send_after(?ACCEPT_RETRY, self(), accept),
+            {noreply, State}
+    end;
+handle_info({'EXIT', Socket, _}, #state{socket = Socket} = State) ->
+    {noreply, lost(State)};
+handle_info(_Other, State) ->
+    {noreply, State}.
+
+%% The node ends, or stops distribution.
+-spec terminate(term(), state()) -> ok.
+terminate(_Reason, #state{socket = undefined}) ->
+    ok;
+terminate(_Reason, _State) ->
+    _ = prim_file:delete(persistent_term:get({?MODULE, path}, "")),
+    ok.
+
+-spec code_change(term(), state(), term()) -> {ok, state()}.
+code_change(_OldVersion, State, _Extra) ->
+    {ok, State}.
+
+open(#state{socket = undefined, nameless = Times} = State) ->
+    case tacit_drv:running() of
+        true when node() =:= nonode@nohost, Times < ?NAMELESS ->
+            _ = erlang:send_after(?NAME_RETRY, self(), listen),
+            State#state{nameless = Times + 1};
+        true ->
+            open_for(tacit_boot:configuration(), State);
+        false ->
+            State
+    end;
+open(State) ->
+    State.
+
+open_for(Conf, #state{told = Told} = State) ->
     Dir = directory(Conf),
     case listen(Dir) of
         {ok, Socket} ->
-            Pid = spawn_link(?MODULE, loop, [Socket]),
-            ok = gen_tcp:controlling_process(Socket, Pid),
-            {ok, Pid};
+            accept(State#state{socket = Socket, told = ""});
         {error, Reason} ->
-            tacit_logger:warning("tacit: ~ts: no control socket, 'tacit reload' does not "
-                                 "reach this node: ~ts", [Dir, reason(Reason)]),
-            ignore
+            Fault = reason(Reason),
+            Fault =:= Told orelse
+                tacit_logger:warning("tacit: ~ts: no control socket, 'tacit reload' does not "
+                                     "reach this node: ~ts", [Dir, Fault]),
+            _ = erlang:send_after(?LISTEN_RETRY, self(), listen),
+            State#state{told = Fault}
     end.
 
-%% The node ends, or stops distribution.
--spec remove() -> ok.
-remove() ->
-    _ = prim_file:delete(persistent_term:get({?MODULE, path}, "")),
-    ok.
+lost(State) ->
+    _ = erlang:send_after(?ACCEPT_RETRY, self(), listen),
+    State#state{socket = undefined, accepting = undefined}.
+
+accept(#state{socket = Socket} = State) ->
+    case prim_inet:async_accept(Socket, -1) of
+        {ok, Ref} ->
+            State#state{accepting = Ref};
+        {error, _} ->
+            _ = gen_tcp:close(Socket),
+            lost(State)
+    end.
+
+take(Connection) ->
+    true = inet_db:register_socket(Connection, local_tcp),
+    case inet:setopts(Connection, [{active, false}]) =:= ok andalso allowed(Connection) of
+        true -> hand_over(Connection);
+        false -> gen_tcp:close(Connection)
+    end.
 
 directory(Conf) ->
     case os:getenv("TACIT_RUN") of
@@ -128,21 +227,6 @@ remove_if_dead(Path) ->
     end.
 
 %% --- requests ----------------------------------------------------------------------------------
-
--spec loop(gen_tcp:socket()) -> no_return().
-loop(Socket) ->
-    case gen_tcp:accept(Socket) of
-        {ok, Connection} ->
-            case allowed(Connection) of
-                true -> hand_over(Connection);
-                false -> gen_tcp:close(Connection)
-            end;
-        {error, closed} ->
-            exit(closed);
-        {error, _} ->
-            timer:sleep(200) % descriptors ran out
-    end,
-    loop(Socket).
 
 hand_over(Connection) ->
     Pid = spawn(?MODULE, serve, [Connection]),

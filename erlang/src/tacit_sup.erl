@@ -1,5 +1,6 @@
 %% The supervisor of what runs beside the carrier. net_sup, under which it stands, allows no
-%% restart: so this one is temporary there, and no fault of ours ends a node.
+%% restart: so this one is temporary there, no fault of ours ends a node, and tacit_watch has
+%% it started again.
 -module(tacit_sup).
 -behaviour(supervisor).
 
@@ -16,6 +17,7 @@ start_link() ->
 
 -spec init([]) -> {ok, {supervisor:sup_flags(), [supervisor:child_spec()]}}.
 init([]) ->
+    ok = tacit_watch:ensure(),
     {ok, {#{strategy => one_for_one, intensity => 5, period => 60},
-          [#{id => tacit_logger, start => {tacit_logger, start_link, []}, shutdown => 1000},
-           #{id => tacit_control, start => {tacit_control, start_link, []}}]}}.
+          [#{id => Module, start => {Module, start_link, []}, shutdown => 1000} ||
+              Module <- [tacit_logger, tacit_control, tacit_reload, tacit_socket]]}}.

@@ -30,6 +30,8 @@ tests() ->
       fun abandoned/0},
      {"while a reader of standard output stalls, and the emulator's own thread with it, the "
       "node reloads", fun stalled_output/0},
+     {"while a file keeps a reload waiting, keys are revoked and links end; it is given up, "
+      "and others work when the file lets go", fun stalled_file/0},
      {"'tacit reload' reaches every node of the configuration, and leaves out dead ones",
       fun command/0},
      {"SIGHUP reloads a node that has no shell", fun sighup/0},
@@ -319,6 +321,59 @@ stall(Port) ->
     true = unlink(Port),
     _ = [port_command(Port, <<0:(8 * 200000)>>, [nosuspend]) || _ <- lists:seq(1, 3)],
     ok.
+
+%% A file system whose server never answers: what looks there waits. It goes when the file "go"
+%% is there.
+-define(STALL, "import ctypes, os, sys, time\n"
+               "fd = os.open('/dev/fuse', os.O_RDWR)\n"
+               "libc = ctypes.CDLL(None)\n"
+               "options = b'fd=%d,rootmode=40000,user_id=0,group_id=0' % fd\n"
+               "at = sys.argv[1].encode()\n"
+               "if libc.mount(b'stall', at, b'fuse', 0, options) != 0: sys.exit(1)\n"
+               "if os.fork() == 0:\n"
+               "    for n in range(3): os.close(n)\n"
+               "    while not os.path.exists(sys.argv[2]) and os.getppid() != 1: time.sleep(0.1)\n"
+               "    os._exit(0)\n"
+               "os.close(fd)\n"
+               "os.execvp(sys.argv[3], sys.argv[3:])\n").
+
+stalled_file() ->
+    HostA = #{dir := Dir} = mesh:host("127.0.0.1"),
+    HostB = mesh:host("127.0.0.2", #{mesh => HostA}),
+    [mesh:trust(X, Y) || {X, Y} <- [{HostA, HostB}, {HostB, HostA}]],
+    {Stall, Go} = {filename:join(Dir, "stall"), filename:join(Dir, "go")},
+    ok = file:make_dir(Stall),
+    Words = ["-m", "python3", "-c", ?STALL, Stall, Go],
+    "" =:= os:cmd("unshare -m python3 -c \"" ?STALL "\" " ++ Stall ++ " / true || echo no") orelse
+        throw({skip, "no file system of the test's own can be mounted here"}),
+    A = mesh:start("a", HostA, #{exec => {os:find_executable("unshare"), Words ++ ["erl"]}}),
+    B = mesh:start("b", HostB),
+    connect(A, [?B]),
+    Before = text(A),
+    mesh:append(HostA, io_lib:format("~n[peer x@127.0.0.9]~npublic-key = ~s~npair-key = ~s/x.key~n",
+                                     [foreign:key_text(foreign:identity()), Stall])),
+    Waits = mesh:call(A, erlang, spawn, [fun() -> exit(tacit:reload()) end]),
+    mesh:wait_until(fun() -> reads(A) end),
+    ?assertMatch({ok, #{cut := [<<"b@127.0.0.2">>], lasts := true}},
+                 mesh:call(A, tacit, revoke, [?B], 10000)),
+    ?assert(mesh:call(A, erlang, is_process_alive, [Waits])),
+    mesh:wait_until(fun() -> not mesh:call(A, erlang, is_process_alive, [Waits]) end, 60000),
+    {error, Text} = mesh:call(A, tacit, reload, []),
+    ?assertMatch({_, _}, binary:match(list_to_binary(Text), <<"has not come to its end">>)),
+    restore(A, Before),
+    ok = file:write_file(Go, ""),
+    mesh:wait_until(fun() -> mesh:call(A, tacit, reload, []) =:= {ok, #{cut => []}} end),
+    ?assertEqual(pang, mesh:call(B, net_adm, ping, [?A])),
+    {ok, _} = mesh:call(A, tacit, unrevoke, [?B]),
+    connect(B, [?A]),
+    mesh:stop_pair({A, B}).
+
+%% Whether the reader waits for a file.
+reads(A) ->
+    mesh:on(A, fun() ->
+                       process_info(whereis(tacit_reload), current_function) =:=
+                           {current_function, {tacit_drv, read, 2}}
+               end).
 
 %% --- who asks for it ---------------------------------------------------------------------------
 

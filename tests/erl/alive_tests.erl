@@ -1,0 +1,172 @@
+%% What runs beside the carrier is there as long as the node is, whatever happens to it, and
+%% while it is not the node says so. Newer code takes its place without an end of anything.
+-module(alive_tests).
+
+-include_lib("eunit/include/eunit.hrl").
+
+-define(A, 'a@127.0.0.1').
+-define(B, 'b@127.0.0.2').
+-define(ALL, [tacit_logger, tacit_control, tacit_reload, tacit_socket, tacit_sup, tacit_watch]).
+
+alive_test_() ->
+    [{Title, {timeout, 120, Test}} || {Title, Test} <- tests()].
+
+tests() ->
+    [{"whatever is killed comes back, however often; links stay, and reloads work", fun killed/0},
+     {"what was revoked stays so where its file cannot be read when tacit_control comes back",
+      fun revoked/0},
+     {"while no port is left all of it goes on, and nothing is lost", fun no_port/0},
+     {"a run directory of another owner costs the control socket alone, until it is put right",
+      fun other_owner/0},
+     {"while tacit_control is gone tacit:info/0 and the log say so", fun gone/0},
+     {"it stops with distribution, and starts with it", fun stopped/0},
+     {"newer code is loaded twice while links are up: nothing ends", fun newer_code/0}].
+
+pids(Node) ->
+    mesh:on(Node, fun() -> [{Name, whereis(Name)} || Name <- ?ALL] end).
+
+%% All are there: their processes.
+all(Node) ->
+    mesh:wait_until(fun() -> not lists:keymember(undefined, 2, pids(Node)) end),
+    pids(Node).
+
+linked() ->
+    {A, B} = mesh:pair(),
+    ?assertEqual(pong, mesh:call(A, net_adm, ping, [?B])),
+    {A, B}.
+
+reloads(#{host := #{conf := Conf}} = Node) ->
+    ?assertEqual({ok, #{cut => []}}, mesh:call(Node, tacit, reload, [])),
+    mesh:wait_until(fun() -> element(1, mesh:tacit(["reload", "--conf", Conf])) =:= 0 end).
+
+killed() ->
+    {A, B} = linked(),
+    Handshakes = mesh:handshakes(A),
+    [begin
+         Before = all(A),
+         {Name, Pid} = lists:keyfind(Name, 1, Before),
+         mesh:call(A, erlang, exit, [Pid, kill]),
+         mesh:wait_until(fun() -> {Name, Pid} =/= lists:keyfind(Name, 1, all(A)) end)
+     end || Name <- ?ALL ++ lists:duplicate(8, tacit_control) ++ lists:duplicate(3, tacit_sup)],
+    mesh:on(A, fun() -> [exit(whereis(Name), kill) || Name <- [tacit_control, tacit_sup]] end),
+    _ = all(A),
+    reloads(A),
+    ?assertEqual({[?B], Handshakes}, {mesh:nodes_of(A), mesh:handshakes(A)}),
+    mesh:stop_pair({A, B}).
+
+revoked() ->
+    {#{host := #{dir := Dir}} = A, B} = linked(),
+    {ok, #{lasts := true}} = mesh:call(A, tacit, revoke, [?B]),
+    ok = file:write_file(filename:join(Dir, "revoked"), "nothing of a fingerprint\n"),
+    [begin
+         mesh:call(A, erlang, exit, [proplists:get_value(tacit_control, all(A)), kill]),
+         ?assertEqual(pang, mesh:call(B, net_adm, ping, [?A]))
+     end || _ <- lists:seq(1, 3)],
+    _ = all(A),
+    ?assertMatch({ok, #{lasts := true}}, mesh:call(A, tacit, unrevoke, [?B])),
+    ?assertEqual(pong, mesh:call(B, net_adm, ping, [?A])),
+    mesh:stop_pair({A, B}).
+
+no_port() ->
+    {A, B} = mesh:pair(#{args => ["+Q", "1024"]}),
+    ?assertEqual(pong, mesh:call(A, net_adm, ping, [?B])),
+    Before = all(A),
+    {Revoked, After} = mesh:on(A, fun() -> revoke_without_ports() end),
+    ?assertMatch({ok, #{cut := [<<"b@127.0.0.2">>]}}, Revoked),
+    ?assertEqual(Before, After),
+    _ = all(A),
+    reloads(A),
+    mesh:stop_pair({A, B}).
+
+revoke_without_ports() ->
+    Ports = ports([]),
+    timer:sleep(7000), % longer than a review is away
+    Revoked = tacit:revoke(?B),
+    After = [{Name, whereis(Name)} || Name <- ?ALL],
+    exit(whereis(tacit_control), kill),
+    timer:sleep(2000),
+    lists:foreach(fun port_close/1, Ports),
+    {Revoked, After}.
+
+ports(Ports) ->
+    try open_port({spawn_driver, "udp_inet"}, [binary]) of
+        Port -> ports([Port | Ports])
+    catch
+        error:system_limit -> Ports
+    end.
+
+other_owner() ->
+    Host = #{dir := Dir} = mesh:host("127.0.0.1"),
+    Run = filename:join(Dir, "run"),
+    ok = file:make_dir(Run),
+    ok = file:change_mode(Run, 8#700),
+    case file:change_owner(Run, 65534) of
+        ok -> ok;
+        {error, eperm} -> throw({skip, "only root can give a directory away"})
+    end,
+    A = mesh:start("a", Host),
+    mesh:logged(A, [Run, "no control socket", "belongs to this node's user"]),
+    _ = all(A),
+    ?assertEqual({ok, #{cut => []}}, mesh:call(A, tacit, reload, [])),
+    ok = file:change_owner(Run, 0),
+    reloads(A),
+    mesh:stop(A).
+
+%% Another process has the name.
+gone() ->
+    {A, B} = linked(),
+    _ = all(A),
+    ?assertMatch({ok, #{control := up}}, mesh:call(A, tacit, info, [])),
+    Other = mesh:on(A, fun() -> in_place_of_sup() end),
+    ?assertMatch({ok, #{control := down}}, mesh:call(A, tacit, info, [])),
+    ?assertMatch({error, _}, mesh:call(A, tacit, revoke, [?B])),
+    mesh:logged(A, ["tacit_control has not run for", "nothing is reloaded or revoked"]),
+    mesh:call(A, erlang, exit, [Other, kill]),
+    mesh:logged(A, ["tacit_control runs again"]),
+    ?assertMatch({ok, #{control := up}}, mesh:call(A, tacit, info, [])),
+    mesh:stop_pair({A, B}).
+
+in_place_of_sup() ->
+    Watch = whereis(tacit_watch),
+    erlang:suspend_process(Watch),
+    Monitor = monitor(process, tacit_sup),
+    exit(whereis(tacit_sup), kill),
+    receive {'DOWN', Monitor, process, _, _} -> ok end,
+    Other = spawn(timer, sleep, [infinity]),
+    true = register(tacit_sup, Other),
+    erlang:resume_process(Watch),
+    Other.
+
+stopped() ->
+    Host = mesh:host("127.0.0.1"),
+    A = mesh:start("a", Host, #{node => none}),
+    [begin
+         {ok, _} = mesh:call(A, net_kernel, start, ['a@127.0.0.1', #{name_domain => longnames}]),
+         _ = all(A),
+         ok = mesh:call(A, net_kernel, stop, []),
+         mesh:wait_until(fun() -> lists:all(fun({_, Pid}) -> Pid =:= undefined end, pids(A)) end)
+     end || _ <- [1, 2]],
+    mesh:stop(A).
+
+%% As a release handler does it: the code of before is purged only where nobody runs it.
+newer_code() ->
+    {A, B} = linked(),
+    Before = all(A),
+    {Handshakes, Links} = {mesh:handshakes(A), mesh:on(A, fun() -> tacit_drv:links() end)},
+    mesh:wait_until(fun() -> length(mesh:nodes_of(B)) =:= 1 end),
+    ok = mesh:on(A, fun() -> [newer(Module) || _ <- [1, 2, 3], Module <- modules()], ok end),
+    ?assertEqual({Before, Handshakes, length(Links)},
+                 {all(A), mesh:handshakes(A), mesh:on(A, fun() -> length(tacit_drv:links()) end)}),
+    reloads(A),
+    mesh:part(A, B),
+    ?assertEqual(pong, mesh:call(B, net_adm, ping, [?A])),
+    mesh:stop_pair({A, B}).
+
+modules() ->
+    ok = case application:load(tacit) of {error, {already_loaded, tacit}} -> ok; Ok -> Ok end,
+    {ok, Modules} = application:get_key(tacit, modules),
+    Modules.
+
+newer(Module) ->
+    {true, Module} = {code:soft_purge(Module), Module},
+    {module, Module} = code:load_file(Module).
