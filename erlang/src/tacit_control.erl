@@ -9,7 +9,7 @@
 -export([start_link/0, started/0, door_keys/0, reload/0, revoke/1, unrevoke/1, loaded/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, code_change/3]).
 
-%% How often the links are held against the rules and the clock, ms.
+%% How often the links are held against the clock, ms.
 -define(REVIEW_EVERY, 5000).
 -define(SIGNAL_RETRY, 200).
 %% What a peer may take to answer, ms.
@@ -141,7 +141,7 @@ handle_cast(_Other, State) ->
 handle_info(review, State) ->
     _ = erlang:send_after(?REVIEW_EVERY, self(), review),
     ok = tacit_watch:ensure(),
-    _ = review(),
+    _ = log_cut(tacit_drv:review_due()),
     {noreply, start(State)};
 handle_info({'DOWN', Monitor, process, _, Result}, #state{writer = {Monitor, _, _}} = State) ->
     {noreply, written(Result, State)};
@@ -172,7 +172,9 @@ code_change(_OldVersion, State, _Extra) ->
 
 %% Ends the links that the rules do not allow now: their peers' names.
 review() ->
-    Cut = tacit_drv:review(),
+    log_cut(tacit_drv:review()).
+
+log_cut(Cut) ->
     lists:foreach(fun({Who, Text}) -> tacit_log:cut(Who, Text) end, Cut),
     [Name || {#{name := Name}, _} <- Cut].
 

@@ -14,11 +14,12 @@
 %%   {tacit_data, Port, Bytes}              one message that recv/1 asked for
 %%   {tacit_down, Port, Reason, Text, Fingerprint, Line}   it ended before it was active
 %%   {tacit_loaded, Number, Text}           a configuration was read; Text says what is wrong
+%%   {tacit_due, Ports}                     to who asked: links to be reviewed
 %%   {tcp_closed, Port}                     it ended while active; what dist_util expects
 -module(tacit_drv).
 
 -export([load/0, configure/1, running/0, open/0, close/1]).
--export([reload/2, policies/0, review/0, revoked/0, revoked/1, key_of/1, peer_mesh_keys/2]).
+-export([reload/2, policies/0, review/0, review_due/0, revoked/0, revoked/1, key_of/1, peer_mesh_keys/2]).
 -export([listen/2, accept/1, connect/2, proceed/2]).
 -export([send/2, recv/1, active/1, tick/1, seen/2, new_name/1, refuse/3]).
 -export([endpoint/1, is_plain/1, plain/0, last/1]).
@@ -161,8 +162,27 @@ give_up(Number, File) ->
 %% Holds every link against the rules in force; those that they do not allow are being ended.
 -spec review() -> [cut()].
 review() ->
-    [cut(list_to_binary(Cut)) || Port <- ports(),
+    review(ports()).
+
+review(Ports) ->
+    [cut(list_to_binary(Cut)) || Port <- Ports,
                                  {ok, [_ | _] = Cut} <- [control(Port, ?REVIEW, [])]].
+
+%% The same, of those that were allowed up to a moment that has come: with the others the
+%% clock changes nothing.
+-spec review_due() -> [cut()].
+review_due() ->
+    case due([]) of
+        all -> review();
+        Ports -> review(Ports)
+    end.
+
+due(Ports) ->
+    case control(?HOST, ?DUE, []) of
+        {ok, [1]} -> receive {tacit_due, More} -> due(More ++ Ports) end;
+        {ok, [2]} -> all;
+        _ -> Ports
+    end.
 
 %% The keys that this host revoked by itself: as they were read with the configuration in
 %% force, and those that are refused now. Fingerprints.

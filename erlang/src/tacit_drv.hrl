@@ -26,6 +26,7 @@
 -define(PEER_KEYS, 16#7ac10016).
 -define(PROCEED,  16#7ac10017).
 -define(NEW_NAME, 16#7ac10018).
+-define(DUE,      16#7ac10040).
 
 -define(CALL_HOST, 1).
 -define(CALL_LINK, 2).

@@ -7,6 +7,7 @@
  *     rules.c     who may be which node, and whether a live link still may
  *     reload.c    a configuration that is read, on a thread of its own; newest.c: with a
  *                 signed policy that a peer has sent
+ *     due.c       the links that the rules allow up to a moment only
  *     conn.c      a socket on which a handshake runs, in either role
  *     asker.c     one who asks for the names of nodes
  *     listen.c    the sockets that are listened on

@@ -35,6 +35,7 @@ enum command {
     COMMAND_PEER_KEYS,
     COMMAND_PROCEED,
     COMMAND_NEW_NAME,
+    COMMAND_DUE = 0x7ac10040,
 };
 
 /* Replies status and len bytes; a reply longer than the emulator's buffer gets its own.

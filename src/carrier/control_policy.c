@@ -53,6 +53,39 @@ static ErlDrvSSizeT do_revoked(struct tacit_reader *r, char **rbuf, size_t rlen)
     return control_ok(rbuf, rlen);
 }
 
+/* {tacit_due, Ports}. */
+static void tell_due(ErlDrvPort port, const ErlDrvTermData *ports, size_t count)
+{
+    char name[] = "tacit_due";
+    ErlDrvTermData term[2 * DUE_BATCH + 7];
+    int size = 0;
+    term[size++] = ERL_DRV_ATOM;
+    term[size++] = driver_mk_atom(name);
+    for (size_t i = 0; i < count; i++) {
+        term[size++] = ERL_DRV_PORT;
+        term[size++] = ports[i];
+    }
+    term[size++] = ERL_DRV_NIL;
+    term[size++] = ERL_DRV_LIST;
+    term[size++] = count + 1;
+    term[size++] = ERL_DRV_TUPLE;
+    term[size++] = 2;
+    erl_drv_send_term(driver_mk_port(port), driver_caller(port), term, size);
+}
+
+/* The links to be reviewed now. 0: none; 1: {tacit_due, Ports} comes, and there may be
+ * more; 2: all. */
+static ErlDrvSSizeT do_due(struct carrier_port *p, char **rbuf, size_t rlen)
+{
+    ErlDrvTermData ports[DUE_BATCH];
+    bool incomplete;
+    size_t count = due_take(wall_clock(), ports, &incomplete);
+    uint8_t answer = incomplete ? 2 : count > 0;
+    if (answer == 1)
+        tell_due(p->port, ports, count);
+    return control_reply(rbuf, rlen, 0, &answer, 1);
+}
+
 static ErlDrvSSizeT do_key_of(struct tacit_reader *r, char **rbuf, size_t rlen)
 {
     char name[TACIT_NAME_MAX + 1], fingerprint[TACIT_FINGERPRINT_TEXT];
@@ -152,6 +185,8 @@ ErlDrvSSizeT control_policy(struct carrier_port *p, enum command command,
         return control_ok(rbuf, rlen);
     case COMMAND_REVOKED:
         return do_revoked(r, rbuf, rlen);
+    case COMMAND_DUE:
+        return do_due(p, rbuf, rlen);
     case COMMAND_KEY_OF:
         return do_key_of(r, rbuf, rlen);
     case COMMAND_ENDPOINT:

@@ -10,8 +10,11 @@ static int on_init(void)
 {
     if (sodium_init() < 0 || shared_init() != TACIT_OK)
         return -1;
-    if (reload_init() == TACIT_OK)
-        return 0;
+    if (due_init() == TACIT_OK) {
+        if (reload_init() == TACIT_OK)
+            return 0;
+        due_finish();
+    }
     shared_finish();
     return -1;
 }
@@ -19,6 +22,7 @@ static int on_init(void)
 static void on_finish(void)
 {
     reload_finish();
+    due_finish();
     shared_finish();
 }
 

@@ -208,6 +208,7 @@ void link_stop(struct link *l)
         driver_select(l->port, (ErlDrvEvent)(intptr_t)l->fd,
                       ERL_DRV_READ | ERL_DRV_WRITE | ERL_DRV_USE, 0);
     }
+    due_clear(&l->due);
     link_free_input(l);
     link_free_output(l);
     conn_free(l->conn);

@@ -20,6 +20,13 @@ enum link_fate {
     LINK_GONE,
 };
 
+/* A place among those whose time comes: due.c. */
+struct due {
+    size_t at; /* 0: none */
+    uint64_t until;
+    ErlDrvTermData port;
+};
+
 struct link_input {
     uint8_t *buffer;   /* bytes as read; NULL while there are none */
     size_t size;       /* of the buffer */
@@ -72,6 +79,7 @@ struct link {
     uint8_t mesh_mark[TACIT_MESH_MARK]; /* of the mesh key that the handshake used */
     uint8_t pair_mark[PAIR_MARK];       /* of the pair key that the handshake used */
     char line[RULING_LINE];             /* of the configuration, that allows the link */
+    struct due due;                     /* when to ask about it again */
     uint8_t visibility;                 /* enum tacit_visibility: what the rule wants, */
     uint8_t seen;                       /* and what the distribution handshake said */
     struct tacit_address peer_address, local_address;
@@ -112,6 +120,24 @@ void link_handshake(struct link *l);
  * doomed. Called when a link comes to be and after each reload.
  */
 void link_review(struct link *l);
+
+/* --- due.c ------------------------------------------------------------------------ */
+
+enum {
+    DUE_BATCH = 256,
+};
+
+int due_init(void);
+void due_finish(void);
+/* The rules allow the link of this port until then, seconds since 1970; TACIT_NEVER. */
+void due_set(struct due *d, ErlDrvTermData port, uint64_t until);
+void due_clear(struct due *d);
+/*
+ * The ports of those whose time has come, DUE_BATCH at most: they are to be reviewed,
+ * which sets when they are due again. *ret_incomplete: memory ran out, all links are to
+ * be.
+ */
+size_t due_take(uint64_t now, ErlDrvTermData ret_ports[DUE_BATCH], bool *ret_incomplete);
 
 /* Whether the rule wants what the peer has been seen to be; "" or why it is refused. */
 const char *link_visibility_fault(const struct link *l);

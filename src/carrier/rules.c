@@ -101,6 +101,7 @@ void link_review(struct link *l)
     int error = still_allowed(l, policy->policy, &ruling);
     policy_release(policy);
     memcpy(l->line, ruling.line, sizeof l->line);
+    due_set(&l->due, driver_mk_port(l->port), error ? TACIT_NEVER : ruling.until);
     if (!error)
         return;
     guard_known(&l->peer_address, false);

@@ -8,7 +8,9 @@
 
 expiry_test_() ->
     [{"a link whose line expires and one whose certificate runs out are cut by themselves; a "
-      "third stays, and the two are not let in again", {timeout, 300, fun by_itself/0}}].
+      "third stays, and the two are not let in again", {timeout, 300, fun by_itself/0}},
+     {"as time passes only links are asked that are allowed up to a moment, and not before it",
+      {timeout, 60, fun only_due/0}}].
 
 by_itself() ->
     Authority = filename:join(mesh:dir(), "authority.key"),
@@ -44,6 +46,30 @@ by_itself() ->
     [?assertNot(mesh:call(Node, net_kernel, connect_node, ['a@127.0.0.1'])) ||
         Node <- lists:droplast(Peers)],
     lists:foreach(fun mesh:stop/1, Nodes).
+
+%% b's line expires in a year.
+only_due() ->
+    {#{host := Host} = A, B} = mesh:pair(),
+    Year = 365 * 24 * 3600,
+    mesh:append(Host, ["expires = ", calendar:system_time_to_rfc3339(
+                                       os:system_time(second) + Year, [{offset, "Z"}]), "\n"]),
+    ?assertMatch({ok, _}, mesh:call(A, tacit, reload, [])),
+    ?assertEqual(pong, mesh:call(A, net_adm, ping, ['b@127.0.0.2'])),
+    ?assertEqual([tacit_drv], mesh:on(A, fun() -> asked_by(whereis(tacit_control), 12000) end)),
+    mesh:stop_pair({A, B}).
+
+%% The ports that the process asks meanwhile.
+asked_by(Pid, Time) ->
+    1 = erlang:trace(Pid, true, [call]),
+    _ = erlang:trace_pattern({erlang, port_control, 3}, true, []),
+    timer:sleep(Time),
+    1 = erlang:trace(Pid, false, [call]),
+    lists:usort(asked()).
+
+asked() ->
+    receive {trace, _, call, {erlang, port_control, [Port | _]}} -> [Port | asked()]
+    after 0 -> []
+    end.
 
 %% Nothing dials or parts but the test: not global.
 start(Name, Host) ->
