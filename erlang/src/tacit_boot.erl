@@ -100,7 +100,32 @@ fail(Text) ->
 -spec fail_at_boot(iodata()) -> no_return().
 fail_at_boot(Text) ->
     try say(["tacit: ", Text]) catch error:_ -> ok end,
-    erlang:halt(1).
+    end_node(Text).
+
+%% Where standard error leads nowhere, as with erl -detached, somebody should hear of it all
+%% the same: syslog, or who looks for a crash dump.
+-spec end_node(iodata()) -> no_return().
+end_node(Text) ->
+    case prim_file:read_link("/proc/self/fd/2") of
+        {ok, "/dev/null"} ->
+            to_syslog(Text) =:= ok orelse erlang:halt(slogan(Text)),
+            erlang:halt(1);
+        _ ->
+            erlang:halt(1)
+    end.
+
+%% 27: an error, of a daemon.
+to_syslog(Text) ->
+    try
+        {ok, Socket} = gen_udp:open(0, [local]),
+        Line = unicode:characters_to_binary(["<27>tacit[", os:getpid(), "]: ", Text]),
+        gen_udp:send(Socket, {local, "/dev/log"}, 0, Line)
+    catch
+        _:Reason -> {error, Reason}
+    end.
+
+slogan(Text) ->
+    lists:sublist([C || C <- "tacit: " ++ unicode:characters_to_list(Text), C < 256], 1000).
 
 %% To whoever called net_kernel:start/2 every failure is `nodistribution'. With a plain
 %% carrier already up net_kernel would go on without us, in plain text.

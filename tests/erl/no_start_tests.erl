@@ -5,7 +5,7 @@
 -include_lib("eunit/include/eunit.hrl").
 
 no_start_test_() ->
-    [{Title, {timeout, 60, Test}} || {Title, Test} <- faults() ++ epmd() ++ found()].
+    [{Title, {timeout, 60, Test}} || {Title, Test} <- faults() ++ detached() ++ epmd() ++ found()].
 
 faults() ->
     [{"a node without its configuration says which file is missing, and does not start",
@@ -32,6 +32,8 @@ faults() ->
      {"a node name that OTP takes and Tacit does not is refused with the rule for names",
       fun() -> refused(fun(_) -> ok end, "a@h\\*\\.example is not a node name.*no '\\*' after it",
                        #{node => "a@h*.example"}) end},
+     {"a driver of another release than the modules is refused, and both are named",
+      fun other_release/0},
      {"-tacit_conf without a file name is refused",
       fun() -> refused(fun(_) -> ok end, "-tacit_conf: expected one file name",
                        #{args => ["-tacit_conf"]}) end},
@@ -77,6 +79,81 @@ port_in_use() ->
                #{}),
     ok = gen_tcp:close(Socket),
     ?assertMatch(#{status := 0}, start(Host, #{}, [])).
+
+%% The very driver, but for what it says of itself.
+other_release() ->
+    Lib = mesh:dir(),
+    From = filename:join(os:getenv("ERL_LIBS"), "tacit"),
+    "" = os:cmd("cp -rL " ++ From ++ " " ++ Lib),
+    So = filename:join([Lib, "tacit", "priv", "tacit_drv.so"]),
+    {ok, Bytes} = file:read_file(So),
+    Other = binary:replace(Bytes, <<0, "0.1.0", 0>>, <<0, "0.0.9", 0>>, [global]),
+    ?assertNotEqual(Bytes, Other),
+    ok = file:write_file(So, Other),
+    #{status := Status, err := Err, files := []} =
+        start(mesh:host("127.0.0.1"), #{}, [{"ERL_LIBS", Lib}]),
+    ?assertEqual(1, Status),
+    ?assertMatch({match, _}, re:run(Err, ["^tacit: the driver of ", So, " that is loaded is of ",
+                                          "release 0\\.0\\.9, the modules of 0\\.1\\.0: .*\n$"])).
+
+%% --- without standard error ----------------------------------------------------------------
+
+detached() ->
+    [{"a node that is started with -detached and does not start says why to syslog",
+      fun to_syslog/0},
+     {"and where there is none, in the slogan of a crash dump", fun to_crash_dump/0}].
+
+%% A /dev of the test's own, in which there is a syslog or none.
+-define(OWN_DEV, "set -e; d=$PWD/dev; mkdir $d; mount -t tmpfs dev $d; "
+                 "for f in null zero random urandom; do : >$d/$f; mount --bind /dev/$f $d/$f; "
+                 "done; mount --rbind $d /dev; ").
+-define(SYSLOG, "import socket\n"
+                "s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
+                "s.bind('/dev/log')\n"
+                "s.settimeout(60)\n"
+                "print('listens', flush=True)\n"
+                "open('syslog', 'wb').write(s.recv(4096))\n").
+
+detached(Script) ->
+    Host = mesh:host("127.0.0.1"),
+    mesh:append(Host, "\nnonsense\n"),
+    Dir = mesh:dir(),
+    Args = mesh:start_link_args("a@127.0.0.1", #{host => Host}),
+    Port = open_port({spawn_executable, os:find_executable("unshare")},
+                     [{args, ["-m", "/bin/sh", "-c", ?OWN_DEV ++ Script, "sh" | Args]}, {cd, Dir},
+                      {env, [{"ERL_CRASH_DUMP", filename:join(Dir, "dump")} | mesh:node_env()]},
+                      exit_status, stderr_to_stdout]),
+    case collect(Port, "") of
+        {0, _} -> Dir;
+        {_, Said} -> throw({skip, "no /dev of the test's own: " ++ Said})
+    end.
+
+collect(Port, Said) ->
+    receive
+        {Port, {data, More}} -> collect(Port, Said ++ More);
+        {Port, {exit_status, Status}} -> {Status, string:trim(Said)}
+    end.
+
+%% What is in the file, once it is there and has it.
+soon(File, Pattern) ->
+    mesh:wait_until(fun() ->
+                            case file:read_file(File) of
+                                {ok, Bytes} -> re:run(Bytes, Pattern, [multiline]) =/= nomatch;
+                                {error, enoent} -> false
+                            end
+                    end).
+
+to_syslog() ->
+    Dir = detached("python3 -c \"" ?SYSLOG "\" >said & "
+                   "while ! grep -q listens said; do sleep 0.1; done; erl -detached \"$@\"; wait"),
+    soon(filename:join(Dir, "syslog"),
+         "^<27>tacit\\[[0-9]+\\]: .*tacit.conf:[0-9]+: got 'nonsense', expected"),
+    ?assertNot(filelib:is_file(filename:join(Dir, "dump"))).
+
+to_crash_dump() ->
+    Dir = detached("erl -detached \"$@\""),
+    soon(filename:join(Dir, "dump"),
+         "^Slogan: tacit: .*tacit.conf:[0-9]+: got 'nonsense', expected").
 
 %% --- where the configuration is found ----------------------------------------------------
 
