@@ -38,6 +38,19 @@ void incoming_evict(struct listener *l)
 
 /* --- handshakes that are over ------------------------------------------------------- */
 
+/* The last words to a peer, inside the seal: they fit, nothing was sent before. */
+static void say_close(int fd, struct tacit_channel *channel, enum tacit_close reason,
+                      const char *text)
+{
+    uint8_t record[TACIT_RECORD_HEADER + 512];
+    size_t len;
+    if (tacit_channel_seal_close(channel, reason, text, record, sizeof record, &len))
+        return;
+    ssize_t sent = write(fd, record, len);
+    (void)sent;
+    shutdown(fd, SHUT_WR);
+}
+
 /* Authenticated, but not allowed: it gets the reason inside the seal. */
 static void refuse(struct listener *l, struct conn *c)
 {
@@ -48,16 +61,8 @@ static void refuse(struct listener *l, struct conn *c)
     guard_known(&c->peer_address, false);
     shared_note_refusal(name, true, tacit_close_name(reason), ruling_for_us(&c->ruling));
     tell_event(l, c, tacit_close_name(reason), ruling_for_us(&c->ruling));
-    if (channel != NULL && tacit_handshake_finish(&c->handshake, channel) == TACIT_OK) {
-        uint8_t record[TACIT_RECORD_HEADER + 512];
-        size_t len;
-        if (tacit_channel_seal_close(channel, reason, text, record, sizeof record,
-                                     &len) == TACIT_OK) {
-            ssize_t sent = write(c->fd, record, len); /* fits: nothing was sent before */
-            (void)sent;
-            shutdown(c->fd, SHUT_WR);
-        }
-    }
+    if (channel != NULL && tacit_handshake_finish(&c->handshake, channel) == TACIT_OK)
+        say_close(c->fd, channel, reason, text);
     tacit_secret_free(channel);
     c->silent = true; /* until it has read that and goes, or its deadline comes */
 }
@@ -69,6 +74,27 @@ static void put_off(struct listener *l, struct conn *c)
     snprintf(c->ruling.text, sizeof c->ruling.text,
              "as many links of this key, or of all, are just being set up as may be");
     refuse(l, c);
+}
+
+/*
+ * No port can be made for the link: none is left, or the acceptor is gone. Its peer hears
+ * so, and its connection is a pending one again, until it has read that.
+ */
+static void take_back(struct listener *l, struct carrier_port *p)
+{
+    static const char text[] = "this node has no port left for another link (erl's +Q)";
+    struct link *link = p->link;
+    struct conn *c = link->conn;
+    atomic_fetch_add(&carrier_counters.refused, 1);
+    shared_note_refusal(link->peer.name, true, tacit_close_name(TACIT_CLOSE_BUSY), text);
+    tell_event(l, c, tacit_close_name(TACIT_CLOSE_BUSY), text);
+    say_close(c->fd, link->channel, TACIT_CLOSE_BUSY, text);
+    c->silent = true;
+    listener_select(l, c->fd, ERL_DRV_READ | ERL_DRV_USE, true);
+    link->conn = NULL;
+    link->fd = -1;
+    link_stop(link); /* by hand: the emulator does not */
+    driver_free(p);
 }
 
 /* Gives the socket a port of its own, owned by the acceptor, and announces it. */
@@ -90,19 +116,15 @@ static void hand_over(struct listener *l, struct conn *c)
     char driver[] = "tacit_drv";
     int fd = c->fd;
     *p = (struct carrier_port){.link = link};
-    link_out(l, c);
     guard_known(&c->peer_address, true);
     /* Without USE: the descriptor lives on, in another port. */
     listener_select(l, fd, ERL_DRV_READ | ERL_DRV_WRITE, false);
     p->port = driver_create_port(l->port, l->acceptor, driver, (ErlDrvData)p);
     if (p->port == (ErlDrvPort)(intptr_t)-1) {
-        /* The acceptor is gone, and stop was not called: undo by hand. */
-        listener_select(l, fd, ERL_DRV_USE, false);
-        link->fd = -1;
-        link_stop(link);
-        driver_free(p);
+        take_back(l, p);
         return;
     }
+    link_out(l, c);
     link_adopt(link, p->port);
     tell_accept(l, p->port, &link->peer);
 }

@@ -49,7 +49,7 @@ enum tacit_close {
     TACIT_CLOSE_REVOKED = 11,     /* the key is revoked */
     TACIT_CLOSE_CERTIFICATE = 12, /* what the certificate says does not allow it */
     TACIT_CLOSE_VISIBILITY = 13,  /* hidden or visible, and the rule wants the other */
-    TACIT_CLOSE_BUSY = 14, /* more links of the key are set up than may be at once */
+    TACIT_CLOSE_BUSY = 14, /* no room for one link more just now, of the key or of all */
     TACIT_CLOSE_LAST = TACIT_CLOSE_BUSY
 };
 

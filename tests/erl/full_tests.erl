@@ -13,6 +13,7 @@ full_test_() ->
 tests() ->
     [{"while no port is left the node dials in vain, answers what it is asked, and lives on",
       fun no_port/0},
+     {"while no port is left a peer that dials hears so, and both sides log it", fun told/0},
      {"a plain connection that takes the last port is no node's end",
       fun() -> stock:with_epmd(["127.0.0.1", "127.0.0.3"], fun last_port/1) end},
      {"while no process is left net_kernel lives on, and dials again when there is room",
@@ -48,6 +49,24 @@ no_port() ->
     ?assertEqual(NetKernel, mesh:call(A, erlang, whereis, [net_kernel])),
     ?assertEqual(pong, mesh:call(A, net_adm, ping, [?B])),
     mesh:stop_pair({A, B}).
+
+told() ->
+    {A, B} = mesh:pair(#{args => ["+Q", "1024"]}),
+    {ok, #{refused := Before}} = mesh:call(A, tacit, info, []),
+    Holder = mesh:call(A, erlang, spawn, [fun() -> hold_until_told(0) end]),
+    mesh:call(A, erlang, send, [Holder, {hold, self()}]),
+    mesh:wait_until(fun() -> is_full(A) end),
+    ?assertEqual(pang, mesh:call(B, net_adm, ping, ['a@127.0.0.1'])),
+    ?assertMatch({ok, #{state := down, reason := busy}}, mesh:call(B, tacit, info, ['a@127.0.0.1'])),
+    ?assertMatch({ok, #{refused := N}} when N > Before, mesh:call(A, tacit, info, [])),
+    mesh:logged(A, ["link refused", "direction=in", "reason=busy", "name=b@127.0.0.2"]),
+    mesh:logged(B, ["link refused", "direction=out", "reason=busy", "no port left"]),
+    mesh:call(A, erlang, send, [Holder, free]),
+    mesh:wait_until(fun() -> mesh:call(B, net_adm, ping, ['a@127.0.0.1']) =:= pong end),
+    mesh:stop_pair({A, B}).
+
+is_full(A) ->
+    mesh:on(A, fun() -> erlang:system_info(port_count) =:= erlang:system_info(port_limit) end).
 
 last_port(Env) ->
     Host = mesh:host("127.0.0.1", #{conf => "\n[plain]\nnode = *@127.0.0.3\n"}),
