@@ -58,7 +58,8 @@ static void refuse(struct listener *l, struct conn *c)
     enum tacit_close reason = c->ruling.reason;
     const char *name = c->handshake.peer.name, *text = c->ruling.text;
     atomic_fetch_add(&carrier_counters.refused, 1);
-    guard_known(&c->peer_address, false);
+    if (reason != TACIT_CLOSE_BUSY) /* that is no fault of the one who comes */
+        guard_known(&c->peer_address, false);
     shared_note_refusal(name, true, tacit_close_name(reason), ruling_for_us(&c->ruling));
     tell_event(l, c, tacit_close_name(reason), ruling_for_us(&c->ruling));
     if (channel != NULL && tacit_handshake_finish(&c->handshake, channel) == TACIT_OK)
