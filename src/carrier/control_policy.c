@@ -79,7 +79,7 @@ static ErlDrvSSizeT do_due(struct carrier_port *p, char **rbuf, size_t rlen)
 {
     ErlDrvTermData ports[DUE_BATCH];
     bool incomplete;
-    size_t count = due_take(wall_clock(), ports, &incomplete);
+    size_t count = due_take(guard_now().ends, ports, &incomplete);
     uint8_t answer = incomplete ? 2 : count > 0;
     if (answer == 1)
         tell_due(p->port, ports, count);
