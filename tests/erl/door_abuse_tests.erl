@@ -24,13 +24,14 @@ register_at(#{epmd := Port}, Name) ->
     {ok, <<"v", Result, _:32>>} = gen_tcp:recv(Socket, 0, 30000),
     {Result, Socket}.
 
+%% No plain-nodes names it: those are names.
 forged_line() ->
     Door = door:start(door:host("127.0.0.1")),
-    {0, Socket} = register_at(Door, "x\nevent=registered name=root@127.0.0.1 uid=0"),
+    {1, Socket} = register_at(Door, "x\nevent=registered name=root@127.0.0.1 uid=0"),
     ok = gen_tcp:close(Socket),
-    mesh:wait_until(fun() -> [] =/= door:events(Door, "epmd_unregistered") end),
+    mesh:wait_until(fun() -> [] =/= door:events(Door, "epmd_refused") end),
     ?assertEqual([], door:events(Door, "registered")),
-    ?assertMatch([_], door:events(Door, "epmd_registered")),
+    ?assertMatch([_], door:events(Door, "epmd_refused")),
     0 = door:stop(Door).
 
 poor_door() ->
