@@ -4,9 +4,10 @@
 
 -include_lib("eunit/include/eunit.hrl").
 
--define(HOST_KEYS, [accepted, configuration, door, evicted, exchanges, fingerprint, handshakes,
-                    limited, links, listen, mesh_keys, not_taken, pending, policies, public_key,
-                    refused, replays, strangers, told]).
+-define(HOST_KEYS, [accepted, configuration, control, door, evicted, exchanges, fingerprint,
+                    handshakes, known, limited, links, listen, mesh_keys, not_taken, own_fault,
+                    pending, policies, public_key, refused, replays, shown_mesh_keys, strangers,
+                    told]).
 -define(LINK_KEYS, [age, direction, fingerprint, line, local_address, mesh_key, node,
                     peer_address, peer_mesh_keys, received_bytes, received_messages,
                     rekeys, sent_bytes, sent_messages, state, suite]).
@@ -158,8 +159,8 @@ info_host({A, _}) ->
     ?assertMatch([#{state := up}], maps:get(links, Info)),
     ?assertEqual([], [Key1 || {Key1, Value} <- maps:to_list(Info),
                               not is_binary(Value) and not is_integer(Value),
-                              not lists:member(Key1, [door, links, listen, mesh_keys, not_taken,
-                                                      policies])]).
+                              not lists:member(Key1, [control, door, links, listen, mesh_keys,
+                                                      not_taken, policies, shown_mesh_keys])]).
 
 info_link({A, B}) ->
     {ok, Out} = mesh:call(A, tacit, info, [maps:get(name, B)]),

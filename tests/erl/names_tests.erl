@@ -160,7 +160,7 @@ refused_for_claim(Claim, Flag, Name) ->
 %% What comes back for a first message of the distribution handshake.
 say(Conf, Dial, Hello) ->
     ok = tacit_drv:load(),
-    ok = tacit_drv:configure(Conf),
+    ok = tacit_drv:configure(unicode:characters_to_binary(Conf)),
     {ok, Port} = tacit_drv:open(),
     ok = tacit_drv:connect(Port, Dial),
     receive {tacit_connected, Port} -> ok end,

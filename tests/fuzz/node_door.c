@@ -46,7 +46,7 @@ static void write_file(const char *name, const char *text)
 
 static void remove_all(void)
 {
-    static const char *const names[] = {"key", "tacit.conf", "door"};
+    static const char *const names[] = {"key", "identity", "tacit.conf", "door"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char file[128];
         snprintf(file, sizeof file, "%s/%s", dir, names[i]);
@@ -61,8 +61,9 @@ static void begin(void)
     signal(SIGPIPE, SIG_IGN);
     MUST(mkdtemp(dir) != NULL && atexit(remove_all) == 0);
     write_file("key", "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=\n");
+    write_file("identity", "AAIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=\n");
     snprintf(conf, sizeof conf,
-             "[mesh]\nkey-file = %s/key\n[host]\nidentity = %s/key\n"
+             "[mesh]\nkey-file = %s/key\n[host]\nidentity = %s/identity\n"
              "listen = 127.0.0.1:4370\ndoor = %s/door\n",
              dir, dir, dir);
     write_file("tacit.conf", conf);

@@ -23,7 +23,8 @@ int driver_enq(ErlDrvPort port, char *bytes, ErlDrvSizeT len)
         return -1;
     if (len > QUEUE_MAX - p->queue_end)
         abort();
-    memcpy(p->queue + p->queue_end, bytes, len);
+    if (len > 0) /* bytes may be NULL then */
+        memcpy(p->queue + p->queue_end, bytes, len);
     p->queue_end += len;
     return 0;
 }

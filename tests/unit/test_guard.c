@@ -150,6 +150,7 @@ static void one_who_came_before_cannot_use_up_the_reserve(void **state)
     crowd(0, 1000);
     many("192.0.2.9", 0, 1000);
     assert_int_equal(first("192.0.2.7", 0), TACIT_OK);
+    finish(state);
     start(state);
     tacit_guard_known(&g, &friend);
     many("192.0.2.9", 0, 1000);
