@@ -13,17 +13,17 @@ static const struct tacit_rate new_names = {.burst = 1000, .a_second = 1};
 /* The key's place, or else a free one; NULL: there is neither. */
 static unsigned *count_of(struct tacit_setups *s, const uint8_t key[NOISE_DHLEN])
 {
-    size_t free = TACIT_SETUPS_MAX;
+    size_t empty = TACIT_SETUPS_MAX;
     for (size_t i = 0; i < TACIT_SETUPS_MAX; i++) {
         if (s->of[i].count == 0)
-            free = free < i ? free : i;
+            empty = empty < i ? empty : i;
         else if (memcmp(s->of[i].key, key, NOISE_DHLEN) == 0)
             return &s->of[i].count;
     }
-    if (free == TACIT_SETUPS_MAX)
+    if (empty == TACIT_SETUPS_MAX)
         return NULL;
-    memcpy(s->of[free].key, key, NOISE_DHLEN);
-    return &s->of[free].count;
+    memcpy(s->of[empty].key, key, NOISE_DHLEN);
+    return &s->of[empty].count;
 }
 
 bool tacit_setups_enter(struct tacit_setups *s, const uint8_t key[NOISE_DHLEN])
