@@ -117,10 +117,12 @@ keep_refused(<<"tacit policy 1\nauthority = ", Key:44/binary, _/binary>> = Text)
               end
       end, [P || #{key := K} = P <- policies(), base64:encode(K) =:= Key]).
 
-%% Whoever reads meanwhile has the old one or the new one. Others may read it, none write.
+%% Whoever reads meanwhile has the old one or the new one. Others may read it, none write. The
+%% name is no other node's: those in containers have one process number.
 write(Kept, Text) ->
-    New = <<Kept/binary, ".", (list_to_binary(os:getpid()))/binary>>,
-    Written = case file:open(New, [write, raw]) of
+    Number = integer_to_binary(rand:uniform(1 bsl 48)),
+    New = <<Kept/binary, ".", Number/binary, ".new">>,
+    Written = case file:open(New, [write, raw, exclusive]) of
                   {ok, Fd} ->
                       Done = first_error([fun() -> readable(New) end,
                                           fun() -> file:write(Fd, Text) end,
@@ -130,7 +132,9 @@ write(Kept, Text) ->
                   Error ->
                       Error
               end,
-    first_error([fun() -> Written end, fun() -> prim_file:rename(New, Kept) end]).
+    Moved = first_error([fun() -> Written end, fun() -> prim_file:rename(New, Kept) end]),
+    _ = [prim_file:delete(New) || Moved =/= ok, Moved =/= {error, eexist}],
+    Moved.
 
 readable(File) ->
     file:write_file_info(File, #file_info{mode = 8#644}, [raw]).
