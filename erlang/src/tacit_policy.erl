@@ -8,7 +8,7 @@
 %% tacit_control keeps the state, and does what changes the rules.
 -module(tacit_policy).
 
--export([new/0, loaded/1, look/1, up/2, tell/1, compare/3, accept/3, tried/2, keep/0]).
+-export([new/0, started/1, loaded/1, look/1, up/2, tell/1, compare/3, accept/3, tried/2, keep/0]).
 
 -export_type([policies/0]).
 
@@ -42,6 +42,18 @@ loaded(State) ->
     erlang:send(self(), tell_policies),
     {_, Next} = look(State),
     Next#policies{up = all, asked = [], tried = none}.
+
+%% The same, of a node that starts. A file that was put in place since then may have come too
+%% late for the driver: the next look is the first at it.
+-spec started(policies()) -> policies().
+started(State) ->
+    #policies{seen = Seen} = Next = loaded(State),
+    Age = erlang:monotonic_time() - erlang:system_info(start_time),
+    Since = os:system_time(second) - erlang:convert_time_unit(Age, native, second) - 1,
+    Next#policies{seen = [S || {_, Stat, _} = S <- Seen, not is_since(Stat, Since)]}.
+
+is_since(recent, _Since) -> true;
+is_since(Stat, Since) -> is_tuple(Stat) andalso element(1, Stat) >= Since.
 
 %% --- files -----------------------------------------------------------------------------------
 %% Without the file server, which may not be up yet when a node's first configuration is there.

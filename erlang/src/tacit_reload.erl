@@ -82,7 +82,7 @@ start(#state{conf = undefined, policies = Policies} = State) ->
             State;
         {true, _} ->
             State#state{conf = tacit_boot:configuration(),
-                        policies = tacit_policy:loaded(Policies)}
+                        policies = tacit_policy:started(Policies)}
     end;
 start(State) ->
     State.
