@@ -233,8 +233,7 @@ static void other_listens(int fd)
     while (recv(fd, &byte, 1, MSG_DONTWAIT) != 0) {
         deadline = time(NULL) + PATIENCE_S;
         world_turn(5);
-        struct port *p = world_accepted;
-        world_accepted = NULL;
+        struct port *p = world_accepted();
         if (p == NULL)
             continue;
         talk(p, false);
@@ -323,8 +322,7 @@ static void as_listener(const struct other *other)
     bool done = false;
     while (recv(other->fd, &byte, 1, MSG_DONTWAIT) != 1) {
         turn();
-        struct port *p = world_accepted;
-        world_accepted = NULL;
+        struct port *p = world_accepted();
         if (p != NULL && talk(p, false)) {
             done = true;
             administer(p, listener, path_a);

@@ -116,6 +116,25 @@ ErlDrvTermData driver_mk_port(ErlDrvPort port)
     return (ErlDrvTermData)(void *)port;
 }
 
+static struct port *accepted[PORTS_MAX];
+static size_t accepted_count;
+
+static void note_accepted(struct port *p)
+{
+    if (accepted_count == PORTS_MAX)
+        abort();
+    accepted[accepted_count++] = p;
+}
+
+struct port *world_accepted(void)
+{
+    struct port *first = accepted[0];
+    if (accepted_count == 0)
+        return NULL;
+    memmove(accepted, accepted + 1, --accepted_count * sizeof accepted[0]);
+    return first;
+}
+
 /* {Atom, Port, ...}, or {tacit_loaded, Number, ...} */
 int erl_drv_send_term(ErlDrvTermData port, ErlDrvTermData to, ErlDrvTermData *term,
                       int len)
@@ -123,7 +142,7 @@ int erl_drv_send_term(ErlDrvTermData port, ErlDrvTermData to, ErlDrvTermData *te
     struct port *p = (struct port *)(term[2] == ERL_DRV_PORT ? term[3] : port);
     const char *name = atoms[term[1]];
     if (strcmp(name, "tacit_accept") == 0)
-        world_accepted = (struct port *)term[5];
+        note_accepted((struct port *)term[5]);
     snprintf(p->told, sizeof p->told, "%s", name);
     p->told_data += strcmp(name, "tacit_data") == 0;
     return 1;

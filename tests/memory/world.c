@@ -11,7 +11,6 @@
 #include "fault.h"
 
 enum {
-    PORTS_MAX = 8,
     EVENTS_MAX = 32,
 };
 
@@ -23,7 +22,6 @@ struct event {
 static struct port *ports; /* PORTS_MAX of them */
 static struct event events[EVENTS_MAX];
 static size_t event_count;
-struct port *world_accepted;
 
 static ErlDrvPort handle(struct port *p)
 {
@@ -56,7 +54,8 @@ bool world_start(void)
     if (ports == NULL)
         ports = mmap(NULL, PORTS_MAX * sizeof *ports, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    world_accepted = NULL;
+    while (world_accepted() != NULL)
+        ;
     return driver_init()->init() == 0;
 }
 

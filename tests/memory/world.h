@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 enum {
+    PORTS_MAX = 8,
     QUEUE_MAX = 8 << 20,
 };
 
@@ -37,8 +38,9 @@ static inline struct port *port_of(ErlDrvPort port)
 /* The driver's entry, which the emulator looks up. */
 ErlDrvEntry *driver_init(void);
 
-/* The link port that {tacit_accept, ...} named last; NULL: none yet. */
-extern struct port *world_accepted;
+/* The link port of the oldest {tacit_accept, ...} that was not asked for yet; NULL: none.
+ * More than one may come in a turn. */
+struct port *world_accepted(void);
 
 /* Loads the driver and opens ports; false: memory ran out. */
 bool world_start(void);
