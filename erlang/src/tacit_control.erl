@@ -202,11 +202,23 @@ write(Asked, #state{asked = Before, writer = undefined} = State) ->
                                         {lists:usort(Add ++ A) -- R,
                                          lists:usort((Remove -- A) ++ R)}
                                 end, {[], []}, Unwritten),
-    {_, Monitor} = spawn_monitor(tacit_revoked, write_and_exit, [Conf, Add, Remove]),
+    Monitor = writer([Conf, Add, Remove]),
     Last = erlang:unique_integer([monotonic]),
     State#state{asked = [], writer = {Monitor, Before ++ Asked, Last}};
 write(Asked, #state{asked = Before} = State) ->
     State#state{asked = Before ++ Asked}.
+
+%% Where no process can be made, it ends as one that could not write.
+writer(Args) ->
+    try spawn_monitor(tacit_revoked, write_and_exit, Args) of
+        {_, Monitor} -> Monitor
+    catch
+        error:system_limit ->
+            Ended = make_ref(),
+            Result = {written, {error, "no process is left (erl's +P)"}},
+            self() ! {'DOWN', Ended, process, self(), Result},
+            Ended
+    end.
 
 written(Result, #state{writer = {_, Asked, Last}, changes = Changes} = State) ->
     Lasts = Result =:= {written, ok},
@@ -265,14 +277,18 @@ own_mesh_keys() ->
 %% say. Only it is asked, over its own link, and only it can answer.
 ask_mesh_keys(Node) ->
     Connected = lists:member(Node, nodes(connected)),
-    Connected andalso
-        spawn(fun() ->
-                      try gen_server:call({?MODULE, Node}, mesh_keys, ?ANSWER) of
-                          Marks -> take_mesh_keys(Node, Marks)
-                      catch
-                          exit:_ -> ok % it is gone, or of another version
-                      end
-              end).
+    try
+        Connected andalso spawn(fun() -> fetch_mesh_keys(Node) end)
+    catch
+        error:system_limit -> false % its next handshake shows them
+    end.
+
+fetch_mesh_keys(Node) ->
+    try gen_server:call({?MODULE, Node}, mesh_keys, ?ANSWER) of
+        Marks -> take_mesh_keys(Node, Marks)
+    catch
+        exit:_ -> ok % it is gone, or of another version
+    end.
 
 take_mesh_keys(Node, Marks) when length(Marks) =< 4 ->
     Name = atom_to_binary(Node),

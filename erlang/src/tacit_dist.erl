@@ -25,6 +25,7 @@
 
 %% When net_kernel hears that a process could not be made, ms.
 -define(NO_PROCESS, 200).
+-define(WATCH_RETRY, 1000). % ms
 
 -type ctrl() :: {tacit, port(), Name :: string(), Dynamic :: boolean()}.
 
@@ -114,7 +115,7 @@ ended_process() ->
 -spec accept_loop(pid(), port()) -> no_return().
 accept_loop(Kernel, Listener) ->
     case tacit_drv:accept(Listener) of
-        ok -> wait(Kernel, Listener, tacit_boot:family());
+        ok -> tacit_watch:keep(), wait(Kernel, Listener, tacit_boot:family());
         {error, Reason} -> exit(Reason)
     end.
 
@@ -129,24 +130,24 @@ announce_loop(Kernel, Listener, {Family, Protocol} = FamilyProtocol) ->
         {tacit_accept, Listener, Port, Name, Dynamic} ->
             Ctrl = {tacit, Port, binary_to_list(Name), Dynamic},
             Kernel ! {accept, self(), Ctrl, Family, Protocol},
-            controller(Kernel, Port),
-            wait(Kernel, Listener, FamilyProtocol);
+            controller(Kernel, Port);
         {tacit_event, Listener, Reason, Name, Fingerprint, Address, Line, Text} ->
             tacit_log:refused(#{direction => in, name => Name, fingerprint => Fingerprint,
-                                address => Address, line => Line}, Reason, Text),
-            wait(Kernel, Listener, FamilyProtocol);
+                                address => Address, line => Line}, Reason, Text);
         {tacit_door, Listener, keys, _} ->
-            tacit_control:door_keys(),
-            wait(Kernel, Listener, FamilyProtocol);
+            tacit_control:door_keys();
         {tacit_clock, Listener, Text} ->
-            tacit_log:clock(Text),
-            wait(Kernel, Listener, FamilyProtocol);
+            tacit_log:clock(Text);
         {tacit_door, Listener, What, Text} ->
-            tacit_log:door(What, Text),
-            wait(Kernel, Listener, FamilyProtocol);
+            tacit_log:door(What, Text);
+        {'DOWN', _, process, {tacit_watch, _}, _} ->
+            _ = erlang:send_after(?WATCH_RETRY, self(), watch);
+        watch ->
+            tacit_watch:keep();
         _ ->
-            wait(Kernel, Listener, FamilyProtocol)
-    end.
+            ok
+    end,
+    wait(Kernel, Listener, FamilyProtocol).
 
 %% Gives the port to the process that net_kernel started for it. Unlinked, or the end of
 %% one link would be the end of all accepting.
@@ -381,6 +382,7 @@ tick(Port) ->
 
 -spec getstat(port()) -> {ok, integer(), integer(), integer()} | {error, term()}.
 getstat(Port) ->
+    ok = tacit_watch:ensure(), % each tick comes by here
     case inet:getstat(Port, [recv_cnt, send_cnt, send_pend]) of
         {ok, [{recv_cnt, Recv}, {send_cnt, Send}, {send_pend, Pend}]} ->
             {ok, Recv, Send, Pend};

@@ -45,13 +45,22 @@ queue(Line, Counts) ->
     case counters:get(Counts, ?COUNT_WAITING) < ?WAITING of
         true ->
             counters:add(Counts, ?COUNT_WAITING, 1),
-            hand_over(whereis(?MODULE), Line);
+            hand_over(whereis(?MODULE), Line, Counts);
         false ->
             counters:add(Counts, ?COUNT_LEFT_OUT, 1)
     end.
 
-hand_over(undefined, Line) -> spawn(?MODULE, write, [Line]); % where Tacit does not run
-hand_over(Pid, Line) -> gen_server:cast(Pid, Line).
+%% Where Tacit does not run, or this process is lost, one is made for the line.
+hand_over(undefined, Line, Counts) ->
+    try
+        spawn(?MODULE, write, [Line])
+    catch
+        error:system_limit ->
+            counters:sub(Counts, ?COUNT_WAITING, 1),
+            counters:add(Counts, ?COUNT_LEFT_OUT, 1)
+    end;
+hand_over(Pid, Line, _Counts) ->
+    gen_server:cast(Pid, Line).
 
 counts() ->
     case persistent_term:get(?COUNTS, none) of

@@ -297,8 +297,12 @@ links() ->
 
 %% From a process of its own: a link that is busy holds nobody up.
 send(Node, Message) ->
-    _ = spawn(fun() -> erlang:send({tacit_control, Node}, Message, [noconnect]) end),
-    ok.
+    try
+        _ = spawn(fun() -> erlang:send({tacit_control, Node}, Message, [noconnect]) end),
+        ok
+    catch
+        error:system_limit -> ok % it hears of it when it asks, or from others
+    end.
 
 have() ->
     {ok, #{policies := Policies}} = tacit_drv:info(host),

@@ -26,8 +26,14 @@ init([]) ->
 
 -spec handle_event(term(), []) -> {ok, []}.
 handle_event(sighup, State) ->
-    _ = spawn(fun log_reload/0), % other signals do not wait for it
-    {ok, State};
+    try
+        _ = spawn(fun log_reload/0), % other signals do not wait for it
+        {ok, State}
+    catch
+        error:system_limit ->
+            say_unchanged("no process is left (erl's +P)"),
+            {ok, State}
+    end;
 handle_event(_Signal, State) ->
     {ok, State}.
 
@@ -36,8 +42,11 @@ log_reload() ->
         {ok, #{cut := Cut}} ->
             tacit_logger:notice("tacit: SIGHUP: reloaded, ~b links cut", [length(Cut)]);
         {error, Text} ->
-            tacit_logger:error("tacit: SIGHUP: nothing was changed: ~ts", [Text])
+            say_unchanged(Text)
     end.
+
+say_unchanged(Text) ->
+    tacit_logger:error("tacit: SIGHUP: nothing was changed: ~ts", [Text]).
 
 -spec handle_call(term(), []) -> {ok, ok, []}.
 handle_call(_Request, State) ->

@@ -229,10 +229,14 @@ remove_if_dead(Path) ->
 %% --- requests ----------------------------------------------------------------------------------
 
 hand_over(Connection) ->
-    Pid = spawn(?MODULE, serve, [Connection]),
-    case gen_tcp:controlling_process(Connection, Pid) of
-        ok -> Pid ! go, ok;
-        {error, _} -> exit(Pid, kill)
+    try spawn(?MODULE, serve, [Connection]) of
+        Pid ->
+            case gen_tcp:controlling_process(Connection, Pid) of
+                ok -> Pid ! go, ok;
+                {error, _} -> exit(Pid, kill)
+            end
+    catch
+        error:system_limit -> gen_tcp:close(Connection)
     end.
 
 %% root, and the node's own user.

@@ -3,9 +3,11 @@
 %% when its time has come: then the log says so, each minute.
 %%
 %% It stands under nobody, so that nobody's end is its own, and ends when distribution does.
+%% Whoever is there for something else, and sees that it is gone, has it started again:
+%% tacit_control, the acceptor, the links.
 -module(tacit_watch).
 
--export([ensure/0]).
+-export([ensure/0, keep/0]).
 -export([start/0, look/1]). % for spawn, and to wait in no module's code
 
 -define(RETRY, 1000).       % ms
@@ -15,10 +17,19 @@
                 gone :: integer() | undefined,   % since when tacit_control is, ms
                 told :: integer() | undefined}). % when the log had it last
 
+%% Where no process can be made, the next one who comes by does it.
 -spec ensure() -> ok.
 ensure() ->
-    _ = whereis(?MODULE) =:= undefined andalso spawn(?MODULE, start, []),
+    _ = whereis(?MODULE) =:= undefined andalso
+        try spawn(?MODULE, start, []) catch error:system_limit -> none end,
     ok.
+
+%% For the acceptor, which is there as long as the node listens: it hears when this is gone.
+%% Where the node does not listen, its links' processes call ensure/0 now and then.
+-spec keep() -> reference().
+keep() ->
+    ok = ensure(),
+    monitor(process, ?MODULE).
 
 -spec start() -> no_return().
 start() ->

@@ -13,6 +13,10 @@ alive_test_() ->
 
 tests() ->
     [{"whatever is killed comes back, however often; links stay, and reloads work", fun killed/0},
+     {"killed at one moment they come back, on a node that does not listen, too",
+      fun killed_at_once/0},
+     {"while no process is left keys are revoked, peers are refused, and what is lost comes back",
+      fun no_process/0},
      {"what was revoked stays so where its file cannot be read when tacit_control comes back",
       fun revoked/0},
      {"while no port is left all of it goes on, and nothing is lost", fun no_port/0},
@@ -53,6 +57,71 @@ killed() ->
     reloads(A),
     ?assertEqual({[?B], Handshakes}, {mesh:nodes_of(A), mesh:handshakes(A)}),
     mesh:stop_pair({A, B}).
+
+%% So that none is left to see to the others.
+killed_at_once() ->
+    {A, B} = linked(),
+    Client = mesh:start("c", maps:get(host, B), #{args => ["-dist_listen", "false",
+                                                           "-kernel", "net_ticktime", "8"]}),
+    ?assertEqual(pong, mesh:call(Client, net_adm, ping, [?A])),
+    [begin
+         Before = all(Node),
+         mesh:on(Node, fun() -> [exit(Pid, kill) || {_, Pid} <- lists:reverse(Before)] end),
+         mesh:wait_until(fun() -> all(Node) -- Before =:= pids(Node) end)
+     end || Node <- [A, Client, A]],
+    ?assertEqual([?B], mesh:nodes_of(A)),
+    reloads(A),
+    mesh:stop(Client),
+    mesh:stop_pair({A, B}).
+
+no_process() ->
+    {#{host := #{dir := Dir}} = A, B} = mesh:pair(#{args => ["+P", "1024"]}),
+    ?assertEqual(pong, mesh:call(A, net_adm, ping, [?B])),
+    _ = all(A),
+    Self = self(),
+    spawn_link(fun() -> Self ! mesh:on(A, fun() -> revoke_without_processes(Dir) end) end),
+    mesh:wait_until(fun() -> filelib:is_file(filename:join(Dir, "full")) end),
+    ?assertEqual(pang, mesh:call(B, net_adm, ping, [?A])),
+    ?assertMatch({ok, #{state := down, reason := revoked}}, mesh:call(B, tacit, info, [?A])),
+    ?assertMatch({ok, #{cut := [<<"b@127.0.0.2">>], lasts := false}},
+                 receive Revoked -> Revoked end),
+    _ = all(A),
+    ?assertEqual(nomatch, string:find(mesh:log(A), "Error in process")),
+    reloads(A),
+    ?assertMatch({ok, #{lasts := true}}, mesh:call(A, tacit, unrevoke, [?B])),
+    ?assertEqual(pong, mesh:call(B, net_adm, ping, [?A])),
+    mesh:stop_pair({A, B}).
+
+%% Whoever ends makes room for nobody.
+revoke_without_processes(Dir) ->
+    process_flag(priority, max),
+    Taken = processes([]),
+    Revoked = tacit:revoke(?B),
+    Watch = whereis(tacit_watch),
+    erlang:suspend_process(Watch),
+    exit(whereis(tacit_sup), kill),
+    mesh:wait_until(fun() -> [N || N <- ?ALL, whereis(N) =/= undefined] =:= [tacit_watch] end),
+    More = processes(Taken),
+    erlang:resume_process(Watch),
+    ok = file:write_file(filename:join(Dir, "full"), ""),
+    All = hog(erlang:monotonic_time(millisecond) + 6000, More),
+    lists:foreach(fun(Pid) -> exit(Pid, kill) end, All),
+    Revoked.
+
+hog(Until, Taken) ->
+    More = processes(Taken),
+    timer:sleep(5),
+    case erlang:monotonic_time(millisecond) < Until of
+        true -> hog(Until, More);
+        false -> More
+    end.
+
+processes(Taken) ->
+    try spawn(timer, sleep, [infinity]) of
+        Pid -> processes([Pid | Taken])
+    catch
+        error:system_limit -> Taken
+    end.
 
 revoked() ->
     {#{host := #{dir := Dir}} = A, B} = linked(),
