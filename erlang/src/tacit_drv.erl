@@ -114,6 +114,12 @@ running() ->
 %% several are, the last one's is taken.
 -spec reload(binary(), binary()) -> ok | {error, string()}.
 reload(File, Policy) ->
+    case check_release(priv_dir()) of
+        ok -> reload_checked(File, Policy);
+        {error, _} = Error -> Error
+    end.
+
+reload_checked(File, Policy) ->
     case read(File, Policy) of
         {ok, Number} -> put_in_force(<<Number:64>>);
         {error, _} = Error -> Error

@@ -3,6 +3,7 @@
 -module(alive_tests).
 
 -include_lib("eunit/include/eunit.hrl").
+-include("tacit_drv.hrl").
 
 -define(A, 'a@127.0.0.1').
 -define(B, 'b@127.0.0.2').
@@ -24,7 +25,9 @@ tests() ->
       fun other_owner/0},
      {"while tacit_control is gone tacit:info/0 and the log say so", fun gone/0},
      {"it stops with distribution, and starts with it", fun stopped/0},
-     {"newer code is loaded twice while links are up: nothing ends", fun newer_code/0}].
+     {"newer code is loaded twice while links are up: nothing ends", fun newer_code/0},
+     {"modules of another release than the driver that runs reload nothing, and say why; links "
+      "stay", fun other_release/0}].
 
 pids(Node) ->
     mesh:on(Node, fun() -> [{Name, whereis(Name)} || Name <- ?ALL] end).
@@ -235,6 +238,31 @@ modules() ->
     ok = case application:load(tacit) of {error, {already_loaded, tacit}} -> ok; Ok -> Ok end,
     {ok, Modules} = application:get_key(tacit, modules),
     Modules.
+
+other_release() ->
+    {A, B} = linked(),
+    {Module, Code} = other(tacit_drv),
+    {module, Module} = mesh:call(A, code, load_binary, [Module, "another", Code]),
+    {error, Text} = mesh:call(A, tacit, reload, []),
+    ?assertMatch({match, _}, re:run(Text, "is of release " ?VERSION ", the modules of ")),
+    mesh:on(A, fun() -> newer(Module) end),
+    reloads(A),
+    ?assertEqual([?B], mesh:nodes_of(A)),
+    mesh:stop_pair({A, B}).
+
+%% The very module, but of another release.
+other(Module) ->
+    {ok, {_, [{abstract_code, {_, Forms}}]}} =
+        beam_lib:chunks(code:which(Module), [abstract_code]),
+    Other = another(Forms),
+    ?assertNotEqual(Forms, Other),
+    {ok, Module, Code} = compile:forms(Other),
+    {Module, Code}.
+
+another({string, Line, ?VERSION ++ More}) -> {string, Line, "0.0.9" ++ More};
+another(Forms) when is_list(Forms) -> [another(Form) || Form <- Forms];
+another(Form) when is_tuple(Form) -> list_to_tuple(another(tuple_to_list(Form)));
+another(Form) -> Form.
 
 newer(Module) ->
     {true, Module} = {code:soft_purge(Module), Module},
