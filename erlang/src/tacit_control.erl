@@ -141,6 +141,7 @@ handle_cast(_Other, State) ->
 handle_info(review, State) ->
     _ = erlang:send_after(?REVIEW_EVERY, self(), review),
     ok = tacit_watch:ensure(),
+    tacit_log:clock(tacit_drv:clock_step()),
     _ = log_cut(tacit_drv:review_due()),
     {noreply, start(State)};
 handle_info({'DOWN', Monitor, process, _, Result}, #state{writer = {Monitor, _, _}} = State) ->

@@ -136,8 +136,6 @@ announce_loop(Kernel, Listener, {Family, Protocol} = FamilyProtocol) ->
                                 address => Address, line => Line}, Reason, Text);
         {tacit_door, Listener, keys, _} ->
             tacit_control:door_keys();
-        {tacit_clock, Listener, Text} ->
-            tacit_log:clock(Text);
         {tacit_door, Listener, What, Text} ->
             tacit_log:door(What, Text);
         {'DOWN', _, process, {tacit_watch, _}, _} ->

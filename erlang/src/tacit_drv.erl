@@ -9,7 +9,6 @@
 %%   {tacit_door, Listener, registered | lost | refused | keys, Text}   to the acceptor
 %%   {tacit_event, Listener, Reason, Name, Fingerprint, Address, Line, Text}   for the log
 %%   {tacit_connected, Port}                to the owner: TCP's connection is there
-%%   {tacit_clock, Listener, Text}                the host's clock was set
 %%   {tacit_up, Port, Name, Fingerprint}    to the owner: the dialled peer is authenticated
 %%   {tacit_data, Port, Bytes}              one message that recv/1 asked for
 %%   {tacit_down, Port, Reason, Text, Fingerprint, Line}   it ended before it was active
@@ -19,7 +18,7 @@
 -module(tacit_drv).
 
 -export([load/0, configure/1, running/0, open/0, close/1]).
--export([reload/2, policies/0, review/0, review_due/0, revoked/0, revoked/1, key_of/1, peer_mesh_keys/2]).
+-export([reload/2, policies/0, review/0, review_due/0, clock_step/0, revoked/0, revoked/1, key_of/1, peer_mesh_keys/2]).
 -export([listen/2, accept/1, connect/2, proceed/2]).
 -export([send/2, recv/1, active/1, tick/1, seen/2, new_name/1, refuse/3]).
 -export([endpoint/1, is_plain/1, plain/0, last/1]).
@@ -188,6 +187,17 @@ due(Ports) ->
         {ok, [1]} -> receive {tacit_due, More} -> due(More ++ Ports) end;
         {ok, [2]} -> all;
         _ -> Ports
+    end.
+
+%% By how many seconds the host's clock was set since this was asked last.
+-spec clock_step() -> integer().
+clock_step() ->
+    case control(?HOST, ?CLOCK, []) of
+        {ok, Bytes} ->
+            <<Step:64/signed>> = list_to_binary(Bytes),
+            Step;
+        {error, _} ->
+            0
     end.
 
 %% The keys that this host revoked by itself: as they were read with the configuration in

@@ -27,6 +27,7 @@
 -define(PROCEED,  16#7ac10017).
 -define(NEW_NAME, 16#7ac10018).
 -define(DUE,      16#7ac10040).
+-define(CLOCK,    16#7ac10041).
 
 -define(CALL_HOST, 1).
 -define(CALL_LINK, 2).

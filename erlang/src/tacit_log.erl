@@ -68,7 +68,11 @@ door(What, Text) ->
     tacit_logger:warning("tacit: door ~s: ~ts", [What, Text]).
 
 %% The host's clock was set, by so many seconds: src/gate/clock.h.
--spec clock(binary()) -> ok.
-clock(Text) ->
-    tacit_logger:warning("tacit: this host's clock was set ~ts: for 20 minutes nothing runs out "
-                         "by that, and nothing that has run out comes back", [Text]).
+-spec clock(integer()) -> ok.
+clock(0) ->
+    ok;
+clock(Step) ->
+    Where = case Step < 0 of true -> "back"; false -> "ahead" end,
+    tacit_logger:warning("tacit: this host's clock was set ~b s ~s: for 20 minutes nothing runs "
+                         "out by that, and nothing that has run out comes back",
+                         [abs(Step), Where]).

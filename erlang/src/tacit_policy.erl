@@ -164,11 +164,9 @@ first_error([Fun | Funs]) ->
 %% once each.
 log(#policies{told = Told} = State) ->
     {ok, #{not_taken := Notices, policies := Policies, own_fault := Own}} = tacit_drv:info(host),
-    Now = os:system_time(second),
     Stale = [io_lib:format("~ts: serial ~b is stale since ~s, expected a newer one",
                            [File, Serial, calendar:system_time_to_rfc3339(Until)]) ||
-                #{file := File, serial := Serial, fresh_until := Until} <- Policies,
-                is_integer(Until), Until =< Now],
+                #{file := File, serial := Serial, fresh_until := Until, stale := true} <- Policies],
     All = [[<<"policy: ">>, N] || N <- Notices] ++
         [["policy: ", iolist_to_binary(S)] || S <- Stale] ++ [Own || Own =/= <<>>],
     lists:foreach(fun(Text) -> tacit_logger:warning("tacit: ~ts", [Text]) end, All -- Told),

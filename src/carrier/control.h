@@ -36,6 +36,7 @@ enum command {
     COMMAND_PROCEED,
     COMMAND_NEW_NAME,
     COMMAND_DUE = 0x7ac10040,
+    COMMAND_CLOCK,
 };
 
 /* Replies status and len bytes; a reply longer than the emulator's buffer gets its own.

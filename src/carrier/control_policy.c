@@ -86,6 +86,15 @@ static ErlDrvSSizeT do_due(struct carrier_port *p, char **rbuf, size_t rlen)
     return control_reply(rbuf, rlen, 0, &answer, 1);
 }
 
+/* By how many seconds the wall clock was set since this was asked last: 64 bits. */
+static ErlDrvSSizeT do_clock(char **rbuf, size_t rlen)
+{
+    uint8_t space[8];
+    struct tacit_writer w = tacit_writer(space, sizeof space);
+    tacit_put_u64(&w, (uint64_t)guard_step());
+    return control_reply(rbuf, rlen, 0, space, tacit_written(&w));
+}
+
 static ErlDrvSSizeT do_key_of(struct tacit_reader *r, char **rbuf, size_t rlen)
 {
     char name[TACIT_NAME_MAX + 1], fingerprint[TACIT_FINGERPRINT_TEXT];
@@ -187,6 +196,8 @@ ErlDrvSSizeT control_policy(struct carrier_port *p, enum command command,
         return do_revoked(r, rbuf, rlen);
     case COMMAND_DUE:
         return do_due(p, rbuf, rlen);
+    case COMMAND_CLOCK:
+        return do_clock(rbuf, rlen);
     case COMMAND_KEY_OF:
         return do_key_of(r, rbuf, rlen);
     case COMMAND_ENDPOINT:

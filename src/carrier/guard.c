@@ -61,6 +61,13 @@ void guard_signed(const struct tacit_now *now, uint64_t time)
     erl_drv_mutex_unlock(gate.lock);
 }
 
+void guard_own_signed(uint64_t time)
+{
+    erl_drv_mutex_lock(gate.lock);
+    tacit_clock_own(&gate.clock, time);
+    erl_drv_mutex_unlock(gate.lock);
+}
+
 int64_t guard_step(void)
 {
     erl_drv_mutex_lock(gate.lock);

@@ -156,7 +156,7 @@ static void put_own_mesh_keys(ei_x_buff *x, const struct tacit_policy *policy)
 /* An authority's newest policy; its text only where that is asked for. */
 static void put_signed(ei_x_buff *x, const struct tacit_signed_policy *p, bool with_text)
 {
-    ei_x_encode_map_header(x, with_text ? 9 : 8);
+    ei_x_encode_map_header(x, with_text ? 10 : 9);
     put_binary(x, "authority", p->authority);
     put_integer(x, "serial", p->serial);
     put_binary(x, "file", p->source != NULL ? p->source : "");
@@ -165,6 +165,8 @@ static void put_signed(ei_x_buff *x, const struct tacit_signed_policy *p, bool w
         ei_x_encode_atom(x, "infinity");
     else
         ei_x_encode_ulonglong(x, p->fresh_until);
+    ei_x_encode_atom(x, "stale");
+    ei_x_encode_boolean(x, p->fresh_until <= guard_now().ends);
     ei_x_encode_atom(x, "key");
     ei_x_encode_binary(x, p->public_key, TACIT_KEY_BYTES);
     ei_x_encode_atom(x, "hash");
@@ -198,11 +200,11 @@ static void put_notices(ei_x_buff *x, const struct tacit_policy *policy)
     ei_x_encode_empty_list(x);
 }
 
-/* What is wrong with what this host shows to peers, now. */
+/* What is wrong with what this host shows to peers, now: by a clock, as they judge it. */
 static void put_own_fault(ei_x_buff *x, const struct tacit_policy *policy)
 {
     struct tacit_fault fault = {""};
-    (void)tacit_policy_own_fault(policy, wall_clock(), &fault);
+    (void)tacit_policy_own_fault(policy, guard_now().steady, &fault);
     put_binary(x, "own_fault", fault.text);
 }
 

@@ -24,15 +24,7 @@ static void arm(struct listener *l)
     int64_t wait = tacit_pending_wait(&l->pending, now);
     wait = nearer(wait, registration_wait(l, now));
     wait = nearer(wait, l->paused ? TACIT_PENDING_PAUSE_MS : -1);
-    wait = nearer(wait, CLOCK_WATCH_MS);
     driver_set_timer(l->port, wait < 1 ? 1 : (unsigned long)wait);
-}
-
-static void watch_clock(struct listener *l)
-{
-    int64_t step = l->accepting ? guard_step() : 0;
-    if (step != 0)
-        tell_clock(l, step);
 }
 
 /* --- accepting ---------------------------------------------------------------------- */
@@ -86,7 +78,6 @@ void listener_timeout(struct listener *l)
     ErlDrvTime now = monotonic_ms();
     incoming_timeout(l, now);
     registration_timeout(l, now);
-    watch_clock(l);
     if (l->paused) {
         l->paused = false;
         select_listeners(l, l->accepting);

@@ -20,7 +20,6 @@ enum {
     DOOR_ANSWER_MS = 5000, /* what the door may take to answer */
     DOOR_RETRY_MS = 100,   /* then twice that, and so on */
     DOOR_RETRY_MAX_MS = 2000,
-    CLOCK_WATCH_MS = 5000, /* whether the wall clock was set, also when nobody comes */
 };
 
 enum registration_state {
@@ -122,8 +121,6 @@ void tell_event(struct listener *l, const struct conn *c, const char *reason,
                 const char *text);
 /* {tacit_accept, Port, LinkPort, Name, Dynamic} */
 void tell_accept(struct listener *l, ErlDrvPort port, const struct tacit_claim *peer);
-/* {tacit_clock, Port, Text}: the wall clock was set by so many seconds. */
-void tell_clock(struct listener *l, int64_t step);
 /*
  * {tacit_door, Port, What, Text}: registered, failed (the node is not to start), lost,
  * refused or keys (the door opens other mesh keys now). To the owner until the first

@@ -146,6 +146,7 @@ bool shared_adopt(uint64_t reload)
     if (offered) {
         shared.policy = shared.candidate;
         shared.candidate = NULL;
+        guard_own_signed(tacit_policy_own_signed_at(shared.policy->policy));
     }
     erl_drv_mutex_unlock(shared.lock);
     if (offered)

@@ -134,6 +134,8 @@ void guard_finish(void);
 struct tacit_now guard_now(void);
 /* A certificate of that time counted: it is never earlier than that. */
 void guard_signed(const struct tacit_now *now, uint64_t time);
+/* Our own certificate is of that time, or 0. */
+void guard_own_signed(uint64_t time);
 /* The seconds by which the wall clock was set since the last call; 0: it was not. */
 int64_t guard_step(void);
 

@@ -42,22 +42,6 @@ void tell_accept(struct listener *l, ErlDrvPort port, const struct tacit_claim *
     term_send(&t, l->port, l->acceptor);
 }
 
-void tell_clock(struct listener *l, int64_t step)
-{
-    char text[REASON_MAX];
-    struct term t = {0};
-    uint64_t missing;
-    if (!tacit_lines_allow(&l->lines, monotonic_ms(), &missing))
-        return;
-    snprintf(text, sizeof text, "%jd s %s", (intmax_t)(step < 0 ? -step : step),
-             step < 0 ? "back" : "ahead");
-    term_atom(&t, "tacit_clock");
-    term_port(&t, l->port);
-    term_binary(&t, text);
-    term_tuple(&t, 3);
-    term_send(&t, l->port, l->acceptor);
-}
-
 void tell_door(struct listener *l, const char *what, const char *text)
 {
     struct term t = {0};

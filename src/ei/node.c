@@ -40,6 +40,7 @@ int cnode_new(const char *conf, const char *name, struct cnode **ret_node)
     node->guard.all = tacit_guard_all;
     node->guard.source = tacit_guard_source;
     (void)look(node); /* its memory of first messages begins here */
+    tacit_clock_own(&node->clock, tacit_policy_own_signed_at(node->rules->policy));
     snprintf(node->name, sizeof node->name, "%s", name);
     *ret_node = node;
     return TACIT_OK;

@@ -178,6 +178,7 @@ static int put_in_force(struct cnode *node, struct cnode_rules *rules,
     if (!error) {
         *ret_generation = rules->generation = before->generation + 1;
         node->rules = rules;
+        tacit_clock_own(&node->clock, tacit_policy_own_signed_at(rules->policy));
         atomic_store(&node->generation, rules->generation);
     }
     pthread_mutex_unlock(&node->lock);

@@ -1,7 +1,5 @@
 #include "gate/clock.h"
 
-#include <stddef.h>
-
 static uint64_t later(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
@@ -53,7 +51,7 @@ struct tacit_now tacit_clock_look(struct tacit_clock *c, uint64_t wall, int64_t 
     if (c->set_by != 0 && ms - c->set_at >= (int64_t)TACIT_CLOCK_GRACE * 1000)
         believe(c);
     uint64_t steady = moved(wall, -c->set_by);
-    uint64_t ends = later(steady, c->signed_at);
+    uint64_t ends = later(steady, later(c->signed_at, c->own));
     return (struct tacit_now){.ms = ms,
                               .wall = wall,
                               .steady = steady,
@@ -64,6 +62,11 @@ struct tacit_now tacit_clock_look(struct tacit_clock *c, uint64_t wall, int64_t 
 
 void tacit_clock_signed(struct tacit_clock *c, const struct tacit_now *now, uint64_t time)
 {
-    if (now == NULL || time <= now->steady)
+    if (time <= now->steady)
         c->signed_at = later(c->signed_at, time);
+}
+
+void tacit_clock_own(struct tacit_clock *c, uint64_t time)
+{
+    c->own = time;
 }

@@ -24,7 +24,7 @@ struct tacit_clock {
     int64_t base;   /* ms: the wall clock's lead over the monotonic one, as believed */
     int64_t set_by; /* s: the step that is not believed yet; 0: none */
     int64_t set_at; /* ms: when it was noticed */
-    uint64_t since, signed_at;
+    uint64_t since, signed_at, own;
 };
 
 /* A moment. Times are in seconds since 1970, but for ms. */
@@ -45,10 +45,16 @@ struct tacit_now tacit_clock_look(struct tacit_clock *clock, uint64_t wall, int6
                                   int64_t *ret_step);
 
 /*
- * Something signed at that time is believed: it is never earlier than that. now: it is a
- * peer's, and a clock that is wrong may be all that vouches for it; NULL: it is our own.
+ * A peer's certificate of that time counts, now: it is never earlier than that. But a
+ * clock that is wrong may be all that vouches for it.
  */
 void tacit_clock_signed(struct tacit_clock *clock, const struct tacit_now *now,
                         uint64_t time);
+
+/*
+ * Our own certificate is of that time; 0: we have none. It is never earlier, whatever the
+ * clock says, for as long as we have that one.
+ */
+void tacit_clock_own(struct tacit_clock *clock, uint64_t time);
 
 #endif

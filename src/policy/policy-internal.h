@@ -99,7 +99,8 @@ struct tacit_policy {
     struct tacit_interface interfaces[TACIT_LISTEN_MAX];
     size_t interface_count;
     char certificate[TACIT_CERTIFICATE_MAX];
-    size_t certificate_len; /* 0: none */
+    size_t certificate_len;  /* 0: none */
+    uint64_t certificate_at; /* its not-before */
     char *door;
     bool has_identity, has_door_identity, legacy_epmd;
     struct tacit_address source[2]; /* IPv4, IPv6; family 0 where none is set */

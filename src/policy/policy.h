@@ -99,6 +99,9 @@ const struct noise_keypair *tacit_policy_identity(const struct tacit_policy *pol
 size_t tacit_policy_own_certificate(const struct tacit_policy *policy,
                                     const char **ret_text);
 
+/* Its not-before; 0 where none is set. */
+uint64_t tacit_policy_own_signed_at(const struct tacit_policy *policy);
+
 /*
  * What is wrong with that certificate at a time, the clocks' grace added, in a line for
  * people: it has run out, or is not valid yet. false: nothing, or none is set.

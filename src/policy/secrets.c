@@ -105,6 +105,8 @@ static int read_certificate(struct policy_conf *c, const struct tacit_files *fil
         error = policy_fault(c->fault, path, 0,
                              "a certificate for another key, expected one for %s",
                              c->identity);
+    if (error == 0)
+        p->certificate_at = certificate.not_before;
     free(path);
     return error;
 }

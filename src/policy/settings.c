@@ -20,6 +20,11 @@ size_t tacit_policy_own_certificate(const struct tacit_policy *policy,
     return policy->certificate_len;
 }
 
+uint64_t tacit_policy_own_signed_at(const struct tacit_policy *policy)
+{
+    return policy->certificate_at;
+}
+
 bool tacit_policy_own_fault(const struct tacit_policy *policy, uint64_t now,
                             struct tacit_fault *ret_fault)
 {

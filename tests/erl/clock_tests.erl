@@ -1,4 +1,5 @@
-%% A wall clock that is set while something runs: what counts since the start goes on.
+%% A wall clock that is set while something runs: what counts since the start goes on, and
+%% the rules hold as if nobody had set it, for a while.
 -module(clock_tests).
 
 -include_lib("eunit/include/eunit.hrl").
@@ -6,12 +7,24 @@
 -define(B, 'b@127.0.0.2').
 
 clock_test_() ->
-    [{Title, {timeout, 60, Test}} || {Title, Test} <- tests()].
+    [{Title, {timeout, 120, Test}} || {Title, Test} <- tests()].
 
 tests() ->
     [{"a clock that is put back makes nothing of a link's age", fun age/0},
      {"nor of the daemon's uptime", fun uptime/0},
-     {"after it, too, the refusal that is forgotten is the oldest", fun refusals/0}].
+     {"after it, too, the refusal that is forgotten is the oldest", fun refusals/0},
+     {"a clock set ahead ends nothing: the log says that it was set, and the link stays",
+      fun ahead/0},
+     {"one that is set back brings nothing back that had expired, and keeps nobody out",
+      fun back/0},
+     {"where one host's clock is set, the other still comes in, and says why it lets nobody in",
+      fun one_host/0},
+     {"a node that only dials says, too, that the clock was set", fun dials_only/0},
+     {"a door says that its clock was set, and passes on whoever comes", fun door/0},
+     {"a C node's clock set back brings nothing back that had expired", fun c_node/0},
+     {"no policy is called stale because the clock was set", fun stale/0},
+     {"a node's time is never before that of its own certificate, also where it starts by a "
+      "clock that is behind", fun own_certificate/0}].
 
 %% What has its clock off by the seconds that Step writes.
 stepped() ->
@@ -62,6 +75,188 @@ refusals() ->
     Known = mesh:on(A, fun() -> [element(1, tacit:info(name(N))) || N <- [1, 2, 3, 65, 66]] end),
     ?assertEqual([error, error, ok, ok, ok], Known),
     mesh:stop(A).
+
+-define(DAY, 86400).
+
+%% The line that decides about Peer, for so many seconds.
+expires(#{host := Host}, Seconds) ->
+    expires(Host, Seconds);
+expires(Host, Seconds) ->
+    mesh:append(Host, ["expires = ", calendar:system_time_to_rfc3339(
+                                       os:system_time(second) + Seconds, [{offset, "Z"}]), "\n"]).
+
+%% Nothing dials or parts but the test.
+-define(QUIET, ["-kernel", "dist_auto_connect", "never",
+                "-kernel", "prevent_overlapping_partitions", "false"]).
+
+connect(#{} = Node, #{name := Peer}) ->
+    mesh:call(Node, net_kernel, connect_node, [Peer]).
+
+ahead() ->
+    {Env, Step} = stepped(),
+    {A, B} = mesh:pair(#{env => Env, args => ?QUIET}),
+    expires(A, 3600),
+    {ok, _} = mesh:call(A, tacit, reload, []),
+    ?assert(connect(A, B)),
+    Before = mesh:handshakes(A),
+    Step(?DAY),
+    mesh:logged(A, ["this host's clock was set 86", " s ahead"]),
+    ?assertEqual({ok, #{cut => []}}, mesh:call(A, tacit, reload, [])),
+    ?assertEqual([?B], mesh:nodes_of(A)),
+    ?assertEqual(Before, mesh:handshakes(A)),
+    mesh:part(A, B),
+    ?assert(connect(B, A)),
+    mesh:part(A, B),
+    ?assert(connect(A, B)),
+    mesh:stop_pair({A, B}).
+
+back() ->
+    {Env, Step} = stepped(),
+    {A, B} = mesh:pair(#{env => Env, args => ?QUIET}),
+    C = third(A, Env),
+    Log = ["the line that decides has expired"],
+    expires(A, 3),
+    {ok, _} = mesh:call(A, tacit, reload, []),
+    ?assert(connect(B, A)),
+    mesh:wait_until(fun() -> mesh:nodes_of(B) =:= [] end),
+    Step(-?DAY),
+    mesh:logged(A, ["this host's clock was set 86", " s back"]),
+    ?assertNot(connect(A, B)),
+    ?assertNot(connect(B, A)),
+    mesh:logged(A, ["refused", "name=b@127.0.0.2" | Log]),
+    ?assert(connect(C, A)),
+    mesh:part(A, C),
+    ?assert(connect(A, C)),
+    lists:foreach(fun mesh:stop/1, [A, B, C]).
+
+%% One whose line has no end, before b's.
+third(#{host := HostA} = A, Env) ->
+    HostC = mesh:host("127.0.0.3", #{mesh => HostA}),
+    #{conf := Conf} = HostA,
+    {ok, Text} = file:read_file(Conf),
+    [Before, After] = string:split(Text, "\n[peer "),
+    ok = file:write_file(Conf, Before),
+    mesh:trust(HostA, HostC),
+    mesh:append(HostA, ["\n[peer ", After]),
+    mesh:trust(HostC, HostA),
+    {ok, _} = mesh:call(A, tacit, reload, []),
+    mesh:start("c", HostC, #{env => Env, args => ?QUIET}).
+
+one_host() ->
+    {Env, Step} = stepped(),
+    HostA = mesh:host("127.0.0.1"),
+    HostB = mesh:host("127.0.0.2", #{mesh => HostA}),
+    mesh:trust(HostA, HostB),
+    mesh:trust(HostB, HostA),
+    A = mesh:start("a", HostA, #{env => Env, args => ?QUIET}),
+    B = mesh:start("b", HostB, #{args => ?QUIET}),
+    [begin
+         Step(Seconds),
+         mesh:logged(A, ["this host's clock was set", Set]),
+         ?assert(connect(B, A)),
+         mesh:part(A, B),
+         ?assertNot(connect(A, B)),
+         mesh:logged(B, ["reason=clock", Line])
+     end || {Seconds, Set, Line} <-
+                [{-?DAY, " s back", "s behind this host's clock"},
+                 {?DAY, " s ahead", "s ahead of this host's clock"}]],
+    mesh:stop_pair({A, B}).
+
+dials_only() ->
+    {Env, Step} = stepped(),
+    A = mesh:start("a", mesh:host("127.0.0.1"),
+                   #{env => Env, args => ["-dist_listen", "false" | ?QUIET]}),
+    Step(-3600),
+    mesh:logged(A, ["this host's clock was set 3", " s back"]),
+    mesh:stop(A).
+
+door() ->
+    {Env, Step} = stepped(),
+    HostA = door:host("127.0.0.1"),
+    HostB = mesh:host("127.0.0.2", #{mesh => HostA}),
+    mesh:trust(HostA, HostB),
+    mesh:trust(HostB, HostA),
+    Door = door:start(HostA, #{env => Env, args => ["--unconfined"]}),
+    A = mesh:start("a", HostA, #{env => Env, args => ?QUIET}),
+    B = mesh:start("b", HostB, #{args => ?QUIET}),
+    [begin
+         Step(Seconds),
+         mesh:wait_until(fun() -> [E || E <- door:events(Door, "clock_set"),
+                                        string:find(E, Set) =/= nomatch] =/= [] end),
+         ?assert(connect(B, A)),
+         mesh:part(A, B)
+     end || {Seconds, Set} <- [{-?DAY, "seconds=-86"}, {0, "seconds=+86"}]],
+    mesh:stop_pair({A, B}),
+    door:stop(Door).
+
+c_node() ->
+    {Env, Step} = stepped(),
+    HostA = mesh:host("127.0.0.1"),
+    HostC = mesh:host("127.0.0.2", #{mesh => HostA}),
+    mesh:trust(HostA, HostC),
+    mesh:trust(HostC, HostA),
+    expires(HostC, 5),
+    A = mesh:start("a", HostA, #{env => Env, args => ?QUIET}),
+    C = cnode:start("c", HostC, #{exec => ["env" | [[K, $=, V] || {K, V} <- Env]]}),
+    Expired = fun(Said) -> string:find(Said, "expired") =/= nomatch end,
+    mesh:wait_until(fun() ->
+                            case cnode:connect(C, A) of
+                                "failed " ++ _ = Said -> Expired(Said);
+                                Fd -> cnode:close(C, Fd), cnode:part(A, C), false
+                            end
+                    end),
+    Step(-?DAY),
+    Last = cnode:connect(C, A),
+    ?assertEqual({true, Last}, {Expired(Last), Last}),
+    cnode:stop(C),
+    mesh:stop(A).
+
+stale() ->
+    {Env, Step} = stepped(),
+    Dir = mesh:dir(),
+    [Key, Rules, Signed] = [filename:join(Dir, Name) || Name <- ["key", "rules", "signed"]],
+    {0, Public} = mesh:tacit(["authority", "new", Key]),
+    ok = file:write_file(Rules, ""),
+    {0, _} = mesh:tacit(["policy", "sign", "--authority", Key, "--fresh-until", "1d", Rules, Signed]),
+    A = mesh:start("a", mesh:host("127.0.0.1", #{conf => ["\n[authority main]\npublic-key = ",
+                                                          Public, "\nnames = *@*\npolicy = ",
+                                                          Signed, "\n"]}),
+                   #{env => Env}),
+    Step(2 * ?DAY),
+    mesh:logged(A, ["this host's clock was set"]),
+    {ok, _} = mesh:call(A, tacit, reload, []),
+    ?assertEqual(nomatch, string:find(mesh:log(A), "is stale")),
+    mesh:stop(A).
+
+%% b's line expired an hour ago; by a's clock it is the day before, but its certificate was
+%% signed just now.
+own_certificate() ->
+    {Env, Step} = stepped(),
+    #{dir := Dir, public_key := Key} = HostA = mesh:host("127.0.0.1"),
+    HostB = mesh:host("127.0.0.2", #{mesh => HostA}),
+    [Authority, Certificate] = [filename:join(Dir, Name) || Name <- ["authority.key", "my.cert"]],
+    {0, Public} = mesh:tacit(["authority", "new", Authority]),
+    {0, _} = mesh:tacit(["cert", "sign", "--authority", Authority, "--public-key", Key, "--name",
+                         "a@127.0.0.1", "--not-after", "90d", Certificate]),
+    mesh:trust(HostB, HostA),
+    mesh:trust(HostA, HostB),
+    expires(HostA, -3600),
+    Step(-?DAY),
+    Dials = fun() ->
+                    A = mesh:start("a", HostA, #{env => Env, args => ?QUIET}),
+                    B = mesh:start("b", HostB, #{env => Env, args => ?QUIET}),
+                    Answer = connect(B, A),
+                    mesh:stop_pair({A, B}),
+                    Answer
+            end,
+    ?assert(Dials()),
+    #{conf := Conf} = HostA,
+    {ok, Text} = file:read_file(Conf),
+    ok = file:write_file(Conf, [string:replace(Text, "[host]\n",
+                                               ["[host]\ncertificate = my.cert\n"]),
+                                "\n[authority main]\npublic-key = ", Public,
+                                "\nnames = *@127.0.0.1\n"]),
+    ?assertNot(Dials()).
 
 %% Nobody listens there.
 name(N) ->

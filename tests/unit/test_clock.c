@@ -121,8 +121,22 @@ static void it_is_never_earlier_than_what_was_signed(void **state)
 /* A machine that starts in 1970, or a certificate of ours that is not of use yet. */
 static void our_own_certificate_is_believed_before_the_clock(void **state)
 {
-    tacit_clock_signed(&c, NULL, START + DAY);
-    assert_int_equal(after(0, 0).ends, START + DAY);
+    tacit_clock_own(&c, START + DAY);
+    struct tacit_now now = after(0, 0);
+    assert_int_equal(now.ends, START + DAY);
+    assert_int_equal(now.begins, START + DAY);
+    assert_int_equal(now.steady, START);
+    assert_int_equal(after(2 * DAY, 0).ends, START + 2 * DAY);
+}
+
+static void a_certificate_of_ours_that_was_put_right_counts_no_more(void **state)
+{
+    tacit_clock_own(&c, START + 400 * DAY);
+    assert_int_equal(after(0, 0).ends, START + 400 * DAY);
+    tacit_clock_own(&c, START - DAY);
+    assert_int_equal(after(0, 0).ends, START);
+    tacit_clock_own(&c, 0);
+    assert_int_equal(after(10, 0).ends, START + 10);
 }
 
 static void a_peer_s_certificate_cannot_move_time_on(void **state)
@@ -156,6 +170,7 @@ int main(void)
         EACH(another_step_begins_another_grace),
         EACH(it_is_never_earlier_than_what_was_signed),
         EACH(our_own_certificate_is_believed_before_the_clock),
+        EACH(a_certificate_of_ours_that_was_put_right_counts_no_more),
         EACH(a_peer_s_certificate_cannot_move_time_on),
         EACH(there_is_no_time_before_1970),
     };
