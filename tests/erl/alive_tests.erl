@@ -226,7 +226,8 @@ newer_code() ->
     Before = all(A),
     {Handshakes, Links} = {mesh:handshakes(A), mesh:on(A, fun() -> tacit_drv:links() end)},
     mesh:wait_until(fun() -> length(mesh:nodes_of(B)) =:= 1 end),
-    ok = mesh:on(A, fun() -> [newer(Module) || _ <- [1, 2, 3], Module <- modules()], ok end),
+    [ok = mesh:on(Node, fun() -> [newer(Module) || _ <- [1, 2, 3], Module <- modules()], ok end)
+     || Node <- [A, B]],
     ?assertEqual({Before, Handshakes, length(Links)},
                  {all(A), mesh:handshakes(A), mesh:on(A, fun() -> length(tacit_drv:links()) end)}),
     reloads(A),

@@ -16,6 +16,8 @@ tests() ->
      {"while no port is left a peer that dials hears so, and both sides log it", fun told/0},
      {"a plain connection that takes the last port is no node's end",
       fun() -> stock:with_epmd(["127.0.0.1", "127.0.0.3"], fun last_port/1) end},
+     {"nor are idle connections to the plain carrier, as many as there are ports",
+      fun() -> stock:with_epmd(["127.0.0.1"], fun idle/1) end},
      {"while no process is left net_kernel lives on, and dials again when there is room",
       fun no_process/0},
      {"tacit:info and net_adm:names leave no message to a caller that traps exits",
@@ -69,10 +71,7 @@ is_full(A) ->
     mesh:on(A, fun() -> erlang:system_info(port_count) =:= erlang:system_info(port_limit) end).
 
 last_port(Env) ->
-    Host = mesh:host("127.0.0.1", #{conf => "\n[plain]\nnode = *@127.0.0.3\n"}),
-    A = mesh:start("a", Host, #{proto => "-proto_dist inet_tcp tacit", env => Env,
-                                flags => "-epmd_module tacit_epmd -start_epmd false",
-                                args => ["+Q", "1024" | stock:interface("127.0.0.1")]}),
+    A = start_plain(mesh:host("127.0.0.1"), Env),
     Old = stock:node("old", "127.0.0.3", Env),
     NetKernel = mesh:call(A, erlang, whereis, [net_kernel]),
     Self = mesh:call(A, erlang, spawn, [fun() -> hold_until_told(1) end]),
@@ -85,6 +84,39 @@ last_port(Env) ->
     mesh:call(A, erlang, send, [Self, free]),
     mesh:wait_until(fun() -> mesh:call(Old, net_kernel, connect_node, ['a@127.0.0.1']) end),
     lists:foreach(fun mesh:stop/1, [A, Old]).
+
+start_plain(Host, Env) ->
+    mesh:append(Host, "\n[plain]\nnode = *@127.0.0.3\n"),
+    mesh:start("a", Host, #{proto => "-proto_dist inet_tcp tacit", env => Env,
+                            flags => "-epmd_module tacit_epmd -start_epmd false",
+                            exec => many_descriptors(),
+                            args => ["+Q", "1024" | stock:interface("127.0.0.1")]}).
+
+%% Who says nothing: each is a port of the node's for seconds.
+idle(Env) ->
+    HostA = mesh:host("127.0.0.1"),
+    HostB = mesh:host("127.0.0.2", #{mesh => HostA}),
+    [mesh:trust(X, Y) || {X, Y} <- [{HostA, HostB}, {HostB, HostA}]],
+    {A, B} = {start_plain(HostA, Env), mesh:start("b", HostB, #{exec => many_descriptors()})},
+    NetKernel = mesh:call(A, erlang, whereis, [net_kernel]),
+    {port, Port, _} = mesh:call(A, erl_epmd, port_please, ["a", {127, 0, 0, 1}]),
+    Strangers = mesh:call(B, erlang, spawn, [fun() -> idle(Port, 1100) end]),
+    mesh:wait_until(fun() -> is_full(A) end),
+    ?assertEqual({false, ok}, mesh:on(A, fun() -> {net_kernel:connect_node(?B),
+                                                  element(1, tacit:info())} end)),
+    mesh:call(B, erlang, exit, [Strangers, kill]),
+    mesh:wait_until(fun() -> mesh:call(B, net_adm, ping, ['a@127.0.0.1']) =:= pong end),
+    ?assertEqual(NetKernel, mesh:call(A, erlang, whereis, [net_kernel])),
+    mesh:stop_pair({A, B}).
+
+idle(_Port, 0) ->
+    timer:sleep(infinity);
+idle(Port, N) ->
+    _ = gen_tcp:connect({127, 0, 0, 1}, Port, []),
+    idle(Port, N - 1).
+
+many_descriptors() ->
+    {"/bin/sh", ["-c", "ulimit -n 4096; exec erl \"$@\"", "sh"]}.
 
 hold_until_told(Spare) ->
     receive {hold, _} -> ok end,
