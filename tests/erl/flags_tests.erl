@@ -44,7 +44,15 @@ wrong() ->
       "-proto_dist inet_tcp: expected tacit alone"},
      {"-proto_dist tacit inet_tcp -epmd_module tacit_epmd -start_epmd false", "",
       "-proto_dist tacit inet_tcp: expected tacit alone"},
-     {"-proto_dist -epmd_module tacit_epmd -start_epmd false", "", "expected tacit alone"}].
+     {"-proto_dist -epmd_module tacit_epmd -start_epmd false", "", "expected tacit alone"},
+     {"-proto_dist inet_tls -epmd_module tacit_epmd -start_epmd false", "",
+      "-proto_dist inet_tls: expected tacit alone"},
+     {"-proto_dist Tacit -epmd_module tacit_epmd -start_epmd false", "",
+      "-proto_dist Tacit: expected tacit alone"},
+     {"-proto_dist tacit tacit -epmd_module tacit_epmd -start_epmd false", "",
+      "-proto_dist tacit tacit: expected tacit alone"},
+     {"-proto_dist tacit tacit -no_epmd -epmd_module tacit_epmd", "",
+      "-proto_dist tacit tacit: expected tacit alone"}].
 
 %% Runs erl to its end, on a host whose epmd is Tacit's door.
 erl(Flags, Zflags, #{epmd := Epmd, host := #{conf := Conf}}, Args) ->
