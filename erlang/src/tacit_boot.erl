@@ -52,9 +52,14 @@ configuration() ->
 path(Name) ->
     absolute(native(Name)).
 
+%% Of bytes that are no text of the locale's OTP makes no name.
 native(Name) ->
-    Bytes = prim_file:internal_name2native(Name), % with a zero behind them
-    binary:part(Bytes, 0, byte_size(Bytes) - 1).
+    try prim_file:internal_name2native(Name) of
+        Bytes -> binary:part(Bytes, 0, byte_size(Bytes) - 1) % without the zero behind them
+    catch
+        error:badarg -> throw({tacit, "the path of tacit.conf: not in the locale's encoding, "
+                                      "expected UTF-8 or LC_ALL=C"})
+    end.
 
 absolute(<<"/", _/binary>> = File) ->
     File;

@@ -168,7 +168,7 @@ log(#policies{told = Told} = State) ->
                            [File, Serial, calendar:system_time_to_rfc3339(Until)]) ||
                 #{file := File, serial := Serial, fresh_until := Until, stale := true} <- Policies],
     All = [[<<"policy: ">>, N] || N <- Notices] ++
-        [["policy: ", iolist_to_binary(S)] || S <- Stale] ++ [Own || Own =/= <<>>],
+        [["policy: ", S] || S <- Stale] ++ [Own || Own =/= <<>>],
     lists:foreach(fun(Text) -> tacit_logger:warning("tacit: ~ts", [Text]) end, All -- Told),
     State#policies{told = All}.
 

@@ -11,6 +11,9 @@ tests() ->
     [{"a path with a letter beyond ASCII is found under each locale, and so is what lies beside "
       "it: by -tacit_conf and TACIT_CONF; nodes are reloaded and reached there", fun letters/0},
      {"a fault there is told with the path", fun fault_told/0},
+     {"so is what is wrong with a signed policy there, and the node goes on: one that is stale, one "
+      "that is not taken; in bytes of another encoding, too", fun policy_told/0},
+     {"a path that the locale has no text for is told as that", fun other_encoding/0},
      {"a path from the folder where the node was started holds when it works elsewhere, for reload "
       "and revoke", fun relative/0},
      {"so it does for a C node", fun relative_c_node/0}].
@@ -66,6 +69,43 @@ fault_told() ->
                       {Locale, re:run(Err, [$/, 252, "x/tacit.conf:[0-9]+: got 'nonsense'"],
                                       [unicode]), Err})
      end || Locale <- ["C", "C.UTF-8"]].
+
+%% The second authority's is no policy, and the one before is kept.
+policy_told() ->
+    [begin
+         #{conf := Conf, dir := Dir} = Host = move(mesh:host("127.0.0.1"), Name),
+         signed(Host, Dir, "stale", "stale"),
+         signed(Host, Dir, "broken", "broken.kept"),
+         ok = file:write_file(filename:join(Dir, "broken"), "no policy"),
+         #{status := Status, out := Said} =
+             run(["-tacit_conf", Conf], [{"LC_ALL", Locale}],
+                 "{ok, _} = tacit:reload(), timer:sleep(500), {ok, _} = tacit:reload(), halt(3)."),
+         %% A log may have bytes of any encoding.
+         Out = case Said of {error, Text, Rest} -> Text ++ binary_to_list(Rest); _ -> Said end,
+         ?assertMatch({Locale, Name, 3, {match, _}, {match, _}, nomatch, _},
+                      {Locale, Name, Status, re:run(Out, "/stale: serial [0-9]+ is stale"),
+                       re:run(Out, "/broken: not a signed policy"),
+                       re:run(Out, "terminating|CRASH|FORMATTER"), Out})
+     end || {Locale, Name} <- [{"C", <<206, 177>>}, {"C.UTF-8", <<206, 177>>},
+                               {"C.UTF-8", <<195, 188>>}, {"C", <<252, "x">>}]].
+
+other_encoding() ->
+    #{conf := Conf} = move(mesh:host("127.0.0.1"), <<252, "x">>),
+    #{status := 1, err := Err} = run(["-tacit_conf", Conf], [{"LC_ALL", "C.UTF-8"}], "halt(0)."),
+    ?assertEqual("tacit: the path of tacit.conf: not in the locale's encoding, expected UTF-8 or "
+                 "LC_ALL=C\n", Err),
+    #{status := 0} = run(["-tacit_conf", Conf], [{"LC_ALL", "C"}], "halt(0).").
+
+%% An authority whose policy file is called that, and one of its that is stale.
+signed(Host, Dir, Called, File) ->
+    [Key, Rules, Policy] = [filename:join(mesh:dir(), N) || N <- ["key", "rules", "policy"]],
+    {0, Public} = mesh:tacit(["authority", "new", Key]),
+    ok = file:write_file(Rules, ""),
+    {0, _} = mesh:tacit(["policy", "sign", "--authority", Key, "--fresh-until", "2020-01-01",
+                         Rules, Policy]),
+    {ok, _} = file:copy(Policy, filename:join(Dir, File)),
+    mesh:append(Host, ["\n[authority ", Called, "]\npublic-key = ", Public,
+                       "\nnames = *@*\npolicy = ", Called, "\n"]).
 
 relative() ->
     #{dir := Dir} = Host = mesh:host("127.0.0.1"),
