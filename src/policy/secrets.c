@@ -111,25 +111,52 @@ static int read_certificate(struct policy_conf *c, const struct tacit_files *fil
     return error;
 }
 
+static int check_peer(const struct policy_conf *c, const struct tacit_peer *peer,
+                      const uint8_t secret[TACIT_KEY_BYTES], const char *what)
+{
+    bool key =
+        peer->has_key && sodium_memcmp(peer->public_key, secret, TACIT_KEY_BYTES) == 0;
+    bool door =
+        peer->has_door_key && sodium_memcmp(peer->door_key, secret, TACIT_KEY_BYTES) == 0;
+    if (!key && !door)
+        return 0;
+    return policy_fault(c->fault, peer->rule.path, peer->rule.line,
+                        "[peer %.160s]: %s is %s, a secret, expected what 'tacit "
+                        "pubkey' prints",
+                        peer->glob, key ? "public-key" : "door-key", what);
+}
+
 /* A secret in the place of another one, or of a public key: the files say no more than
  * what they hold, if they are old. */
 static int check_one(const struct policy_conf *c, const uint8_t secret[TACIT_KEY_BYTES],
                      const char *what)
 {
     const struct tacit_policy *p = c->policy;
-    for (size_t i = 0; i < p->peers.count; i++) {
-        const struct tacit_peer *peer = &p->peers.at[i];
-        bool key = peer->has_key &&
-                   sodium_memcmp(peer->public_key, secret, TACIT_KEY_BYTES) == 0;
-        bool door = peer->has_door_key &&
-                    sodium_memcmp(peer->door_key, secret, TACIT_KEY_BYTES) == 0;
-        if (key || door)
-            return policy_fault(c->fault, peer->rule.path, peer->rule.line,
-                                "[peer %.160s]: %s is %s, a secret, expected what 'tacit "
-                                "pubkey' prints",
-                                peer->glob, key ? "public-key" : "door-key", what);
+    int error = 0;
+    for (size_t i = 0; i < p->peers.count && error == 0; i++)
+        error = check_peer(c, &p->peers.at[i], secret, what);
+    for (size_t i = 0; i < p->authorities.count && error == 0; i++) {
+        const struct policy_authority *authority = &p->authorities.at[i];
+        if (sodium_memcmp(authority->public_key, secret, TACIT_KEY_BYTES) == 0)
+            error = policy_fault(c->fault, c->path, authority->line,
+                                 "[authority %s]: public-key is %s, a secret, expected "
+                                 "what 'tacit authority show' prints",
+                                 authority->name, what);
     }
-    return 0;
+    return error;
+}
+
+/* A pair key is looked for on its own line only: there may be thousands of them. */
+static int check_pair_keys(const struct policy_conf *c)
+{
+    const struct tacit_policy *p = c->policy;
+    int error = 0;
+    for (size_t i = 0; i < p->peers.count && error == 0; i++) {
+        const struct tacit_peer *peer = &p->peers.at[i];
+        if (peer->pair_key != NULL)
+            error = check_peer(c, peer, peer->pair_key->bytes, "the line's pair key");
+    }
+    return error;
 }
 
 /* Whether secret is one of the mesh keys. */
@@ -166,7 +193,7 @@ static int check_secrets(const struct policy_conf *c)
     if (error == 0)
         error = check_pair(c, &s->door_identity, p->has_door_identity, "door-identity",
                            "the door's private key");
-    return error;
+    return error == 0 ? check_pair_keys(c) : error;
 }
 
 int policy_read_secrets(struct policy_conf *c, const struct tacit_files *files)

@@ -378,22 +378,29 @@ static void a_secret_in_the_place_of_a_public_key_is_refused(void **state)
     static const struct {
         const char *line, *what;
     } cases[] = {
-        {"public-key = " SECRET_A, "public-key is a mesh key"},
-        {"public-key = " SECRET_B, "public-key is this host's private key"},
-        {"public-key = " KEY_1 "\ndoor-key = " SECRET_B,
-         "door-key is this host's private key"},
+        {"[peer a@b]\npublic-key = " SECRET_A, "[peer a@b]: public-key is a mesh key"},
+        {"[peer a@b]\npublic-key = " SECRET_B,
+         "[peer a@b]: public-key is this host's private key"},
+        {"[peer a@b]\npublic-key = " KEY_1 "\ndoor-key = " SECRET_B,
+         "[peer a@b]: door-key is this host's private key"},
+        {"[peer a@b]\npublic-key = " SECRET_D "\npair-key = p1.key",
+         "[peer a@b]: public-key is the line's pair key"},
+        {"[authority x]\nnames = *@*\npublic-key = " SECRET_A,
+         "[authority x]: public-key is a mesh key"},
+        {"[authority x]\nnames = *@*\npublic-key = " SECRET_B,
+         "[authority x]: public-key is this host's private key"},
     };
     struct tacit_policy *p;
     char conf[512], expected[512];
     for (size_t i = 0; i < COUNT(cases); i++) {
-        snprintf(conf, sizeof conf, BASE "[peer a@b]\n%s\n", cases[i].line);
+        bool peer = cases[i].line[1] == 'p';
+        snprintf(conf, sizeof conf, BASE "%s\n", cases[i].line);
         prepare(conf, 0);
+        set_file("/c/p1.key", SECRET_D, 0);
         assert_int_equal(load(&p), TACIT_ECONFIG);
-        snprintf(
-            expected, sizeof expected,
-            "/c/tacit.conf:5: [peer a@b]: %s, a secret, expected what 'tacit pubkey' "
-            "prints",
-            cases[i].what);
+        snprintf(expected, sizeof expected,
+                 "/c/tacit.conf:5: %s, a secret, expected what 'tacit %s' prints",
+                 cases[i].what, peer ? "pubkey" : "authority show");
         assert_string_equal(fault.text, expected);
     }
 }
