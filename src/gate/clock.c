@@ -51,6 +51,9 @@ struct tacit_now tacit_clock_look(struct tacit_clock *c, uint64_t wall, int64_t 
     if (c->set_by != 0 && ms - c->set_at >= (int64_t)TACIT_CLOCK_GRACE * 1000)
         believe(c);
     uint64_t steady = moved(wall, -c->set_by);
+    if (steady + 1 == c->steady)
+        steady++; /* steps are rounded to whole seconds */
+    c->steady = steady;
     uint64_t ends = later(steady, later(c->signed_at, c->own));
     return (struct tacit_now){.ms = ms,
                               .wall = wall,

@@ -21,9 +21,10 @@ enum {
 /* Zero it to start. One lock of the caller's guards it. */
 struct tacit_clock {
     bool started;
-    int64_t base;   /* ms: the wall clock's lead over the monotonic one, as believed */
-    int64_t set_by; /* s: the step that is not believed yet; 0: none */
-    int64_t set_at; /* ms: when it was noticed */
+    int64_t base;    /* ms: the wall clock's lead over the monotonic one, as believed */
+    int64_t set_by;  /* s: the step that is not believed yet; 0: none */
+    int64_t set_at;  /* ms: when it was noticed */
+    uint64_t steady; /* at the last look */
     uint64_t since, signed_at, own;
 };
 

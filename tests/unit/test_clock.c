@@ -72,6 +72,25 @@ static void a_step_is_told_once_and_nothing_runs_out_or_comes_back_by_it(void **
     }
 }
 
+/* At that many ms after a whole second, as whole seconds of the wall clock. */
+static struct tacit_now at_ms(int64_t ms, int64_t set_by)
+{
+    return tacit_clock_look(&c, (uint64_t)(START + ms / 1000 + set_by), ms, &step);
+}
+
+static void what_has_run_out_comes_back_for_no_part_of_a_second(void **state)
+{
+    for (int64_t started = 0; started < 1000; started += 50)
+        for (int64_t ms = 20000; ms < 21000; ms += 50) {
+            start(NULL);
+            at_ms(started, 0);
+            uint64_t before = at_ms(ms, 0).steady;
+            assert_true(at_ms(ms + 1, -DAY).steady >= before);
+            assert_true(at_ms(ms + 2, DAY).steady >= before);
+            assert_true(at_ms(ms + 3, 0).steady >= before);
+        }
+}
+
 static void after_a_grace_the_clock_is_believed(void **state)
 {
     static const int64_t steps[] = {-DAY, 60, DAY};
@@ -165,6 +184,7 @@ int main(void)
         EACH(a_clock_that_nobody_sets_is_believed),
         EACH(small_steps_are_none_until_they_add_up),
         EACH(a_step_is_told_once_and_nothing_runs_out_or_comes_back_by_it),
+        EACH(what_has_run_out_comes_back_for_no_part_of_a_second),
         EACH(after_a_grace_the_clock_is_believed),
         EACH(a_step_that_is_taken_back_is_over),
         EACH(another_step_begins_another_grace),
