@@ -3,7 +3,6 @@
  *
  *     listener.c      its sockets, its timer
  *     registration.c  its place at the host's door, in place of sockets of its own
- *     passed.c        what that door says, and the sockets that it passes
  *     incoming.c      a connection from either, until it is a link or gone
  *     tell.c          what its owner and the acceptor are told
  */
@@ -11,40 +10,16 @@
 #define TACIT_CARRIER_LISTENER_H
 
 #include "carrier.h"
-#include "door/protocol.h"
+#include "door/place.h"
 #include "gate/bucket.h"
 
-enum {
-    DOOR_START_MS = 5000,  /* how long a node that starts waits for its door */
-    DOOR_TAKEN_MS = 1500,  /* and for its own name, which it may just have given up */
-    DOOR_ANSWER_MS = 5000, /* what the door may take to answer */
-    DOOR_RETRY_MS = 100,   /* then twice that, and so on */
-    DOOR_RETRY_MAX_MS = 2000,
-};
-
-enum registration_state {
-    REGISTRATION_NONE,    /* the node listens itself */
-    REGISTRATION_WAITING, /* for the next attempt */
-    REGISTRATION_ASKED,
-    REGISTRATION_DONE,
-    REGISTRATION_FAILED, /* the node does not start */
-};
-
-/* A node's place at its host's door. */
+/* A node's place at its host's door, and the connection to it. */
 struct registration {
-    enum registration_state state;
-    char path[TACIT_DOOR_PATH_MAX + 1];
-    int fd;
+    struct tacit_place place;
+    int fd;             /* -1: none */
     bool reading, used; /* selected now; or ever */
-    bool started;       /* it was registered once: from now on it only tries again */
+    bool told;          /* the owner was told that it is registered */
     uint32_t creation;  /* the same over all restarts of the door */
-    ErlDrvTime since;   /* when it first tried */
-    ErlDrvTime at;      /* WAITING: of the next attempt; ASKED: when time is up */
-    ErlDrvTime wait;    /* before the attempt after that */
-    struct tacit_door_input in;
-    int passed; /* the descriptor that came with the frame that is coming in, or -1 */
-    bool short_of_descriptors; /* it came without one, for which this node is to blame */
-    char fault[REASON_MAX];    /* the last that was told */
 };
 
 /* Sockets that a configuration wants which is not in force yet. */
@@ -87,16 +62,6 @@ void registration_timeout(struct listener *l, ErlDrvTime now);
 /* How long until registration_timeout has something to do; -1: nothing. */
 ErlDrvTime registration_wait(const struct listener *l, ErlDrvTime now);
 void registration_stop(struct listener *l);
-/* What the door answered: it registered the node, or refused to. */
-void registration_done(struct listener *l);
-void registration_refused(struct listener *l, const struct tacit_door_refused *refusal);
-/* The door is gone, or not to be understood. */
-void registration_lose(struct listener *l, const char *fault);
-
-/* --- passed.c */
-
-/* Reads once from the door; false: no more now, or the connection is gone. */
-bool passed_read(struct listener *l);
 
 /* --- incoming.c */
 

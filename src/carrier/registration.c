@@ -1,12 +1,10 @@
 /*
- * A node's place at its host's door: it registers its name there, and gets the sockets of
- * those who asked for it (src/door/PROTOCOL.md). A door that ends is asked again, at
- * growing intervals, under the same creation; live links never notice.
+ * A node's place at its host's door (door/place.h), and the sockets of those who asked
+ * for the node, which come from there.
  */
-#include <errno.h>
 #include <sodium.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "listener.h"
@@ -15,23 +13,22 @@
 static void disconnect(struct listener *l)
 {
     struct registration *r = &l->registration;
-    if (r->passed >= 0)
-        close(r->passed);
+    if (r->place.passed >= 0)
+        close(r->place.passed);
     if (r->fd >= 0 && r->used)
         listener_select(l, r->fd, ERL_DRV_READ | ERL_DRV_USE, false);
     else if (r->fd >= 0)
         close(r->fd);
-    r->fd = r->passed = -1;
-    r->reading = r->used = r->short_of_descriptors = false;
-    memset(&r->in, 0, sizeof r->in);
+    r->fd = r->place.passed = -1;
+    r->reading = r->used = false;
 }
 
 /* Reads from the door; before the acceptor is there, no further than to the answer. */
 static void select_door(struct listener *l)
 {
     struct registration *r = &l->registration;
-    bool on =
-        r->state == REGISTRATION_ASKED || (r->state == REGISTRATION_DONE && l->accepting);
+    enum tacit_place_state state = r->place.state;
+    bool on = state == TACIT_PLACE_ASKED || (state == TACIT_PLACE_DONE && l->accepting);
     if (r->fd < 0 || on == r->reading)
         return;
     listener_select(l, r->fd, on ? ERL_DRV_READ | ERL_DRV_USE : ERL_DRV_READ, on);
@@ -39,142 +36,143 @@ static void select_door(struct listener *l)
     r->used = true; /* the emulator's, until it is told otherwise with USE */
 }
 
-/*
- * It did not work, or does no more: what is to happen next. patience is how long a node
- * that starts goes on trying, ms. The same fault is told once.
- */
-static void fail(struct listener *l, const char *what, const char *fault,
-                 ErlDrvTime patience)
+/* It did not work, or does no more. The same fault is told once. */
+static void lost(struct listener *l)
 {
-    struct registration *r = &l->registration;
-    ErlDrvTime now = monotonic_ms();
-    char text[sizeof r->fault];
-    snprintf(text, sizeof text, "%s: %s", r->path, fault);
+    const struct tacit_place *p = &l->registration.place;
+    const char *what = p->error == TACIT_EREFUSED ? "refused" : "lost";
+    char line[TACIT_FAULT_MAX];
     disconnect(l);
-    if (!r->started && now - r->since >= patience) {
-        char line[TACIT_FAULT_MAX];
+    if (p->state == TACIT_PLACE_FAILED) {
         snprintf(line, sizeof line, "%s: [host] door = %s",
-                 tacit_policy_path(l->policy->policy), text);
-        r->state = REGISTRATION_FAILED;
+                 tacit_policy_path(l->policy->policy), p->fault);
         tell_door(l, "failed", line);
         return;
     }
-    r->state = REGISTRATION_WAITING;
-    r->at = now + r->wait;
-    r->wait = 2 * r->wait < DOOR_RETRY_MAX_MS ? 2 * r->wait : DOOR_RETRY_MAX_MS;
-    if (r->started && strcmp(text, r->fault) != 0)
-        tell_door(l, what, text);
-    memcpy(r->fault, text, sizeof text);
-    shared_set_door(l->registration.path, what, text);
+    if (p->started && p->is_news)
+        tell_door(l, what, p->fault);
+    shared_set_door(p->path, what, p->fault);
 }
 
-void registration_lose(struct listener *l, const char *fault)
+static void lose(struct listener *l, const char *fault)
 {
-    fail(l, "lost", fault, DOOR_START_MS);
-}
-
-/* --- registering -------------------------------------------------------------------- */
-
-static bool send_register(struct listener *l)
-{
-    struct tacit_door_frame frame = {.type = TACIT_DOOR_REGISTER};
-    uint8_t bytes[TACIT_DOOR_FRAME_MAX];
-    size_t len;
-    frame.reg.version_min = 1;
-    frame.reg.version_max = TACIT_DOOR_VERSION;
-    frame.reg.creation = l->registration.creation;
-    snprintf(frame.reg.name, sizeof frame.reg.name, "%s", l->own_name);
-    snprintf(frame.reg.release, sizeof frame.reg.release, "%s", TACIT_RELEASE);
-    tacit_door_printable(tacit_policy_path(l->policy->policy), frame.reg.conf);
-    /* A new socket has room for it. */
-    return tacit_door_write(&frame, bytes, &len) == TACIT_OK &&
-           send(l->registration.fd, bytes, len, MSG_NOSIGNAL) == (ssize_t)len;
+    (void)tacit_place_fail(&l->registration.place, TACIT_ECUT, fault, monotonic_ms());
+    lost(l);
 }
 
 static void try_to_register(struct listener *l)
 {
     struct registration *r = &l->registration;
-    unsigned uid = 0;
-    r->fd = socket_connect_unix(l->registration.path);
-    if (r->fd < 0) {
-        registration_lose(l, strerror(errno));
-    } else if (!socket_unix_trusted(r->fd, l->registration.path, &uid)) {
-        char text[REASON_MAX];
-        snprintf(text, sizeof text,
-                 "user %u listens there, expected root, this node's own user, or one to "
-                 "whom root gave the socket's directory",
-                 uid);
-        fail(l, "refused", text, 0);
-    } else if (!send_register(l)) {
-        registration_lose(l, "the door does not take the registration");
-    } else {
-        r->state = REGISTRATION_ASKED;
-        r->at = monotonic_ms() + DOOR_ANSWER_MS;
+    struct tacit_door_register who = {.creation = r->creation};
+    snprintf(who.release, sizeof who.release, "%s", TACIT_RELEASE);
+    tacit_door_printable(tacit_policy_path(l->policy->policy), who.conf);
+    if (tacit_place_connect(&r->place, &who, monotonic_ms(), &r->fd) == TACIT_PLACE_LOST)
+        lost(l);
+    else
         select_door(l);
+}
+
+/* --- what the door says ------------------------------------------------------------- */
+
+/* The same moment on this driver's clock, which is not the system's. */
+static ErlDrvTime accept_time(uint64_t accepted)
+{
+    struct timespec t = {0};
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    uint64_t now = (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+    uint64_t age = accepted > now ? 0 : now - accepted;
+    if (age > TACIT_PENDING_DEADLINE_MS)
+        age = TACIT_PENDING_DEADLINE_MS;
+    return monotonic_ms() - (ErlDrvTime)age;
+}
+
+static void take_passed(struct listener *l, const struct tacit_door_pass *pass)
+{
+    struct tacit_address peer;
+    int fd = socket_adopt(l->registration.place.passed, &peer);
+    l->registration.place.passed = -1;
+    if (fd < 0)
+        lose(l, "the door passed something that is no TCP socket");
+    else
+        incoming_take(l, fd, peer.family != 0 ? &peer : &pass->peer,
+                      accept_time(pass->accepted), pass->first);
+}
+
+static void registered(struct listener *l)
+{
+    const char *path = l->registration.place.path;
+    shared_set_door(path, "registered", "");
+    tell_door(l, "registered", path);
+    l->registration.told = true;
+}
+
+static void act(struct listener *l, enum tacit_place_event event,
+                const struct tacit_door_frame *frame)
+{
+    switch (event) {
+    case TACIT_PLACE_NOTHING:
+        break;
+    case TACIT_PLACE_CONNECT:
+        try_to_register(l);
+        break;
+    case TACIT_PLACE_REGISTERED:
+        registered(l);
+        break;
+    case TACIT_PLACE_PASSED:
+        take_passed(l, &frame->pass);
+        break;
+    case TACIT_PLACE_STARVED:
+        listener_starve(l);
+        break;
+    case TACIT_PLACE_KEYS: /* peers were told what both this node and its door open */
+        if (shared_set_door_keys(&frame->keys))
+            tell_door(l, "keys", "");
+        break;
+    case TACIT_PLACE_LOST:
+        lost(l);
+        break;
     }
 }
 
-void registration_done(struct listener *l)
+/* Reads once; false: no more now, or the connection is gone. */
+static bool read_once(struct listener *l)
 {
     struct registration *r = &l->registration;
-    r->state = REGISTRATION_DONE;
-    r->wait = DOOR_RETRY_MS;
-    r->fault[0] = '\0';
-    shared_set_door(l->registration.path, "registered", "");
-    tell_door(l, "registered", l->registration.path);
-    r->started = true;
-}
-
-void registration_refused(struct listener *l, const struct tacit_door_refused *refusal)
-{
-    /* A name that this node gave up just now may be a moment on its way. */
-    ErlDrvTime patience = refusal->reason == TACIT_DOOR_NAME_TAKEN ? DOOR_TAKEN_MS : 0;
-    char text[REASON_MAX];
-    snprintf(text, sizeof text, "the door refuses %.120s: %s: %.100s", l->own_name,
-             tacit_door_reason_name(refusal->reason), refusal->text);
-    fail(l, "refused", text, patience);
+    struct tacit_door_frame frame;
+    bool more;
+    act(l, tacit_place_receive(&r->place, r->fd, monotonic_ms(), &frame, &more), &frame);
+    return more && r->fd >= 0 && (r->place.state == TACIT_PLACE_ASKED || l->accepting);
 }
 
 /* --- what the listener calls -------------------------------------------------------- */
 
-/* Takes the path of the policy's door; false: it is the same as before. */
-static bool take_path(struct listener *l)
-{
-    const char *path = tacit_policy_door(l->policy->policy);
-    if (strcmp(l->registration.path, path == NULL ? "" : path) == 0)
-        return false;
-    snprintf(l->registration.path, sizeof l->registration.path, "%s",
-             path == NULL ? "" : path);
-    return true;
-}
-
-static void start(struct listener *l)
+static void start(struct listener *l, const char *path)
 {
     struct registration *r = &l->registration;
-    if (r->path[0] == '\0')
+    tacit_place_start(&r->place, path, l->own_name, monotonic_ms());
+    if (path == NULL)
         return;
     if (r->creation == 0) /* as net_kernel makes them: 1 to 3 are the old epmd's */
         r->creation = 4 + randombytes_uniform(UINT32_MAX - 4);
-    r->since = monotonic_ms();
-    r->wait = DOOR_RETRY_MS;
     (void)shared_set_door_keys(&(struct tacit_mesh_marks){0});
     try_to_register(l);
 }
 
 void registration_start(struct listener *l)
 {
-    l->registration.fd = l->registration.passed = -1;
-    take_path(l);
-    start(l);
+    l->registration.fd = -1;
+    start(l, tacit_policy_door(l->policy->policy));
 }
 
 void registration_settle(struct listener *l)
 {
-    if (!take_path(l))
+    struct registration *r = &l->registration;
+    const char *path = tacit_policy_door(l->policy->policy);
+    if (strcmp(r->place.path, path == NULL ? "" : path) == 0)
         return;
     registration_stop(l);
-    l->registration.started = true; /* the node runs: it is told to the acceptor */
-    start(l);
+    r->place.started = r->told = true; /* the node runs: it is told to the acceptor */
+    start(l, path);
 }
 
 void registration_accept(struct listener *l)
@@ -185,35 +183,27 @@ void registration_accept(struct listener *l)
 void registration_ready(struct listener *l)
 {
     for (int i = 0; i < 2 * ACCEPT_BATCH; i++) /* a frame is read in two */
-        if (!passed_read(l))
+        if (!read_once(l))
             break;
     select_door(l);
 }
 
 void registration_timeout(struct listener *l, ErlDrvTime now)
 {
-    struct registration *r = &l->registration;
-    if (r->state == REGISTRATION_WAITING && r->at <= now)
-        try_to_register(l);
-    else if (r->state == REGISTRATION_ASKED && r->at <= now)
-        registration_lose(l, "the door does not answer");
+    act(l, tacit_place_timeout(&l->registration.place, now), NULL);
 }
 
 ErlDrvTime registration_wait(const struct listener *l, ErlDrvTime now)
 {
-    const struct registration *r = &l->registration;
-    if (r->state != REGISTRATION_WAITING && r->state != REGISTRATION_ASKED)
-        return -1;
-    return r->at > now ? r->at - now : 0;
+    return tacit_place_wait(&l->registration.place, now);
 }
 
 void registration_stop(struct listener *l)
 {
     disconnect(l);
-    if (l->registration.state != REGISTRATION_NONE) {
+    if (l->registration.place.state != TACIT_PLACE_NONE) {
         shared_set_door("", "none", "");
         (void)shared_set_door_keys(NULL);
     }
-    l->registration.state = REGISTRATION_NONE;
-    l->registration.fault[0] = '\0';
+    tacit_place_start(&l->registration.place, NULL, "", 0);
 }

@@ -50,7 +50,7 @@ void tell_door(struct listener *l, const char *what, const char *text)
     term_atom(&t, what);
     term_binary(&t, text);
     term_tuple(&t, 4);
-    if (!l->registration.started)
+    if (!l->registration.told)
         term_to_owner(&t, l->port);
     else if (l->accepting)
         term_send(&t, l->port, l->acceptor);

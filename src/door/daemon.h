@@ -7,7 +7,7 @@
  *     settings.c    the configuration in force, and what changes when it is read anew
  *     public.c      strangers on the public port, until they are passed on
  *     listen.c      where that is; interfaces.c for the addresses of interfaces
- *     local.c       the Unix socket, for nodes and commands; place.c for its file
+ *     local.c       the Unix socket, for nodes and commands; socket_file.c for its file
  *     nodes.c       the nodes that are registered there
  *     directory.c   those who want the door itself: its names
  *     pass.c        connections on their way to a node
@@ -140,16 +140,16 @@ void pass_drop_all(struct node *n);
 int local_apply(struct tacit_fault *fault);
 void local_tick(void);
 void local_close(void);
-/* --- place.c */
+/* --- socket_file.c */
 
 /* Makes the folder of the socket at path where it is missing, and the folder's lock. */
-int place_prepare(const char *path, struct tacit_fault *fault);
+int socket_file_prepare(const char *path, struct tacit_fault *fault);
 /* A socket that listens at path: the service manager's, or a new one. -1: *fault why. */
-int place_open(const char *path, struct tacit_fault *fault);
+int socket_file_open(const char *path, struct tacit_fault *fault);
 /* Whether the one that was opened last is there, at path. */
-bool place_stands(const char *path);
+bool socket_file_stands(const char *path);
 /* Removes it, if it is still there and not the manager's. */
-void place_remove(void);
+void socket_file_remove(void);
 
 /* Says why not, and closes. */
 void local_refuse(struct node *n, enum tacit_door_reason reason, const char *name,

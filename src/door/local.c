@@ -185,14 +185,14 @@ static void accept_local(struct listening *l)
 int local_apply(struct tacit_fault *fault)
 {
     const char *path = tacit_policy_door(door.policy);
-    if (listener != NULL && place_stands(path))
+    if (listener != NULL && socket_file_stands(path))
         return TACIT_OK;
-    int fd = place_open(path, fault);
+    int fd = socket_file_open(path, fault);
     if (fd < 0)
         return TACIT_ESYSTEM;
     struct listening *l = listening_new(fd, accept_local);
     if (l == NULL) {
-        place_remove();
+        socket_file_remove();
         snprintf(fault->text, sizeof fault->text, "%s: no memory for [host] door",
                  tacit_policy_path(door.policy));
         return TACIT_ENOMEM;
@@ -212,7 +212,7 @@ void local_tick(void)
 void local_close(void)
 {
     if (listener != NULL) {
-        place_remove();
+        socket_file_remove();
         listening_free(listener);
         listener = NULL;
     }

@@ -206,7 +206,7 @@ static int run(const struct options *o)
     if (error == TACIT_OK && o->metrics != NULL)
         error = metrics_start(o->metrics, &fault);
     if (error != TACIT_OK) {
-        place_remove();
+        socket_file_remove();
         return fail(&fault);
     }
     system_close_sockets();

@@ -1,292 +1,170 @@
-/*
- * The file of the door's Unix socket, and its folder: made, found again, removed. Two
- * daemons that start at once would each take the other's socket for a dead one's, so that
- * whoever makes or removes one holds the folder's lock meanwhile. A socket that a service
- * manager passed is the manager's file: it is never removed.
- */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
+#include "door/place.h"
+
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "door/daemon.h"
-#include "files/files.h"
-
-enum {
-    LOCK_TRIES = 100,
-    LOCK_PAUSE_MS = 20, /* who holds it needs no longer than that */
-};
-
-static const char lock_name[] = "secure-epmd.lock";
-
-/* The file that others find us by; ino 0: none. */
-struct place {
-    char path[TACIT_DOOR_PATH_MAX + 1];
-    dev_t dev;
-    ino_t ino;
-    bool passed;
-};
-static struct place own;
-
-/* The folder's lock: opened before the confinement, since no file is made after it. */
-static struct {
-    char path[TACIT_DOOR_PATH_MAX + 1 + sizeof lock_name];
-    int fd;
-} lock = {.fd = -1};
-
-__attribute__((format(printf, 3, 4))) static int
-fail(struct tacit_fault *fault, const char *path, const char *format, ...)
+static void begin(struct tacit_place *p)
 {
-    va_list args;
-    int used = snprintf(fault->text, sizeof fault->text,
-                        "%s: [host] door = %s: ", tacit_policy_path(door.policy), path);
-    va_start(args, format);
-    if (used > 0 && (size_t)used < sizeof fault->text)
-        vsnprintf(fault->text + used, sizeof fault->text - (size_t)used, format, args);
-    va_end(args);
-    return TACIT_ESYSTEM;
+    p->starved = p->keys_due = false;
+    memset(&p->in, 0, sizeof p->in);
 }
 
-/* --- the folder ------------------------------------------------------------------- */
-
-/* Everything before the last part of path, with its slash. */
-static int folder_length(const char *path)
+void tacit_place_start(struct tacit_place *p, const char *path, const char *name,
+                       int64_t now)
 {
-    const char *slash = strrchr(path, '/');
-    return slash == NULL ? 0 : (int)(slash - path) + 1;
+    snprintf(p->path, sizeof p->path, "%s", path == NULL ? "" : path);
+    snprintf(p->name, sizeof p->name, "%s", name);
+    begin(p);
+    p->state = path == NULL ? TACIT_PLACE_NONE : TACIT_PLACE_WAITING;
+    p->passed = -1;
+    p->since = p->at = now;
+    p->wait = TACIT_PLACE_RETRY_MS;
+    p->fault[0] = '\0';
 }
 
-static int make_folder(const char *path, struct tacit_fault *fault)
+int64_t tacit_place_wait(const struct tacit_place *p, int64_t now)
 {
-    char folder[TACIT_DOOR_PATH_MAX + 1];
-    struct stat st;
-    snprintf(folder, sizeof folder, "%.*s", folder_length(path), path);
-    if (*folder == '\0' || stat(folder, &st) == 0 || errno != ENOENT)
-        return TACIT_OK; /* what else is wrong with it, bind says */
-    size_t len = strlen(folder);
-    if (len > 1)
-        folder[len - 1] = '\0'; /* with a slash mkdir would follow a link */
-    mode_t mask = umask(022);   /* nodes of all users come in */
-    int error = mkdir(folder, 0777) == 0 ? 0 : errno;
-    umask(mask);
-    if (error == 0)
-        log_event("made", "path=%s", folder);
-    if (error == 0 || (error == EEXIST && stat(folder, &st) == 0))
-        return TACIT_OK; /* another daemon's, say */
-    return fail(fault, path,
-                "%s cannot be made: %s; make it as root: install -d -o USER -m 755 %s, "
-                "USER being who runs secure-epmd",
-                folder,
-                error == EEXIST ? "a link that leads nowhere is there" : strerror(error),
-                folder);
-}
-
-/* --- the lock --------------------------------------------------------------------- */
-
-/* Only its own user's, or root's: whoever else held it could keep the door shut. */
-static int open_lock(const char *path)
-{
-    struct stat st;
-    int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-    if (fd < 0)
+    if (p->state != TACIT_PLACE_WAITING && p->state != TACIT_PLACE_ASKED)
         return -1;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 077) == 0 &&
-        (st.st_uid == geteuid() || st.st_uid == 0))
-        return fd;
-    close(fd);
-    errno = EPERM;
-    return -1;
+    return p->at > now ? p->at - now : 0;
 }
 
-/* Whether the one that is open is the one that others find. */
-static bool lock_stands(void)
+enum tacit_place_event tacit_place_timeout(struct tacit_place *p, int64_t now)
 {
-    struct stat open, there;
-    return fstat(lock.fd, &open) == 0 && lstat(lock.path, &there) == 0 &&
-           open.st_dev == there.st_dev && open.st_ino == there.st_ino;
+    if (tacit_place_wait(p, now) != 0)
+        return TACIT_PLACE_NOTHING;
+    if (p->state == TACIT_PLACE_WAITING)
+        return TACIT_PLACE_CONNECT;
+    return tacit_place_fail(p, TACIT_ETIMEOUT, "the door does not answer", now);
 }
 
-/* The lock of path's folder is the one that is open afterwards. */
-static int find_lock(const char *path, struct tacit_fault *fault)
-{
-    char wanted[sizeof lock.path];
-    snprintf(wanted, sizeof wanted, "%.*s%s", folder_length(path), path, lock_name);
-    bool same = lock.fd >= 0 && strcmp(wanted, lock.path) == 0;
-    if (same && lock_stands())
-        return TACIT_OK;
-    int fd = open_lock(wanted);
-    if (fd < 0 && same && errno == ENOSYS)
-        return TACIT_OK; /* removed, and none can be made: better than no door */
-    if (fd < 0)
-        return fail(fault, path, "%s: %s", wanted,
-                    errno == EPERM    ? "expected a file of this user's, mode 0600"
-                    : errno == ENOSYS ? "none can be made once secure-epmd has started: "
-                                        "restart it"
-                                      : strerror(errno));
-    if (lock.fd >= 0)
-        close(lock.fd);
-    lock.fd = fd;
-    memcpy(lock.path, wanted, sizeof lock.path);
-    return TACIT_OK;
-}
+/* --- how it fails ------------------------------------------------------------------- */
 
-static int take_lock(const char *path, struct tacit_fault *fault)
+/* patience: how long a node that starts goes on trying, ms. */
+static enum tacit_place_event lose(struct tacit_place *p, int error, const char *fault,
+                                   int64_t patience, int64_t now)
 {
-    const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
-    if (find_lock(path, fault) != TACIT_OK)
-        return TACIT_ESYSTEM;
-    for (int i = 0; i < LOCK_TRIES; i++) {
-        if (flock(lock.fd, LOCK_EX | LOCK_NB) == 0)
-            return TACIT_OK;
-        if (errno != EWOULDBLOCK)
-            return fail(fault, path, "%s: %s", lock.path, strerror(errno));
-        nanosleep(&pause, NULL);
+    char text[sizeof p->fault];
+    snprintf(text, sizeof text, "%s: %.380s", p->path, fault);
+    p->is_news = strcmp(text, p->fault) != 0;
+    memcpy(p->fault, text, sizeof text);
+    p->error = error;
+    begin(p);
+    if (!p->started && now - p->since >= patience) {
+        p->state = TACIT_PLACE_FAILED;
+        return TACIT_PLACE_LOST;
     }
-    return fail(fault, path, "%s is held by another process", lock.path);
+    p->state = TACIT_PLACE_WAITING;
+    p->at = now + p->wait;
+    p->wait *= 2;
+    if (p->wait > TACIT_PLACE_RETRY_MAX_MS)
+        p->wait = TACIT_PLACE_RETRY_MAX_MS;
+    return TACIT_PLACE_LOST;
 }
 
-static void leave_lock(void)
+enum tacit_place_event tacit_place_fail(struct tacit_place *p, int error,
+                                        const char *fault, int64_t now)
 {
-    (void)flock(lock.fd, LOCK_UN);
+    return lose(p, error, fault, error == TACIT_EREFUSED ? 0 : TACIT_PLACE_START_MS, now);
 }
 
-int place_prepare(const char *path, struct tacit_fault *fault)
+static enum tacit_place_event
+refused(struct tacit_place *p, const struct tacit_door_refused *refusal, int64_t now)
 {
-    struct tacit_fault later; /* whoever needs it says so */
-    int error = make_folder(path, fault);
-    if (error == TACIT_OK)
-        (void)find_lock(path, &later);
-    return error;
+    char text[sizeof p->fault];
+    snprintf(text, sizeof text, "the door refuses %.120s: %s: %.150s", p->name,
+             tacit_door_reason_name(refusal->reason), refusal->text);
+    /* A name that this node gave up just now may be a moment on its way. */
+    return lose(p, TACIT_EREFUSED, text,
+                refusal->reason == TACIT_DOOR_NAME_TAKEN ? TACIT_PLACE_TAKEN_MS : 0, now);
 }
 
-/* --- the socket ------------------------------------------------------------------- */
-
-/* Whether what is there is the socket that was made, or passed, then. */
-static bool stands(const struct place *p)
+static enum tacit_place_event cut(struct tacit_place *p, const char *fault, int64_t now)
 {
-    struct stat st;
-    return p->ino != 0 && lstat(p->path, &st) == 0 && S_ISSOCK(st.st_mode) &&
-           st.st_dev == p->dev && st.st_ino == p->ino;
+    return tacit_place_fail(p, TACIT_ECUT, fault, now);
 }
 
-static struct place place_of(const char *path, bool passed)
+/* --- registering -------------------------------------------------------------------- */
+
+int tacit_place_ask(struct tacit_place *p, const struct tacit_door_register *who,
+                    int64_t now, uint8_t out[TACIT_DOOR_FRAME_MAX], size_t *ret_len)
 {
-    struct place p = {.passed = passed};
-    struct stat st;
-    snprintf(p.path, sizeof p.path, "%s", path);
-    if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) {
-        p.dev = st.st_dev;
-        p.ino = st.st_ino;
+    struct tacit_door_frame frame = {.type = TACIT_DOOR_REGISTER, .reg = *who};
+    frame.reg.version_min = 1;
+    frame.reg.version_max = TACIT_DOOR_VERSION;
+    snprintf(frame.reg.name, sizeof frame.reg.name, "%s", p->name);
+    p->state = TACIT_PLACE_ASKED;
+    p->at = now + TACIT_PLACE_ANSWER_MS;
+    return tacit_door_write(&frame, out, ret_len);
+}
+
+/* --- what the door says ------------------------------------------------------------- */
+
+uint8_t *tacit_place_room(struct tacit_place *p, size_t *ret_len)
+{
+    bool bad; /* one that is was found when it came */
+    *ret_len = tacit_door_wants(&p->in, &bad);
+    return p->in.bytes + p->in.len;
+}
+
+static enum tacit_place_event take_pass(struct tacit_place *p, int64_t now)
+{
+    if (p->starved) {
+        p->starved = false;
+        return TACIT_PLACE_STARVED;
     }
-    return p;
+    if (p->passed < 0)
+        return cut(p, "the door passed a link without its socket", now);
+    return TACIT_PLACE_PASSED;
 }
 
-/* What is there, where it is no socket. */
-static const char *kind(mode_t mode)
+static enum tacit_place_event take_registered(struct tacit_place *p,
+                                              const struct tacit_door_registered *r)
 {
-    if (S_ISLNK(mode))
-        return "a symbolic link";
-    if (S_ISDIR(mode))
-        return "a folder";
-    return S_ISREG(mode) ? "a file" : "something else";
+    p->state = TACIT_PLACE_DONE;
+    p->started = true;
+    p->keys_due = r->version >= TACIT_DOOR_VERSION_KEYS;
+    p->wait = TACIT_PLACE_RETRY_MS;
+    p->fault[0] = '\0';
+    return TACIT_PLACE_REGISTERED;
 }
 
-/* The path is free afterwards, or *fault says what is there. */
-static int clear(const char *path, struct tacit_fault *fault)
+static enum tacit_place_event
+take_frame(struct tacit_place *p, const struct tacit_door_frame *frame, int64_t now)
 {
-    struct stat st;
-    if (lstat(path, &st) != 0)
-        return errno == ENOENT ? TACIT_OK : fail(fault, path, "%s", strerror(errno));
-    if (!S_ISSOCK(st.st_mode))
-        return fail(fault, path,
-                    "%s is there, expected nothing or the socket of a door that ended",
-                    kind(st.st_mode));
-    if (helper_somebody_at(path))
-        return fail(fault, path, "another secure-epmd is there");
-    if (unlink(path) != 0)
-        return fail(fault, path, "an ended door's socket cannot be removed: %s",
-                    strerror(errno));
-    return TACIT_OK;
-}
-
-static int bind_there(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -1;
-    mode_t mask = umask(0); /* who may come in is asked of the kernel, not of the mode */
-    int error = bind(fd, (struct sockaddr *)&address, sizeof address) == 0 ? 0 : errno;
-    umask(mask);
-    if (error == 0 && listen(fd, 512) == 0)
-        return fd;
-    errno = error != 0 ? error : errno;
-    close(fd);
-    return -1;
-}
-
-/* It listens before another daemon may look. */
-static int make(const char *path, struct tacit_fault *fault)
-{
-    int fd = -1;
-    struct tacit_fault way; /* nobody else is to be the door of nodes that look for it */
-    if (tacit_file_way(path, &way) != TACIT_OK) {
-        fail(fault, path, "%s", way.text);
-        return -1;
+    if (frame->type == TACIT_DOOR_PASS && p->state == TACIT_PLACE_DONE)
+        return take_pass(p, now);
+    if (p->passed >= 0 || p->starved)
+        return cut(p, "the door passed a socket without its link", now);
+    if (frame->type == TACIT_DOOR_REGISTERED && p->state == TACIT_PLACE_ASKED)
+        return take_registered(p, &frame->registered);
+    if (frame->type == TACIT_DOOR_KEYS && p->state == TACIT_PLACE_DONE) {
+        p->keys_due = false;
+        return TACIT_PLACE_KEYS;
     }
-    if (take_lock(path, fault) != TACIT_OK)
-        return -1;
-    if (clear(path, fault) == TACIT_OK && (fd = bind_there(path)) < 0)
-        fail(fault, path, "%s%s", strerror(errno),
-             *own.path != '\0' ? "; if its folder is not that of the start any more, "
-                                 "restart secure-epmd"
-                               : "");
-    leave_lock();
-    return fd;
+    if (frame->type == TACIT_DOOR_REFUSED)
+        return refused(p, &frame->refused, now);
+    return cut(p, "the door said something that it may not say now", now);
 }
 
-static void remove_one(const struct place *p)
+enum tacit_place_event tacit_place_read(struct tacit_place *p, size_t n, int fd,
+                                        bool starved, int64_t now,
+                                        struct tacit_door_frame *ret_frame)
 {
-    struct tacit_fault fault;
-    if (p->passed || !stands(p) || take_lock(p->path, &fault) != TACIT_OK)
-        return;
-    if (stands(p))
-        unlink(p->path);
-    leave_lock();
-}
-
-bool place_stands(const char *path)
-{
-    return strcmp(path, own.path) == 0 && stands(&own);
-}
-
-int place_open(const char *path, struct tacit_fault *fault)
-{
-    /* One whose file is gone nobody finds: the manager's, too, must be made anew. */
-    bool passed = place_of(path, true).ino != 0;
-    int fd = passed ? system_socket(NULL, path) : -1;
-    passed = fd >= 0;
-    if (!passed)
-        fd = make(path, fault);
-    if (fd < 0)
-        return -1;
-    struct place before = own;
-    own = place_of(path, passed);
-    if (strcmp(before.path, path) != 0)
-        remove_one(&before);
-    return fd;
-}
-
-void place_remove(void)
-{
-    remove_one(&own);
-    own = (struct place){.passed = false};
+    bool bad = false, first = p->in.len == 0;
+    if (n == 0)
+        return cut(p, "the door has closed", now);
+    if ((fd >= 0 || starved) && !first)
+        return cut(p, "the door passed a socket in the middle of a frame", now);
+    if (first)
+        p->passed = fd;
+    p->starved |= starved;
+    p->in.len += n;
+    size_t wants = tacit_door_wants(&p->in, &bad);
+    if (!bad && wants > 0)
+        return TACIT_PLACE_NOTHING;
+    if (bad || tacit_door_read(p->in.bytes, p->in.len, ret_frame) != TACIT_OK)
+        return cut(p, "the door said something that is no frame", now);
+    memset(&p->in, 0, sizeof p->in);
+    return take_frame(p, ret_frame, now);
 }

@@ -130,7 +130,7 @@ int settings_load(bool first, struct tacit_fault *fault)
     if (error == TACIT_OK) {
         door.policy = policy;
         if (first) {
-            error = place_prepare(tacit_policy_door(policy), fault);
+            error = socket_file_prepare(tacit_policy_door(policy), fault);
             confine_may_bind(&door.confine, tacit_policy_door(policy));
             may_read_revoked();
         }

@@ -60,6 +60,7 @@ void cnode_starve(struct cnode_listener *s)
 {
     evict(s);
     tacit_pending_starve(&s->pending, now_ms());
+    s->paused_until = now_ms() + TACIT_PENDING_PAUSE_MS;
 }
 
 void cnode_take_caller(struct cnode_listener *s, int fd, const struct tacit_address *peer,
@@ -87,9 +88,14 @@ void cnode_take_caller(struct cnode_listener *s, int fd, const struct tacit_addr
     tacit_pending_add(&s->pending, &c->entry, peer, now_ms() - age_ms);
 }
 
+static bool is_paused(const struct cnode_listener *s)
+{
+    return now_ms() < s->paused_until;
+}
+
 static void accept_some(struct cnode_listener *s, int socket)
 {
-    for (int i = 0; i < BATCH; i++) {
+    for (int i = 0; i < BATCH && !is_paused(s); i++) {
         struct tacit_address peer;
         int fd = socket_accept(socket, &peer);
         if (fd >= 0)
@@ -130,11 +136,16 @@ static struct cnode_link *step_all(struct cnode_listener *s)
 /* When there is something to do without anything to read. */
 static int64_t next_moment(const struct cnode_listener *s, int64_t deadline)
 {
-    int64_t wait = tacit_pending_wait(&s->pending, now_ms());
-    int64_t moment = wait < 0 ? WIRE_NEVER : wire_now_us() + wait * 1000;
-    if (s->place.path != NULL && !s->place.registered && s->place.at < moment)
-        moment = s->place.at;
-    return deadline < moment ? deadline : moment;
+    int64_t now = now_ms();
+    int64_t waits[] = {tacit_pending_wait(&s->pending, now),
+                       tacit_place_wait(&s->place, now),
+                       is_paused(s) ? s->paused_until - now : -1};
+    for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++) {
+        int64_t moment = wire_now_us() + waits[i] * 1000;
+        if (waits[i] >= 0 && moment < deadline)
+            deadline = moment;
+    }
+    return deadline;
 }
 
 static void put(struct pollfd *p, nfds_t *n, int fd, short events)
@@ -147,8 +158,8 @@ static int wait_once(struct cnode_listener *s, int64_t deadline, struct pollfd *
 {
     nfds_t n = 0;
     for (size_t i = 0; i < s->count; i++)
-        put(p, &n, s->sockets[i], POLLIN);
-    put(p, &n, s->place.path != NULL ? s->place.fd : -1, POLLIN);
+        put(p, &n, is_paused(s) ? -1 : s->sockets[i], POLLIN);
+    put(p, &n, s->door, POLLIN);
     for (struct cnode_caller *c = s->callers; c != NULL; c = c->next)
         put(p, &n, c->link->fd, c->events);
     int64_t left = next_moment(s, deadline);
@@ -161,8 +172,7 @@ static int wait_once(struct cnode_listener *s, int64_t deadline, struct pollfd *
     for (size_t i = 0; i < s->count; i++)
         if (p[i].revents != 0)
             accept_some(s, s->sockets[i]);
-    if (s->place.path != NULL)
-        cnode_place_step(s, p[s->count].revents != 0);
+    cnode_place_step(s, p[s->count].revents != 0);
     return TACIT_OK;
 }
 
@@ -181,9 +191,8 @@ static int accept_one(struct cnode_listener *s, int64_t deadline, struct cnode_l
     free(p);
     if (error)
         return cnode_fault(error, "%s: %s", s->node->name,
-                           s->place.path != NULL && !s->place.registered
-                               ? s->place.fault
-                               : tacit_error_text(error));
+                           s->place.fault[0] != '\0' ? s->place.fault
+                                                     : tacit_error_text(error));
     (*ret)->setup_until = wire_deadline(LINK_SETUP_MS);
     return TACIT_OK;
 }
@@ -235,12 +244,14 @@ int cnode_listen(struct cnode *node, struct cnode_listener **ret_listener)
     pthread_mutex_init(&s->accepting, NULL);
     s->node = cnode_hold(node);
     s->rules = cnode_rules_of(node);
-    s->place = (struct cnode_place){
-        .path = tacit_policy_door(s->rules->policy), .fd = -1, .passed = -1};
+    s->door = -1;
+    tacit_place_start(&s->place, tacit_policy_door(s->rules->policy), node->name,
+                      now_ms());
     s->fd = cnode_ready_new();
     int error = s->fd < 0 ? cnode_fault(TACIT_ESYSTEM, "%s", strerror(errno)) : TACIT_OK;
     if (!error)
-        error = s->place.path != NULL ? cnode_place_start(s) : open_sockets(s);
+        error =
+            s->place.state != TACIT_PLACE_NONE ? cnode_place_start(s) : open_sockets(s);
     if (error) {
         int saved = errno;
         cnode_listener_free(s);

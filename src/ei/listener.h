@@ -5,22 +5,9 @@
 #ifndef TACIT_EI_LISTENER_H
 #define TACIT_EI_LISTENER_H
 
-#include "door/protocol.h"
+#include "door/place.h"
 #include "ei/link.h"
 #include "gate/pending.h"
-
-/* The place at the host's door: door.c. */
-struct cnode_place {
-    const char *path;          /* NULL: it needs none */
-    int fd;                    /* -1: not connected */
-    bool registered, keys_due; /* the door will tell, at once, what it opens */
-    int64_t at;   /* when to try again, or when the door's time to answer is up */
-    int64_t wait; /* before the attempt after that */
-    int passed;   /* the descriptor that came with the frame that is coming in, or -1 */
-    bool starved; /* it came without one: for this process to blame */
-    struct tacit_door_input in;
-    char fault[RULING_TEXT + 64]; /* why there is no place */
-};
 
 struct cnode_caller; /* one who is not let in yet */
 
@@ -32,7 +19,9 @@ struct cnode_listener {
     int fd; /* what ei has: readable where there is something to accept */
     size_t count;
     int sockets[TACIT_LISTEN_MAX];
-    struct cnode_place place;
+    int64_t paused_until; /* ms; its sockets are not accepted from: descriptors ran out */
+    struct tacit_place place; /* at the host's door, if it has one */
+    int door;                 /* the connection to it, or -1 */
     struct tacit_pending pending;
     struct cnode_caller *callers; /* a list */
 };
@@ -55,7 +44,7 @@ void cnode_listener_abandon(struct cnode_listener *s);
 void cnode_take_caller(struct cnode_listener *s, int fd, const struct tacit_address *peer,
                        int64_t age_ms, const uint8_t *first);
 
-/* Descriptors ran out. */
+/* Descriptors ran out: makes room, and accepts no more for a moment. */
 void cnode_starve(struct cnode_listener *s);
 
 /* Registers, waiting for the answer. */

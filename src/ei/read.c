@@ -57,6 +57,9 @@ static size_t take(struct cnode_input *in, uint8_t *to, size_t len)
     return n;
 }
 
+static const char greeting_too_long[] =
+    "a distribution handshake message over 65535 bytes";
+
 /* The length is there: whether a message of that length may come. */
 static int start_message(struct cnode_link *l)
 {
@@ -66,7 +69,11 @@ static int start_message(struct cnode_link *l)
     size_t max = tacit_policy_max_message(l->rules->policy);
     char text[RULING_TEXT];
     in->header_len = 0;
-    if (len > (l->up ? max : GREETING_MAX)) {
+    if (!l->up && len > GREETING_MAX) {
+        cnode_link_close(l, TACIT_CLOSE_PROTOCOL, greeting_too_long);
+        return TACIT_EFORMAT;
+    }
+    if (len > max) {
         snprintf(text, sizeof text,
                  "a message of %zu bytes, over the receiver's max-message = %zu", len,
                  max);

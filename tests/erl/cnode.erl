@@ -1,7 +1,7 @@
 %% The tests' C node (tests/ei): a program of libtacit_ei's, steered by lines.
 -module(cnode).
 
--export([start/2, start/3, fails/2, call/2, stop/1]).
+-export([start/2, start/3, fails/2, call/2, os_pid/1, stop/1]).
 -export([connect/2, connect/3, called/3, called/4, called_in_vain/3, close/2, part/2]).
 
 -export_type([cnode/0]).
@@ -49,6 +49,7 @@ relay(Port, To) ->
     receive
         {Port, What} -> To ! {self(), What}, relay(Port, To);
         {command, From, Bytes} -> true = port_command(Port, Bytes), relay(Port, From);
+        {os_pid, From} -> From ! {self(), erlang:port_info(Port, os_pid)}, relay(Port, To);
         stop -> close_port(Port, erlang:port_info(Port, os_pid));
         {'DOWN', _, process, _, _} -> ok
     end.
@@ -59,6 +60,12 @@ close_port(Port, {os_pid, Process}) ->
     true = port_close(Port),
     Proc = "/proc/" ++ integer_to_list(Process),
     mesh:wait_until(fun() -> not filelib:is_dir(Proc) end, ?DEADLINE).
+
+%% The program's process.
+-spec os_pid(cnode()) -> pos_integer().
+os_pid(#{pid := Pid}) ->
+    Pid ! {os_pid, self()},
+    receive {Pid, {os_pid, Process}} -> Process after ?DEADLINE -> error(no_answer) end.
 
 %% A command and its arguments: the line that it answers.
 -spec call(cnode(), [iodata() | atom() | integer()]) -> string().

@@ -20,7 +20,11 @@ tests() ->
      {"strangers hear nothing, and hold up nobody", fun strangers/1},
      {"a time-out ends the wait for a caller, and the next one comes in", fun patience/1},
      {"two C nodes call each other, and go on where fresh keys are due", fun among_themselves/1},
-     {"an address that is taken is told, and that there is secure-epmd for that", fun taken/1}].
+     {"an address that is taken is told, and that there is secure-epmd for that", fun taken/1},
+     {"a message of the distribution handshake over 65535 bytes ends the link, and both sides "
+      "say so", fun long_greeting/1},
+     {"a C node without a descriptor to spare rests, and then lets its caller in",
+      fun few_descriptors/1}].
 
 %% c@127.0.0.2 listens; the node a@127.0.0.1 knows it.
 start() ->
@@ -179,11 +183,62 @@ taken(#{b := B}) ->
                  Line),
     cnode:stop(Second).
 
+long_greeting(#{b := #{port := Port} = B, liar := Liar, c := #{name := Name} = C, fd := Fd}) ->
+    Options = #{mesh_key => foreign:mesh_key(B), identity => Liar, name => "f@127.0.0.9",
+                wanted => atom_to_list(Name)},
+    Self = self(),
+    Text = "a distribution handshake message over 65535 bytes",
+    Pid = spawn_link(fun() ->
+                             {ok, Up} = foreign:connect({{127, 0, 0, 2}, Port}, Options),
+                             Self ! {self(), foreign:recv_message(
+                                               foreign:send_record(data, <<65536:32>>, Up))}
+                     end),
+    assert_says("^failed .*" ++ Text, cnode:call(C, [accept, Fd, ?DEADLINE])),
+    ?assertMatch({close, {_, Text}}, receive {Pid, Answer} -> Answer end).
+
+%% There is none, and nobody to take one from, while somebody waits to be accepted.
+few_descriptors(#{c := C, fd := Fd, node := Node, b := #{ip := Ip, port := Port}}) ->
+    Pid = integer_to_list(cnode:os_pid(C)),
+    Limit = fun(Soft) -> "" = os:cmd(["prlimit --nofile=", Soft, ": --pid ", Pid]) end,
+    {ok, Address} = inet:parse_address(Ip),
+    {ok, Stranger} = gen_tcp:connect(Address, Port, []),
+    Limit("3"),
+    Before = ticks(C),
+    ?assertMatch("failed timeout" ++ _, cnode:call(C, [accept, Fd, 3000])),
+    ?assert(ticks(C) - Before < 75), % hundredths of a second of three
+    Limit("1024"),
+    {"accepted " ++ Accepted, true} = cnode:called(C, Fd, Node, ?DEADLINE),
+    ok = gen_tcp:close(Stranger),
+    cnode:part(Node, C),
+    "closed" = cnode:call(C, [close, hd(string:lexemes(Accepted, " "))]).
+
+%% What the C node's process has had of the processor.
+ticks(Node) ->
+    {ok, Stat} = file:read_file(["/proc/", integer_to_list(cnode:os_pid(Node)), "/stat"]),
+    [_, After] = string:split(Stat, ") ", trailing),
+    [User, System] = lists:sublist(string:lexemes(After, " "), 12, 2),
+    binary_to_integer(User) + binary_to_integer(System).
+
 %% --- behind the door -----------------------------------------------------------------------
 
 door_test_() ->
     {"behind secure-epmd a C node has a name as nodes do, beside them; it is called again when "
      "the door was away", {timeout, 180, fun behind_door/0}}.
+
+start_test_() ->
+    {"a C node that starts waits for its door, which is only starting, too",
+     {timeout, 180, fun door_starts/0}}.
+
+door_starts() ->
+    Host = #{dir := Dir} = door:host("127.0.0.2"),
+    C = cnode:start("c", Host),
+    "started " ++ Number = cnode:call(C, ["&listen"]),
+    timer:sleep(500), % it has asked in vain by now
+    ?assertMatch({error, enoent}, file:read_link_info(filename:join(Dir, "door.sock"))),
+    Door = door:start(Host),
+    "listening " ++ _ = cnode:call(C, [await, Number]),
+    cnode:stop(C),
+    door:stop(Door).
 
 keys_test_() ->
     {"behind secure-epmd a C node shows the mesh keys that it and the door open, and no others",
@@ -239,7 +294,7 @@ behind_door() ->
     %% the name is taken now
     Twin = cnode:start("c", B),
     "failed " ++ Taken = cnode:call(Twin, [listen]),
-    ?assertMatch({match, _}, re:run(Taken, "the door refuses: name_taken"), Taken),
+    ?assertMatch({match, _}, re:run(Taken, "the door refuses c@127.0.0.2: name_taken"), Taken),
     cnode:stop(Twin),
     {"accepted " ++ First, true} = cnode:called(C, Fd, Node, ?DEADLINE),
     true = mesh:call(Node, net_kernel, connect_node, [maps:get(name, Neighbour)]),

@@ -1,0 +1,76 @@
+/* The connection behind a node's place at its host's door. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "door/place.h"
+#include "socket/socket.h"
+
+static enum tacit_place_event untrusted(struct tacit_place *p, unsigned uid, int64_t now)
+{
+    char text[TACIT_PLACE_TEXT];
+    snprintf(text, sizeof text,
+             "user %u listens there, expected root, this node's own user, or one to whom "
+             "root gave the socket's directory",
+             uid);
+    return tacit_place_fail(p, TACIT_EREFUSED, text, now);
+}
+
+static enum tacit_place_event ask(struct tacit_place *p, int fd,
+                                  const struct tacit_door_register *who, int64_t now)
+{
+    uint8_t bytes[TACIT_DOOR_FRAME_MAX];
+    size_t len;
+    unsigned uid = 0;
+    if (!socket_unix_trusted(fd, p->path, &uid))
+        return untrusted(p, uid, now);
+    /* A new socket has room for it. */
+    if (tacit_place_ask(p, who, now, bytes, &len) != TACIT_OK ||
+        send(fd, bytes, len, MSG_NOSIGNAL) != (ssize_t)len)
+        return tacit_place_fail(p, TACIT_ECUT, "the door does not take the registration",
+                                now);
+    return TACIT_PLACE_NOTHING;
+}
+
+enum tacit_place_event tacit_place_connect(struct tacit_place *p,
+                                           const struct tacit_door_register *who,
+                                           int64_t now, int *ret_fd)
+{
+    int fd = socket_connect_unix(p->path);
+    *ret_fd = -1;
+    if (fd < 0)
+        return tacit_place_fail(p, TACIT_ECUT, strerror(errno), now);
+    enum tacit_place_event event = ask(p, fd, who, now);
+    if (event == TACIT_PLACE_LOST)
+        close(fd);
+    else
+        *ret_fd = fd;
+    return event;
+}
+
+enum tacit_place_event tacit_place_receive(struct tacit_place *p, int fd, int64_t now,
+                                           struct tacit_door_frame *ret_frame,
+                                           bool *ret_more)
+{
+    bool lost = false;
+    int passed = -1;
+    size_t wants;
+    uint8_t *room = tacit_place_room(p, &wants);
+    ssize_t n = socket_receive(fd, room, wants, &passed, &lost);
+    *ret_more = n > 0;
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        return TACIT_PLACE_NOTHING;
+    if (n < 0)
+        return tacit_place_fail(p, TACIT_ECUT,
+                                errno == EPROTO ? "the door passed more than one socket"
+                                                : strerror(errno),
+                                now);
+    if (passed >= 0 && p->in.len > 0) { /* nobody's: there may be one already */
+        close(passed);
+        passed = -1;
+        lost = true;
+    }
+    return tacit_place_read(p, (size_t)n, passed, lost, now, ret_frame);
+}
