@@ -17,6 +17,8 @@ static uint64_t next_ephemeral;
 static int start(void **state)
 {
     memset(&g, 0, sizeof g);
+    g.keyed =
+        true; /* with a key under which no two sources of these tests share a bucket */
     g.all = (struct tacit_rate){.burst = 40, .a_second = 10};
     g.source = (struct tacit_rate){.burst = 5, .a_second = 2};
     return 0;
