@@ -83,10 +83,9 @@ static int read_next(const char *path, const char *newest, size_t len,
         len > 0 && before != NULL
             ? newest_read(before->policy, newest, len, &policy, fault)
             : tacit_policy_load(path, &files, tacit_suites_available(), &policy, fault);
-    if (error == TACIT_OK && before != NULL)
-        error = tacit_policy_follows(policy, before->policy, fault);
     if (error == TACIT_OK)
-        error = tacit_policy_test(policy, fault);
+        error = tacit_policy_may_follow(policy, before == NULL ? NULL : before->policy,
+                                        fault);
     policy_release(before);
     if (error)
         tacit_policy_free(policy);

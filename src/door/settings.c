@@ -122,8 +122,8 @@ int settings_load(bool first, struct tacit_fault *fault)
     }
     int error = tacit_policy_load_door(door.conf, &files, tacit_suites_available(),
                                        &policy, fault);
-    if (error == TACIT_OK && before != NULL) {
-        error = tacit_policy_follows(policy, before, fault);
+    if (error == TACIT_OK) {
+        error = tacit_policy_may_follow(policy, before, fault);
         if (error != TACIT_OK)
             tacit_policy_free(policy);
     }

@@ -28,7 +28,7 @@ int cnode_new(const char *conf, const char *name, struct cnode **ret_node)
     struct cnode *node = calloc(1, sizeof *node);
     if (node == NULL)
         return cnode_fault(TACIT_ENOMEM, "memory ran out");
-    int error = cnode_rules_read(conf, &node->rules, &node->revoked);
+    int error = cnode_rules_read(conf, NULL, &node->rules, &node->revoked);
     if (error) {
         free(node);
         return error;

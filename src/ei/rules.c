@@ -15,8 +15,8 @@
 /* --- reading -------------------------------------------------------------------------
  */
 
-int cnode_rules_read(const char *conf, struct cnode_rules **ret_rules,
-                     struct tacit_revoked *revoked)
+int cnode_rules_read(const char *conf, const struct tacit_policy *before,
+                     struct cnode_rules **ret_rules, struct tacit_revoked *revoked)
 {
     struct tacit_files files = tacit_files_real();
     struct tacit_fault fault;
@@ -28,7 +28,7 @@ int cnode_rules_read(const char *conf, struct cnode_rules **ret_rules,
     int error =
         tacit_policy_load(conf, &files, tacit_suites_available(), &rules->policy, &fault);
     if (!error)
-        error = tacit_policy_test(rules->policy, &fault);
+        error = tacit_policy_may_follow(rules->policy, before, &fault);
     if (!error)
         error = tacit_file_revoked(conf, revoked, &fault);
     if (error) {
@@ -174,6 +174,7 @@ static int put_in_force(struct cnode *node, struct cnode_rules *rules,
     struct tacit_fault fault;
     pthread_mutex_lock(&node->lock);
     struct cnode_rules *before = node->rules;
+    /* Another thread may have put one in force since this one was read. */
     int error = tacit_policy_follows(rules->policy, before->policy, &fault);
     if (!error) {
         *ret_generation = rules->generation = before->generation + 1;
@@ -192,7 +193,8 @@ int cnode_reload(struct cnode *node, unsigned *ret_cut)
 {
     struct cnode_rules *now = cnode_rules_of(node), *rules;
     struct tacit_revoked revoked = {0};
-    int error = cnode_rules_read(tacit_policy_path(now->policy), &rules, &revoked);
+    int error =
+        cnode_rules_read(tacit_policy_path(now->policy), now->policy, &rules, &revoked);
     cnode_rules_release(now);
     if (error)
         return error;

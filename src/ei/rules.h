@@ -20,11 +20,11 @@ struct cnode_rules {
 };
 
 /*
- * Reads the configuration at conf, and runs its own tests; and what the host's nodes
- * revoked into *revoked. Where anything is wrong nothing changes.
+ * Reads the configuration at conf, which may follow `before` (NULL: it is the first); and
+ * what the host's nodes revoked into *revoked. Where anything is wrong nothing changes.
  */
-int cnode_rules_read(const char *conf, struct cnode_rules **ret_rules,
-                     struct tacit_revoked *revoked);
+int cnode_rules_read(const char *conf, const struct tacit_policy *before,
+                     struct cnode_rules **ret_rules, struct tacit_revoked *revoked);
 
 /* Those in force. The caller releases them. */
 struct cnode_rules *cnode_rules_of(struct cnode *node);

@@ -194,6 +194,14 @@ void tacit_policy_explain(const struct tacit_policy *policy,
  */
 int tacit_policy_test(const struct tacit_policy *policy, struct tacit_fault *fault);
 
+/*
+ * Whether the policy, just loaded, may come in force after `before` (NULL: it is the
+ * first): nothing that was signed goes back (signed.h), and every [test] holds. In that
+ * order for node, C node and door. TACIT_ECONFIG, and *fault.
+ */
+int tacit_policy_may_follow(const struct tacit_policy *policy,
+                            const struct tacit_policy *before, struct tacit_fault *fault);
+
 /* Whether a revoked line, of tacit.conf or signed, is for this public key. */
 bool tacit_policy_revokes(const struct tacit_policy *policy,
                           const uint8_t public_key[TACIT_KEY_BYTES]);

@@ -229,6 +229,13 @@ int tacit_policy_test(const struct tacit_policy *policy, struct tacit_fault *fau
     return error;
 }
 
+int tacit_policy_may_follow(const struct tacit_policy *policy,
+                            const struct tacit_policy *before, struct tacit_fault *fault)
+{
+    int error = before == NULL ? 0 : tacit_policy_follows(policy, before, fault);
+    return error != 0 ? error : tacit_policy_test(policy, fault);
+}
+
 int policy_test_signed(struct tacit_policy *policy, struct tacit_fault *fault)
 {
     int error = 0;

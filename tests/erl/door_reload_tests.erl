@@ -17,6 +17,8 @@ reload_test_() ->
               fun unbindable/0},
              {"every address gives way to those that it is one of, and the other way round",
               fun wildcard/0},
+             {"a [test] that fails is a fault of the file: the daemon neither starts with it nor "
+              "reloads it, as nodes do", fun failing_test/0},
              {"an interface that is not there is told in the log, by show and by check, and in the "
               "counters", fun absent/0},
              {"a fault's text in any bytes reaches who asked", fun any_bytes/0}]].
@@ -110,6 +112,20 @@ wildcard() ->
     ?assertMatch({ok, _}, door:command(Door, 6)),
     ?assertEqual({econnrefused, ok}, {reaches({127, 0, 0, 2}, Port), reaches({127, 0, 0, 1}, Port)}),
     0 = door:stop(Door).
+
+failing_test() ->
+    #{conf := Conf} = Host = door:host("127.0.0.1"),
+    Door = door:start(Host),
+    {ok, Text} = file:read_file(Conf),
+    mesh:append(Host, "[test]\nallow = nobody@db9.example.net\n"),
+    {refused, ?BAD_CONF, Why} = door:command(Door, 6),
+    Fault = "tacit.conf:[0-9]+: allow nobody@db9.example.net: ",
+    ?assertMatch({match, _}, re:run(Why, Fault), Why),
+    0 = door:stop(Door),
+    {exit, 1, [Line]} = door:start(Host, #{ready => false}),
+    ?assertMatch({match, _}, re:run(Line, Fault), Line),
+    put_back(Host, Text),
+    0 = door:stop(door:start(Host)).
 
 absent() ->
     Host = door:host("127.0.0.1"),
