@@ -88,8 +88,8 @@ any_door() ->
 
 %% A fault of a registered door: one line of the node, nothing kept, and it comes again.
 again(Node, Listener, Conn, What, Fault, Said) ->
+    Lines = told(Node, Said), % which opens its log
     Before = fds(Node),
-    Lines = told(Node, Said),
     mend(Fault(Conn), Conn),
     Next = door:welcome(door:called(Listener)),
     _ = socket:close(Conn),
@@ -151,6 +151,11 @@ told(Node, Text) ->
         nomatch -> 0
     end.
 
+%% But for what the emulator itself polls with, which it makes when it first needs it.
 fds(#{os_pid := Pid}) ->
-    {ok, Fds} = file:list_dir("/proc/" ++ Pid ++ "/fd"),
-    length(Fds).
+    Dir = "/proc/" ++ Pid ++ "/fd",
+    {ok, Fds} = file:list_dir(Dir),
+    length([Fd || Fd <- Fds, not polls(file:read_link(filename:join(Dir, Fd)))]).
+
+polls({ok, "anon_inode:" ++ _}) -> true;
+polls(_) -> false.
