@@ -65,6 +65,8 @@ any_door() ->
     ok = mesh:trust(B, A),
     Listener = door:play(A),
     {Node, First} = door:start_node("a", A, Listener),
+    %% It has all that it is to have: the command's socket comes last.
+    mesh:wait_until(fun() -> filelib:wildcard(filename:join([Dir, "run", "*.sock"])) =/= [] end),
     Again = lists:foldl(fun({What, Fault, Said}, Conn) ->
                                 again(Node, Listener, Conn, What, Fault, Said)
                         end, First, [{"the end", fun(_) -> close end, "the door has closed"}
