@@ -5,7 +5,7 @@
 %% asks for the newer. The authority's signature is what counts, not who brings a policy: the
 %% driver looks at nothing in it before that holds. PROTOCOL.md of src/channel, "Policies".
 %%
-%% tacit_control keeps the state, and does what changes the rules.
+%% tacit_reload keeps the state, and does what changes the rules.
 -module(tacit_policy).
 
 -export([new/0, started/1, loaded/1, look/1, up/2, tell/1, compare/3, accept/3, tried/2, keep/0]).

@@ -90,7 +90,7 @@ static int start(void **state)
     return due_init();
 }
 
-static int stop(void **state)
+static int finish(void **state)
 {
     due_finish();
     return 0;
@@ -153,7 +153,7 @@ static void where_memory_ran_out_all_are_to_be_asked_once(void **state)
     assert_int_equal(due_take(9, ports, &incomplete), 1);
 }
 
-#define PROMISE(f) cmocka_unit_test_setup_teardown(f, start, stop)
+#define PROMISE(f) cmocka_unit_test_setup_teardown(f, start, finish)
 
 int main(void)
 {
