@@ -24,7 +24,10 @@ static void arm(struct listener *l)
     int64_t wait = tacit_pending_wait(&l->pending, now);
     wait = nearer(wait, registration_wait(l, now));
     wait = nearer(wait, l->paused ? TACIT_PENDING_PAUSE_MS : -1);
-    driver_set_timer(l->port, wait < 1 ? 1 : (unsigned long)wait);
+    if (wait < 0)
+        driver_cancel_timer(l->port);
+    else
+        driver_set_timer(l->port, wait < 1 ? 1 : (unsigned long)wait);
 }
 
 /* --- accepting ---------------------------------------------------------------------- */
