@@ -1,6 +1,7 @@
 /*
- * base: what every other room stands on: secrets, bounded cursors, error texts.
- * Calls libsodium only. Everybody may call it.
+ * base: what every other room stands on: secrets, bounded cursors, error texts; names,
+ * addresses, keys and times, and as text; faults; the start of a program. Pure but for
+ * the last and the clocks. Calls libsodium only. Everybody may call it.
  *
  * This header: the one type for 32 secret bytes, and its one wipe.
  */

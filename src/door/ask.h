@@ -5,6 +5,7 @@
 #ifndef TACIT_DOOR_ASK_H
 #define TACIT_DOOR_ASK_H
 
+#include "base/fault.h"
 #include "door/protocol.h"
 
 /*

@@ -3,14 +3,15 @@
  *
  * This header: the frames on the Unix socket `[host] door`, between the daemon and the
  * nodes and commands of its host. PROTOCOL.md in this folder describes them. Bytes in,
- * frames out: no I/O, so that daemon, carrier, command and fuzzers share it. Calls base,
- * channel and policy.
+ * frames out: no I/O, so that daemon, carrier, command and fuzzers share it. Calls base
+ * and channel.
  */
 #ifndef TACIT_DOOR_PROTOCOL_H
 #define TACIT_DOOR_PROTOCOL_H
 
+#include "base/address.h"
+#include "base/name.h"
 #include "channel/payload.h"
-#include "policy/policy.h"
 
 enum {
     TACIT_DOOR_VERSION = 2,      /* the highest of this code, which knows all before */

@@ -7,7 +7,7 @@
 #include <sys/types.h>
 #include <uv.h>
 
-#include "policy/policy.h"
+#include "base/address.h"
 
 struct stream;
 

@@ -5,7 +5,9 @@
 #ifndef TACIT_EI_RESOLVE_H
 #define TACIT_EI_RESOLVE_H
 
-#include "policy/policy.h"
+#include <stddef.h>
+
+#include "base/address.h"
 
 enum wire_family {
     WIRE_IPV6,

@@ -2,8 +2,8 @@
  * files: the file system, for those that do no I/O of their own. Reads whole files
  * (read.c, revoked.c), and refuses those that others can change or, if they are keys,
  * read, by themselves or on the way to them (path.c); creates and replaces files without
- * ever leaving half of one (write.c). POSIX only. Calls policy's types; carrier, door, ei
- * and cli call it.
+ * ever leaving half of one (write.c). POSIX only. Calls policy, whose reader it is;
+ * carrier, door, ei and cli call it.
  */
 #ifndef TACIT_FILES_H
 #define TACIT_FILES_H

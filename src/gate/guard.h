@@ -9,10 +9,10 @@
 #ifndef TACIT_GATE_GUARD_H
 #define TACIT_GATE_GUARD_H
 
+#include "base/address.h"
 #include "gate/bucket.h"
 #include "gate/clock.h"
 #include "gate/replay.h"
-#include "policy/policy.h"
 
 enum {
     /* Buckets: sources that share one share its tokens, and their places in memory. */

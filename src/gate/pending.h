@@ -12,7 +12,11 @@
 #ifndef TACIT_GATE_PENDING_H
 #define TACIT_GATE_PENDING_H
 
-#include "policy/policy.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/address.h"
 
 enum {
     TACIT_PENDING_MAX = 1024,          /* of one table */

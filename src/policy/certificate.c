@@ -38,7 +38,7 @@ bool policy_certificate_for(const struct tacit_certificate *certificate, const c
                             bool dynamic)
 {
     for (size_t i = 0; i < certificate->name_count; i++) {
-        if (policy_glob_is_for(tacit_certificate_name(certificate, i), name, dynamic))
+        if (tacit_glob_is_for(tacit_certificate_name(certificate, i), name, dynamic))
             return true;
     }
     return false;
@@ -62,7 +62,7 @@ bool policy_authority_for(const struct tacit_policy *policy,
 {
     for (size_t i = 0; i < authority->glob_count; i++) {
         const char *glob = policy->authority_globs.at[authority->globs + i].text;
-        if (policy_glob_is_for(glob, name, dynamic))
+        if (tacit_glob_is_for(glob, name, dynamic))
             return true;
     }
     return false;

@@ -129,10 +129,10 @@ int policy_outside(struct policy_conf *c, const char *shown, const char *glob,
     if (c->authority == NULL ||
         policy_authority_for(c->policy, c->authority, glob, false))
         return 0;
-    policy_fault(&fault, c->path, c->line,
-                 "%.300s is for nodes that [authority %s] may not sign for, "
-                 "expected one within its names",
-                 shown, c->authority->name);
+    tacit_fault_at(&fault, c->path, c->line,
+                   "%.300s is for nodes that [authority %s] may not sign for, "
+                   "expected one within its names",
+                   shown, c->authority->name);
     *ret_pass = !policy_is_new(c->policy, c->source);
     if (*ret_pass)
         return policy_note(c->policy, &fault);

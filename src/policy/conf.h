@@ -49,8 +49,8 @@ struct policy_conf {
 
 /* The first error of c, at a line of the file or, for 0, at the whole of it. */
 #define CONF_FAULT(c, line, ...) \
-    ((c)->error = policy_fault((c)->fault, (c)->path, line, __VA_ARGS__))
-#define QUOTE(text, len) policy_quote(&(struct policy_quoted){{0}}, text, len)
+    ((c)->error = tacit_fault_at((c)->fault, (c)->path, line, __VA_ARGS__))
+#define QUOTE(text, len) tacit_quote(&(struct tacit_quoted){{0}}, text, len)
 
 /* Reads the text c->at .. c->end into c->policy. Key files are not opened. */
 int policy_conf_read(struct policy_conf *c);

@@ -45,10 +45,10 @@ static int clash(struct tacit_fault *fault, const struct tacit_peer *a,
     if (a->rule.source != b->rule.source)
         snprintf(of, sizeof of, " of %.70s", first->rule.path);
     if (strcmp(a->glob, b->glob) == 0)
-        return policy_fault(fault, second->rule.path, second->rule.line,
-                            "[peer %.160s] is also at line %u%s, expected once",
-                            second->glob, first->rule.line, of);
-    return policy_fault(
+        return tacit_fault_at(fault, second->rule.path, second->rule.line,
+                              "[peer %.160s] is also at line %u%s, expected once",
+                              second->glob, first->rule.line, of);
+    return tacit_fault_at(
         fault, second->rule.path, second->rule.line,
         "[peer %.120s] and [peer %.120s] at line %u%s can name one node and "
         "are equally specific, expected the same keys and conditions in both",
@@ -72,7 +72,7 @@ static bool contradict(const struct tacit_policy *policy, const struct tacit_pee
         return true;
     /* Two pair keys for one public key are check_pair_keys' to find. */
     return (!same_key(a, b) || !same_rule(policy, &a->rule, &b->rule)) &&
-           policy_globs_meet(a->glob, b->glob);
+           tacit_globs_meet(a->glob, b->glob);
 }
 
 /* Names without '*': neighbours that are equal. */
@@ -93,17 +93,17 @@ static int check_globs(const struct tacit_policy *policy, struct tacit_fault *fa
     const struct policy_index *globs = &policy->globs, *hosts = &policy->hosts;
     for (size_t i = 0; i < globs->count; i++) {
         const struct tacit_peer *a = globs->peers[i];
-        size_t literals = policy_glob_literals(a->glob);
+        size_t literals = tacit_glob_literals(a->glob);
         for (size_t j = i + 1; j < globs->count; j++) {
             const struct tacit_peer *b = globs->peers[j];
-            if (policy_glob_literals(b->glob) != literals)
+            if (tacit_glob_literals(b->glob) != literals)
                 break;
             if (contradict(policy, a, b))
                 return clash(fault, a, b);
         }
         for (size_t j = 0; j < hosts->count; j++) {
             const struct tacit_peer *b = hosts->peers[j];
-            if (policy_glob_literals(b->glob) == literals && contradict(policy, a, b))
+            if (tacit_glob_literals(b->glob) == literals && contradict(policy, a, b))
                 return clash(fault, a, b);
         }
     }
@@ -118,7 +118,7 @@ static int check_pair_keys(const struct tacit_policy *policy, struct tacit_fault
         const struct tacit_peer *a = keys->peers[i - 1], *b = keys->peers[i];
         /* No pair key is signed elsewhere; tacit.conf's comes first and counts. */
         if (a->rule.source == b->rule.source && same_key(a, b) && !same_pair_key(a, b))
-            return policy_fault(
+            return tacit_fault_at(
                 fault, policy->path, b->rule.line,
                 "[peer %.160s] and [peer %.160s] at line %u have one "
                 "public-key, expected one pair-key for both or for neither",
@@ -133,10 +133,10 @@ static int check_hosts(const struct tacit_policy *policy, struct tacit_fault *fa
     const struct policy_index *hosts = &policy->hosts;
     for (size_t i = 0; i < hosts->count; i++) {
         const struct tacit_peer *a = hosts->peers[i];
-        size_t literals = policy_glob_literals(a->glob);
+        size_t literals = tacit_glob_literals(a->glob);
         for (size_t j = i + 1; j < hosts->count; j++) {
             const struct tacit_peer *b = hosts->peers[j];
-            if (policy_glob_literals(b->glob) != literals ||
+            if (tacit_glob_literals(b->glob) != literals ||
                 strcmp(strchr(a->glob, '@'), strchr(b->glob, '@')) != 0)
                 break;
             if (contradict(policy, a, b))

@@ -47,7 +47,7 @@ static bool from_allows(const struct tacit_policy *policy, const struct tacit_ru
     if (address == NULL)
         return false;
     struct tacit_address plain = *address;
-    policy_address_plain(&plain);
+    tacit_address_plain(&plain);
     for (size_t i = 0; i < rule->from_count; i++) {
         if (policy_network_has(&policy->networks.at[rule->from + i], &plain))
             return true;

@@ -62,8 +62,8 @@ const struct tacit_peer *tacit_policy_door_of(const struct tacit_policy *policy,
     for (size_t i = 0; (peer = tacit_policy_peer(policy, i)) != NULL; i++) {
         if (!peer->has_door_key || !tacit_glob_match(host_of(peer->glob), host))
             continue;
-        if (best == NULL || policy_glob_literals(host_of(peer->glob)) >
-                                policy_glob_literals(host_of(best->glob)))
+        if (best == NULL || tacit_glob_literals(host_of(peer->glob)) >
+                                tacit_glob_literals(host_of(best->glob)))
             best = peer;
     }
     return best;
@@ -113,10 +113,10 @@ static int check_sorted(const struct tacit_policy *policy,
         if (strcmp(host_of(a->glob), host_of(b->glob)) == 0 &&
             !policy_gives_way(policy, a, b) &&
             memcmp(a->door_key, b->door_key, TACIT_KEY_BYTES) != 0)
-            return policy_fault(fault, b->rule.path, b->rule.line,
-                                "[peer %.160s] and [peer %.160s] at line %u have one "
-                                "host, expected the same door-key in both",
-                                b->glob, a->glob, a->rule.line);
+            return tacit_fault_at(fault, b->rule.path, b->rule.line,
+                                  "[peer %.160s] and [peer %.160s] at line %u have one "
+                                  "host, expected the same door-key in both",
+                                  b->glob, a->glob, a->rule.line);
     }
     return 0;
 }

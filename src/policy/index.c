@@ -25,7 +25,7 @@ static int by_glob(const void *x, const void *y)
 static int by_specificity(const void *x, const void *y)
 {
     const struct tacit_peer *a = PEER(x), *b = PEER(y);
-    size_t n = policy_glob_literals(a->glob), m = policy_glob_literals(b->glob);
+    size_t n = tacit_glob_literals(a->glob), m = tacit_glob_literals(b->glob);
     return n != m ? (n < m) - (n > m) : by_line(a, b);
 }
 

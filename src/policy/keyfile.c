@@ -50,9 +50,9 @@ static int take_comment(struct key_file *f, const char *text, size_t len, unsign
         enum tacit_key_kind said = (enum tacit_key_kind)i;
         if (strlen(titles[i]) == len && memcmp(titles[i], text, len) == 0 &&
             !may_be(said, f->kind))
-            return policy_fault(f->fault, f->path, line, "%s %s, expected %s %s",
-                                article(said), kind_name(said), article(f->kind),
-                                kind_name(f->kind));
+            return tacit_fault_at(f->fault, f->path, line, "%s %s, expected %s %s",
+                                  article(said), kind_name(said), article(f->kind),
+                                  kind_name(f->kind));
     }
     return 0;
 }
@@ -72,21 +72,21 @@ static int take_line(struct key_file *f, char *text, size_t len, unsigned line)
     if (len == 0 || *text == ';' || *text == '#')
         return take_comment(f, text, len, line);
     if (f->count == f->max)
-        return policy_fault(f->fault, f->path, line, "more than %zu key%s, expected %s",
-                            f->max, f->max == 1 ? "" : "s",
-                            f->max == 1 ? "one" : "at most as many");
+        return tacit_fault_at(f->fault, f->path, line, "more than %zu key%s, expected %s",
+                              f->max, f->max == 1 ? "" : "s",
+                              f->max == 1 ? "one" : "at most as many");
     struct tacit_secret *key = &f->keys[f->count];
     text[len] = '\0';
     if (strlen(text) != len || tacit_key_from_text(text, key->bytes) != 0)
-        return policy_fault(f->fault, f->path, line,
-                            "not a key, expected base64 of 32 bytes (44 characters)");
+        return tacit_fault_at(f->fault, f->path, line,
+                              "not a key, expected base64 of 32 bytes (44 characters)");
     if (sodium_is_zero(key->bytes, sizeof key->bytes))
-        return policy_fault(f->fault, f->path, line,
-                            "a key of zeros, expected a random one");
+        return tacit_fault_at(f->fault, f->path, line,
+                              "a key of zeros, expected a random one");
     for (size_t i = 0; i < f->count; i++) {
         if (tacit_secret_equal(&f->keys[i], key))
-            return policy_fault(f->fault, f->path, line,
-                                "the same key twice, expected each once");
+            return tacit_fault_at(f->fault, f->path, line,
+                                  "the same key twice, expected each once");
     }
     f->count++;
     return 0;
@@ -104,8 +104,9 @@ static int take_text(struct key_file *f, char *text, size_t len)
         at += line_len + 1;
     }
     if (error == 0 && f->count == 0)
-        error = policy_fault(f->fault, f->path, 0,
-                             "holds no key, expected base64 of 32 bytes (44 characters)");
+        error =
+            tacit_fault_at(f->fault, f->path, 0,
+                           "holds no key, expected base64 of 32 bytes (44 characters)");
     return error;
 }
 

@@ -44,7 +44,7 @@ static const struct tacit_peer *first_match(const struct policy_index *index, si
         const struct tacit_peer *peer = index->peers[i];
         if (host != NULL && compare_host(host, peer) != 0)
             return NULL;
-        if (policy_glob_is_for(peer->glob, name, dynamic))
+        if (tacit_glob_is_for(peer->glob, name, dynamic))
             return peer;
     }
     return NULL;
@@ -58,7 +58,7 @@ const struct tacit_peer *policy_more_specific(const struct tacit_peer *a,
     bool a_exact = strchr(a->glob, '*') == NULL, b_exact = strchr(b->glob, '*') == NULL;
     if (a_exact != b_exact)
         return a_exact ? a : b;
-    size_t n = policy_glob_literals(a->glob), m = policy_glob_literals(b->glob);
+    size_t n = tacit_glob_literals(a->glob), m = tacit_glob_literals(b->glob);
     if (n != m)
         return n > m ? a : b;
     if (a->rule.source != b->rule.source)

@@ -36,7 +36,7 @@ int policy_network_from_text(const char *text, struct policy_network *ret_networ
         return TACIT_EFORMAT;
     memcpy(ip, text, len);
     ip[len] = '\0';
-    if (policy_ip_from_text(ip, &n.address) != 0 || n.address.scope != 0)
+    if (tacit_ip_from_text(ip, &n.address) != 0 || n.address.scope != 0)
         return TACIT_EFORMAT;
     /* "::ffff:192.0.2.0/120" was written in 128 bits, and is held in 32. */
     bool v4 = n.address.family == 4;

@@ -25,14 +25,14 @@ static int open_candidate(const struct policy_authority *authority, struct candi
     uint8_t key[TACIT_KEY_BYTES];
     int error = policy_envelope_read(TACIT_SIGNED_POLICY, c->text, c->len, &envelope);
     if (error == 0 && memcmp(envelope.authority, authority->public_key, sizeof key) != 0)
-        return policy_fault(&c->fault, c->path, 2,
-                            "signed by another authority than [authority %s]",
-                            authority->name);
+        return tacit_fault_at(&c->fault, c->path, 2,
+                              "signed by another authority than [authority %s]",
+                              authority->name);
     if (error == 0)
         error = tacit_policy_open(c->text, c->len, key, &c->rules);
     return error == 0 ? 0
-                      : policy_fault(&c->fault, c->path, 0, "%s",
-                                     tacit_policy_open_text(c->text, c->len, error));
+                      : tacit_fault_at(&c->fault, c->path, 0, "%s",
+                                       tacit_policy_open_text(c->text, c->len, error));
 }
 
 static int read_candidate(const struct tacit_files *files,
@@ -70,14 +70,14 @@ static int compare(struct tacit_policy *policy, const struct candidate *put,
     if (*ret_put)
         return 0;
     if (serial == before)
-        policy_fault(&fault, put->path, 5,
-                     "serial %ju again, with other rules than before (%s), expected a "
-                     "higher one",
-                     serial, kept->path);
+        tacit_fault_at(&fault, put->path, 5,
+                       "serial %ju again, with other rules than before (%s), expected a "
+                       "higher one",
+                       serial, kept->path);
     else
-        policy_fault(&fault, put->path, 5,
-                     "serial %ju, expected one above %ju, which came before (%s)", serial,
-                     before, kept->path);
+        tacit_fault_at(&fault, put->path, 5,
+                       "serial %ju, expected one above %ju, which came before (%s)",
+                       serial, before, kept->path);
     return policy_note(policy, &fault);
 }
 

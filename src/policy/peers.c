@@ -20,7 +20,7 @@ int policy_add_peer(struct policy_conf *c, const char *glob)
     snprintf(shown, sizeof shown, "[peer %s]", glob);
     if (policy_outside(c, shown, glob, &c->passes_over) != 0 || c->passes_over)
         return c->error;
-    if (policy_is_pattern(glob) &&
+    if (tacit_glob_is_pattern(glob) &&
         policy_check_count(c, &c->signed_patterns, "[peer] sections with patterns") != 0)
         return c->error;
     struct tacit_peer *peer = POLICY_ADD(&c->policy->peers);

@@ -10,7 +10,7 @@
  *                   certificate.c: what a certificate says
  *     directory.c   the decision about those who ask a door
  *     settings.c    all else that a policy is asked for
- *     text.c        values as text; name.c, address.c, network.c, time.c, keyfile.c
+ *     network.c     the networks of `from`; keyfile.c: files of keys
  */
 #ifndef TACIT_POLICY_INTERNAL_H
 #define TACIT_POLICY_INTERNAL_H
@@ -129,48 +129,6 @@ struct tacit_policy {
     struct policy_index globs; /* all others, the most specific first */
     struct policy_index keys;  /* every peer with a key, by it */
 };
-
-/* --- faults (text.c) -------------------------------------------------------------- */
-
-/* Text made fit for a message: printable, bounded, and with anything like a key hidden.
- */
-struct policy_quoted {
-    char text[160];
-};
-
-/* Returns quoted->text. */
-const char *policy_quote(struct policy_quoted *quoted, const char *text, size_t len);
-
-/* Writes "PATH:LINE: ..." ("PATH: ..." for line 0) and returns TACIT_ECONFIG. */
-__attribute__((format(printf, 4, 5))) int policy_fault(struct tacit_fault *fault,
-                                                       const char *path, unsigned line,
-                                                       const char *format, ...);
-
-/* Exactly size bytes from base64 in their one spelling. TACIT_EFORMAT. */
-int policy_base64(const char *text, size_t text_len, int variant, uint8_t *out,
-                  size_t size);
-
-/* --- globs (name.c) --------------------------------------------------------------- */
-
-/* How many characters of a glob are not '*'. */
-size_t policy_glob_literals(const char *glob);
-
-/* Whether glob is for the name, or for all dynamic names of a bare host. */
-bool policy_glob_is_for(const char *glob, const char *name, bool dynamic);
-
-/* Whether it is for more than one name, and for another set than all of one host's. */
-bool policy_is_pattern(const char *glob);
-
-/* Whether some name matches both globs. */
-bool policy_globs_meet(const char *a, const char *b);
-
-/* --- addresses (address.c) -------------------------------------------------------- */
-
-/* An address without a port; IPv6 with or without brackets. */
-int policy_ip_from_text(const char *text, struct tacit_address *ret_address);
-bool policy_address_is_wildcard(const struct tacit_address *address);
-/* IPv4 addresses in IPv6 form become IPv4, as they are wherever rules are asked. */
-void policy_address_plain(struct tacit_address *address);
 
 /* --- networks (network.c) --------------------------------------------------------- */
 

@@ -9,7 +9,7 @@ static int fault_of(struct tacit_fault *fault, const char *path, int error)
 {
     /* Whatever failed below without words of its own. */
     if (fault->text[0] == '\0')
-        policy_fault(fault, path, 0, "%s", tacit_error_text(error));
+        tacit_fault_at(fault, path, 0, "%s", tacit_error_text(error));
     return error;
 }
 
@@ -120,7 +120,7 @@ static int load_once(struct load *load, struct tacit_policy **ret_policy,
                             .for_door = load->for_door};
     int error = read_conf(&c, load->files);
     if (error == 0 && load->for_door && policy->door == NULL)
-        error = policy_fault(
+        error = tacit_fault_at(
             fault, path, 0, "[host] has no door, expected 'door = PATH' for secure-epmd");
     if (error == 0)
         error = policy_read_signed(&c, load->files);

@@ -1,5 +1,5 @@
 /*
- * policy: who may connect. tacit.conf, key files, node names and globs, endpoints.
+ * policy: who may connect. tacit.conf, key files, what authorities sign.
  *
  * Parses text that it is given and decides; it does no I/O of its own: files come through
  * a tacit_files that the caller hands in (src/files is the real one). Calls base, noise
@@ -13,23 +13,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/fault.h"
+#include "base/key.h"
+#include "base/time.h"
+#include "noise/noise.h"
 #include "policy/rules.h"
-#include "policy/text.h"
 
 enum {
     TACIT_MESH_KEYS_MAX = 4, /* keys of a keyring */
     TACIT_LISTEN_MAX = 16,   /* addresses to listen on */
-    TACIT_FAULT_MAX = 640,   /* bytes of a fault's text, with its zero */
-    TACIT_PORT_DEFAULT = 4370,
-    TACIT_DOOR_PATH_MAX = 107, /* bytes of a Unix socket's path */
+    TACIT_NETWORK_TEXT = 48, /* an address, and how many of its bits count */
     TACIT_USER_MAX = 32,
     TACIT_INTERFACE_MAX = 15,
     TACIT_CONF_MAX = 8 << 20, /* bytes of a tacit.conf */
-};
-
-/* What went wrong with a configuration: "FILE:LINE: what, got what, expected what". */
-struct tacit_fault {
-    char text[TACIT_FAULT_MAX];
 };
 
 /* Who may own a file, write it, and change the folders on the way to it. */

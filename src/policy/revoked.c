@@ -29,10 +29,10 @@ static int take_line(struct tacit_revoked *list, const char *path, unsigned line
             return TACIT_OK;
         }
     }
-    struct policy_quoted quoted;
-    return policy_fault(fault, path, line,
-                        "got '%s', expected a fingerprint and nothing beside it",
-                        policy_quote(&quoted, text, len));
+    struct tacit_quoted quoted;
+    return tacit_fault_at(fault, path, line,
+                          "got '%s', expected a fingerprint and nothing beside it",
+                          tacit_quote(&quoted, text, len));
 }
 
 static int take_lines(struct tacit_revoked *list, const char *path, const char *text,
@@ -66,7 +66,7 @@ int tacit_revoked_parse(struct tacit_revoked *list, const char *path, const char
     /* The last line may lack its end. */
     struct tacit_revoked next = {.at = calloc(len / LINE_LEN + 1, sizeof *next.at)};
     if (next.at == NULL) {
-        policy_fault(fault, path, 0, "%s", tacit_error_text(TACIT_ENOMEM));
+        tacit_fault_at(fault, path, 0, "%s", tacit_error_text(TACIT_ENOMEM));
         return TACIT_ENOMEM;
     }
     int error = take_lines(&next, path, text, len, fault);

@@ -12,33 +12,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/address.h"
+#include "base/name.h"
 #include "base/secret.h"
-#include "noise/noise.h"
 #include "tacit/error.h"
 
 enum {
-    TACIT_NAME_MAX = 255, /* bytes of a node name */
-    TACIT_HOST_MAX = 255,
     TACIT_GROUP_MAX = 63,        /* bytes of a group's or an authority's name */
     TACIT_CERTIFICATE_MAX = 640, /* bytes of a certificate's text */
 };
 
 /* The time of an answer that never changes. */
 #define TACIT_NEVER UINT64_MAX
-
-/* An IP address and port. family 4 or 6; IPv4 uses the first four bytes. */
-struct tacit_address {
-    uint8_t family;
-    uint8_t bytes[16];
-    uint16_t port;
-    uint32_t scope; /* IPv6 zone index, 0 for none */
-};
-
-/* Where a node is reached: a host name or a literal address, and a port. */
-struct tacit_endpoint {
-    char host[TACIT_HOST_MAX + 1];
-    uint16_t port;
-};
 
 /* Who may open a link, as a mask. */
 enum tacit_direction_mask {

@@ -97,14 +97,15 @@ static int read_certificate(struct policy_conf *c, const struct tacit_files *fil
                             sizeof p->certificate, &p->certificate_len, c->fault);
     if (error == 0 &&
         tacit_certificate_read(p->certificate, p->certificate_len, &certificate) != 0)
-        error = policy_fault(c->fault, path, 0,
-                             "not a certificate, or one that was altered, expected what "
-                             "'tacit cert sign' wrote");
+        error =
+            tacit_fault_at(c->fault, path, 0,
+                           "not a certificate, or one that was altered, expected what "
+                           "'tacit cert sign' wrote");
     if (error == 0 && memcmp(certificate.public_key, p->secrets->identity.public_key,
                              TACIT_KEY_BYTES) != 0)
-        error = policy_fault(c->fault, path, 0,
-                             "a certificate for another key, expected one for %s",
-                             c->identity);
+        error = tacit_fault_at(c->fault, path, 0,
+                               "a certificate for another key, expected one for %s",
+                               c->identity);
     if (error == 0)
         p->certificate_at = certificate.not_before;
     free(path);
@@ -120,10 +121,10 @@ static int check_peer(const struct policy_conf *c, const struct tacit_peer *peer
         peer->has_door_key && sodium_memcmp(peer->door_key, secret, TACIT_KEY_BYTES) == 0;
     if (!key && !door)
         return 0;
-    return policy_fault(c->fault, peer->rule.path, peer->rule.line,
-                        "[peer %.160s]: %s is %s, a secret, expected what 'tacit "
-                        "pubkey' prints",
-                        peer->glob, key ? "public-key" : "door-key", what);
+    return tacit_fault_at(c->fault, peer->rule.path, peer->rule.line,
+                          "[peer %.160s]: %s is %s, a secret, expected what 'tacit "
+                          "pubkey' prints",
+                          peer->glob, key ? "public-key" : "door-key", what);
 }
 
 /* A secret in the place of another one, or of a public key: the files say no more than
@@ -138,10 +139,10 @@ static int check_one(const struct policy_conf *c, const uint8_t secret[TACIT_KEY
     for (size_t i = 0; i < p->authorities.count && error == 0; i++) {
         const struct policy_authority *authority = &p->authorities.at[i];
         if (sodium_memcmp(authority->public_key, secret, TACIT_KEY_BYTES) == 0)
-            error = policy_fault(c->fault, c->path, authority->line,
-                                 "[authority %s]: public-key is %s, a secret, expected "
-                                 "what 'tacit authority show' prints",
-                                 authority->name, what);
+            error = tacit_fault_at(c->fault, c->path, authority->line,
+                                   "[authority %s]: public-key is %s, a secret, expected "
+                                   "what 'tacit authority show' prints",
+                                   authority->name, what);
     }
     return error;
 }
@@ -174,7 +175,7 @@ static int check_pair(const struct policy_conf *c, const struct noise_keypair *p
     if (!has)
         return 0;
     if (is_mesh_key(c->policy, &pair->private_key))
-        return policy_fault(
+        return tacit_fault_at(
             c->fault, c->path, 0,
             "%s holds a key of key-file's, expected a private key of its own", name);
     return check_one(c, pair->private_key.bytes, what);

@@ -154,7 +154,7 @@ int policy_check_whole(struct policy_conf *c)
                           "listen: got '%s', expected " POLICY_AN_ADDRESS,
                           p->interfaces[0].name);
     for (size_t i = 0; i < p->listen_count && !c->listen_wildcard; i++) {
-        if (!policy_address_is_wildcard(&p->listen[i]))
+        if (!tacit_address_is_wildcard(&p->listen[i]))
             continue;
         tacit_address_to_text(&p->listen[i], text);
         return CONF_FAULT(c, c->listen_lines[i],

@@ -74,7 +74,7 @@ static bool take_base64(const char **at, size_t *left, uint8_t *out, size_t size
 {
     size_t text_len = sodium_base64_encoded_len(size, sodium_base64_VARIANT_ORIGINAL) - 1;
     if (*left < text_len ||
-        policy_base64(*at, text_len, sodium_base64_VARIANT_ORIGINAL, out, size) != 0)
+        tacit_base64(*at, text_len, sodium_base64_VARIANT_ORIGINAL, out, size) != 0)
         return false;
     *at += text_len;
     *left -= text_len;

@@ -167,17 +167,17 @@ static int check_follows(const struct tacit_signed_policy *now,
                          struct tacit_fault *fault)
 {
     if (now->serial < before->serial)
-        return policy_fault(fault, now->path, 0,
-                            "serial %ju of [authority %s], expected %ju or above, "
-                            "which is in force",
-                            (uintmax_t)now->serial, now->authority,
-                            (uintmax_t)before->serial);
+        return tacit_fault_at(fault, now->path, 0,
+                              "serial %ju of [authority %s], expected %ju or above, "
+                              "which is in force",
+                              (uintmax_t)now->serial, now->authority,
+                              (uintmax_t)before->serial);
     if (now->serial == before->serial && now->serial > 0 &&
         memcmp(now->hash, before->hash, sizeof now->hash) != 0)
-        return policy_fault(fault, now->path, 0,
-                            "serial %ju again, with other rules than those that are in "
-                            "force, expected a higher one",
-                            (uintmax_t)now->serial);
+        return tacit_fault_at(fault, now->path, 0,
+                              "serial %ju again, with other rules than those that are in "
+                              "force, expected a higher one",
+                              (uintmax_t)now->serial);
     return 0;
 }
 

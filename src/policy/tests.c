@@ -35,7 +35,7 @@ static int read_test(struct policy_conf *c, const char *value, bool allow,
     if (strcmp(word, "from") == 0) {
         test->has_address = true;
         take_word(&at, word);
-        if (policy_ip_from_text(word, &test->address) != 0)
+        if (tacit_ip_from_text(word, &test->address) != 0)
             return policy_value_fault(c, value, "an address behind 'from'");
     } else if (*word != '\0' && !test->outbound) {
         return policy_value_fault(c, value, "'from ADDRESS' or 'out' behind the name");
@@ -91,7 +91,7 @@ static enum tacit_reason ask_rule(const struct tacit_policy *policy,
 static bool authority_reaches(const struct tacit_policy *policy, const char *glob)
 {
     for (size_t i = 0; i < policy->authority_globs.count; i++) {
-        if (policy_globs_meet(policy->authority_globs.at[i].text, glob))
+        if (tacit_globs_meet(policy->authority_globs.at[i].text, glob))
             return true;
     }
     return false;
@@ -106,7 +106,7 @@ static bool group_reaches(const struct tacit_policy *policy,
         return !group->replaced;
     for (size_t i = 0; i < authority->glob_count; i++) {
         const char *own = policy->authority_globs.at[authority->globs + i].text;
-        if (policy_globs_meet(own, glob))
+        if (tacit_globs_meet(own, glob))
             return true;
     }
     return false;
@@ -176,8 +176,8 @@ static int test_fault(const struct policy_test *test, const struct tacit_rule *r
     char by[256] = "";
     if (rule != NULL)
         snprintf(by, sizeof by, " (%.200s:%u)", rule->path, rule->line);
-    return policy_fault(fault, test->path, test->line, "%s %s: %s%s",
-                        test->allow ? "allow" : "deny", test->glob, what, by);
+    return tacit_fault_at(fault, test->path, test->line, "%s %s: %s%s",
+                          test->allow ? "allow" : "deny", test->glob, what, by);
 }
 
 /* A key that is revoked is not what the line says: a revocation never fails a test. */
@@ -199,7 +199,7 @@ static int run_deny(const struct tacit_policy *policy, const struct policy_test 
     const struct tacit_group *group = NULL;
     for (size_t i = 0; i < policy->peers.count; i++) {
         const struct tacit_peer *peer = &policy->peers.at[i];
-        if (policy_globs_meet(peer->glob, test->glob) &&
+        if (tacit_globs_meet(peer->glob, test->glob) &&
             policy_more_specific(best, peer) == peer && !revoked(policy, peer) &&
             ask_peer(policy, peer, q, test->glob) == TACIT_ALLOWED)
             return test_fault(test, &peer->rule, "it is allowed", fault);

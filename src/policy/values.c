@@ -149,7 +149,7 @@ int policy_set_listen_wildcard(struct policy_conf *c, const char *value)
 static int add_source(struct policy_conf *c, const char *item)
 {
     struct tacit_address address;
-    if (policy_ip_from_text(item, &address) != 0 || policy_address_is_wildcard(&address))
+    if (tacit_ip_from_text(item, &address) != 0 || tacit_address_is_wildcard(&address))
         return policy_value_fault(c, item,
                                   "an address without a port, such as 192.0.2.10 or "
                                   "2001:db8::10");

@@ -1,13 +1,16 @@
 /*
  * socket: non-blocking TCP sockets, IPv4 and IPv6 alike, for those that do no more with
- * the system than they must. POSIX only. Calls policy's types; carrier and door call it.
+ * the system than they must. POSIX only. Calls base's types; carrier, door, ei and cli
+ * call it.
  */
 #ifndef TACIT_SOCKET_H
 #define TACIT_SOCKET_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <sys/socket.h>
 
-#include "policy/policy.h"
+#include "base/address.h"
 
 /*
  * Makes fd non-blocking and close-on-exec; and another of it where it has a standard

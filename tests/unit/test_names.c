@@ -1,11 +1,15 @@
-/* The promises of src/policy about names, globs, keys and addresses as text. */
+/* The promises of src/base about what people write: names, globs, keys, addresses. */
 #include "test_unit.h"
 
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "policy/policy-internal.h"
+#include "base/address.h"
+#include "base/fault.h"
+#include "base/key.h"
+#include "base/name.h"
+#include "tacit/error.h"
 
 /* ---- Names ------------------------------------------------------------------------- */
 
@@ -143,16 +147,16 @@ static void two_globs_meet_where_and_only_where_a_name_matches_both(void **state
         for (unsigned j = 0; nth_string("ab*", j, 3, b); j++) {
             snprintf(glob_a, sizeof glob_a, "%s@h", a);
             snprintf(glob_b, sizeof glob_b, "%s@*", b);
-            bool meet = policy_globs_meet(glob_a, glob_b);
+            bool meet = tacit_globs_meet(glob_a, glob_b);
             met += meet;
             if (meet != some_name_matches_both(glob_a, glob_b) ||
-                meet != policy_globs_meet(glob_b, glob_a))
+                meet != tacit_globs_meet(glob_b, glob_a))
                 fail_msg("%s and %s", glob_a, glob_b);
         }
     }
     assert_true(met > 100);
-    assert_false(policy_globs_meet("*@a", "*@b"));
-    assert_false(policy_globs_meet("a@*x", "*x@b"));
+    assert_false(tacit_globs_meet("*@a", "*@b"));
+    assert_false(tacit_globs_meet("a@*x", "*x@b"));
 }
 
 /* ---- Keys -------------------------------------------------------------------------- */
@@ -207,8 +211,8 @@ static void a_fingerprint_is_the_blake2b_256_of_the_public_key(void **state)
 
 static const char *quoted(const char *text)
 {
-    static struct policy_quoted quoted;
-    return policy_quote(&quoted, text, strlen(text));
+    static struct tacit_quoted quoted;
+    return tacit_quote(&quoted, text, strlen(text));
 }
 
 static void a_message_shows_no_key_and_no_control_byte(void **state)
@@ -229,14 +233,14 @@ static void a_message_stays_within_its_bounds(void **state)
     struct tacit_fault fault;
     memset(text, 1, sizeof text - 1);
     text[sizeof text - 1] = '\0';
-    assert_in_range(strlen(quoted(text)), 100, sizeof(struct policy_quoted) - 1);
+    assert_in_range(strlen(quoted(text)), 100, sizeof(struct tacit_quoted) - 1);
     assert_string_equal(quoted(text) + strlen(quoted(text)) - 3, "...");
     memset(text, '.', sizeof text - 1);
     assert_string_equal(quoted(text) + strlen(quoted(text)) - 3, "...");
 
     memset(path, 'p', sizeof path - 1);
     memcpy(path + sizeof path - 6, "/conf", 6);
-    assert_int_equal(policy_fault(&fault, path, 7, "the reason"), TACIT_ECONFIG);
+    assert_int_equal(tacit_fault_at(&fault, path, 7, "the reason"), TACIT_ECONFIG);
     assert_non_null(strstr(fault.text, "/conf:7: the reason"));
     assert_int_equal(strncmp(fault.text, "...p", 4), 0);
 }

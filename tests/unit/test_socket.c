@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "socket/socket.h"
+#include "tacit/error.h"
 
 static char folder[] = "/tmp/tacit-socket.XXXXXX";
 static char path[64];

@@ -1,9 +1,10 @@
-/* Addresses and endpoints as text. */
-#include "policy/policy-internal.h"
+#include "base/address.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "tacit/error.h"
 
 /* A whole number without sign or leading zeros, at most max. */
 static int number_from_text(const char *text, uint32_t max, uint32_t *ret_number)
@@ -31,7 +32,7 @@ static int port_from_text(const char *text, uint16_t *ret_port)
     return 0;
 }
 
-void policy_address_plain(struct tacit_address *address)
+void tacit_address_plain(struct tacit_address *address)
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     /* An IPv4 address in disguise would pass every rule about IPv4 addresses. */
@@ -61,7 +62,7 @@ static int ipv6_from_text(const char *text, struct tacit_address *ret_address)
             a.scope == 0)
             return TACIT_EFORMAT;
     }
-    policy_address_plain(&a);
+    tacit_address_plain(&a);
     *ret_address = a;
     return 0;
 }
@@ -115,7 +116,7 @@ int tacit_address_from_text(const char *text, struct tacit_address *ret_address)
     return 0;
 }
 
-int policy_ip_from_text(const char *text, struct tacit_address *ret_address)
+int tacit_ip_from_text(const char *text, struct tacit_address *ret_address)
 {
     char ip[TACIT_ADDRESS_TEXT];
     size_t len = strlen(text);
@@ -142,7 +143,7 @@ void tacit_address_to_text(const struct tacit_address *address,
              brackets ? "]" : "", port);
 }
 
-bool policy_address_is_wildcard(const struct tacit_address *address)
+bool tacit_address_is_wildcard(const struct tacit_address *address)
 {
     static const uint8_t zeros[16];
     return memcmp(address->bytes, zeros, sizeof zeros) == 0;

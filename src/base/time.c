@@ -1,9 +1,11 @@
-/* Times as text. In UTC: what a rule means does not depend on where the host stands. */
-#include "policy/policy-internal.h"
+#include "base/time.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+
+#include "tacit/error.h"
 
 static bool all_as(const char *text, const char *shape)
 {

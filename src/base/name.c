@@ -1,5 +1,4 @@
-/* Node names, and globs for them. */
-#include "policy/policy-internal.h"
+#include "base/name.h"
 
 #include <string.h>
 
@@ -83,7 +82,7 @@ bool tacit_glob_match(const char *glob, const char *name)
     return *glob == '\0';
 }
 
-size_t policy_glob_literals(const char *glob)
+size_t tacit_glob_literals(const char *glob)
 {
     size_t count = 0;
     for (; *glob != '\0'; glob++)
@@ -91,7 +90,7 @@ size_t policy_glob_literals(const char *glob)
     return count;
 }
 
-bool policy_is_pattern(const char *glob)
+bool tacit_glob_is_pattern(const char *glob)
 {
     return strchr(strncmp(glob, "*@", 2) == 0 ? glob + 2 : glob, '*') != NULL;
 }
@@ -113,14 +112,14 @@ static bool ends_differ(const char *a, size_t a_len, const char *b, size_t b_len
     return false;
 }
 
-bool policy_glob_is_for(const char *glob, const char *name, bool dynamic)
+bool tacit_glob_is_for(const char *glob, const char *name, bool dynamic)
 {
     if (!dynamic)
         return tacit_glob_match(glob, name);
     return strncmp(glob, "*@", 2) == 0 && tacit_glob_match(glob + 2, name);
 }
 
-bool policy_globs_meet(const char *a, const char *b)
+bool tacit_globs_meet(const char *a, const char *b)
 {
     size_t a_len = strlen(a), b_len = strlen(b);
     if (a_len > TACIT_NAME_MAX || b_len > TACIT_NAME_MAX ||
