@@ -72,7 +72,7 @@ def show(groups):
 
 
 def markdown(groups, releases, today):
-    """A line a suite: how many of its promises held. It is for the README."""
+    """A line a suite: how many of its promises held. It is for README.md beside it."""
     text = ['%s. ' % today + '; '.join('OTP %s with libsodium %s' % (r[3], r[4])
                                        for r in releases), '']
     for name, group in groups.items():
