@@ -109,7 +109,7 @@ reload() ->
 %% Refuses the key of Node, or the key with this fingerprint, from now on, and cuts the links
 %% made with it: also those of other nodes that have the same key. It stays refused over
 %% restarts, whatever tacit.conf allows, until unrevoke/1: `lasts' is false where the file
-%% that sees to that, `revoked' beside tacit.conf, could not be written.
+%% that sees to that, `revoked' beside tacit.conf, could not be written yet: it is tried again.
 -spec revoke(node() | binary()) ->
           {ok, #{fingerprints := [binary()], cut := [binary()], lasts := boolean()}} |
           {error, string()}.

@@ -143,7 +143,7 @@ handle_info(review, State) ->
     ok = tacit_watch:ensure(),
     tacit_log:clock(tacit_drv:clock_step()),
     _ = log_cut(tacit_drv:review_due()),
-    {noreply, start(State)};
+    {noreply, write_again(start(State))};
 handle_info({'DOWN', Monitor, process, _, Result}, #state{writer = {Monitor, _, _}} = State) ->
     {noreply, written(Result, State)};
 handle_info({tacit_mesh_keys, Node}, State) ->
@@ -209,6 +209,15 @@ write(Asked, #state{asked = Before, writer = undefined} = State) ->
 write(Asked, #state{asked = Before} = State) ->
     State#state{asked = Before ++ Asked}.
 
+%% What could not be written may be by now. Whoever asked for it has heard, and so has the log.
+write_again(#state{writer = undefined, changes = Changes} = State) ->
+    case [C || #change{at = unwritten} = C <- Changes] of
+        [] -> State;
+        _ -> write([], State)
+    end;
+write_again(State) ->
+    State.
+
 %% Where no process can be made, it ends as one that could not write.
 writer(Args) ->
     try spawn_monitor(tacit_revoked, write_and_exit, Args) of
@@ -223,8 +232,7 @@ writer(Args) ->
 
 written(Result, #state{writer = {_, Asked, Last}, changes = Changes} = State) ->
     Lasts = Result =:= {written, ok},
-    Lasts orelse tacit_logger:error("tacit: ~ts: what is revoked is so until this node starts "
-                                    "anew", [why(Result)]),
+    tell_written(Result, Asked),
     lists:foreach(fun({From, Said}) -> gen_server:reply(From, {ok, Said#{lasts => Lasts}}) end,
                   Asked),
     Next = State#state{writer = undefined,
@@ -233,6 +241,17 @@ written(Result, #state{writer = {_, Asked, Last}, changes = Changes} = State) ->
         #state{asked = []} -> Next;
         _ -> write([], Next)
     end.
+
+%% Once when it fails, and once when it is written after all: not each time between.
+tell_written({written, ok}, []) ->
+    tacit_logger:notice("tacit: what was revoked is written", []);
+tell_written({written, ok}, _Asked) ->
+    ok;
+tell_written(_Result, []) ->
+    ok;
+tell_written(Result, _Asked) ->
+    tacit_logger:error("tacit: ~ts: what is revoked is not written: were this node started anew, "
+                       "it would not be; it is tried again", [why(Result)]).
 
 date(#change{at = unwritten, number = Number} = Change, true, Last) when Number < Last ->
     Change#change{at = now_ms()};

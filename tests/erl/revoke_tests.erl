@@ -25,8 +25,8 @@ tests() ->
       "running one as it was: a line's end of another system, a blank, a comment, a mark before",
       fun bad_file/0},
      {"two nodes of one host that revoke lose nothing of each other's", fun two_nodes/0},
-     {"what could not be written is revoked after a reload, too; what is written can be read, "
-      "whatever the umask", fun unwritten/0},
+     {"what could not be written is revoked after a reload, too, and is written as soon as it can "
+      "be; what is written can be read, whatever the umask", fun unwritten/0},
      {"a node that is on a 'revoked' line of five hosts is gone from each after its reload",
       fun five_hosts/0}].
 
@@ -184,11 +184,14 @@ unwritten() ->
     %% No line of it is taken away while it is no file.
     ok = file:make_dir(File),
     ?assertMatch({ok, #{lasts := false}}, mesh:call(A, tacit, revoke, [?B])),
+    mesh:logged(A, [File, "directory", "is tried again"]),
     ok = file:del_dir(File),
     ?assertMatch({ok, _}, mesh:call(A, tacit, reload, [])),
     ?assertEqual(pang, ping(B, ?A)),
-    %% The next that is written has it, too.
-    ok = file:write_file(File, ""),
+    %% Nobody asks for it again.
+    mesh:wait_until(fun() -> filelib:is_regular(File) end),
+    ?assertEqual([Fingerprint], revoked_lines(A)),
+    mesh:logged(A, ["what was revoked is written"]),
     ok = file:change_mode(File, 8#600),
     Other = binary:copy(<<"A">>, 43),
     ?assertMatch({ok, #{lasts := true}}, mesh:call(A, tacit, revoke, [Other])),
