@@ -87,7 +87,7 @@ static ErlDrvSSizeT do_peer_keys(struct link *l, struct tacit_reader *r, char **
 {
     uint8_t marks[TACIT_CLAIM_MESH_KEYS_MAX][TACIT_MESH_MARK];
     size_t count = tacit_left(r) / TACIT_MESH_MARK_TEXT;
-    if (count == 0 || count > TACIT_CLAIM_MESH_KEYS_MAX)
+    if (tacit_left(r) % TACIT_MESH_MARK_TEXT != 0 || count > TACIT_CLAIM_MESH_KEYS_MAX)
         return control_failed(rbuf, rlen, "einval");
     for (size_t i = 0; i < count; i++) {
         const uint8_t *text = tacit_get_bytes(r, TACIT_MESH_MARK_TEXT);
