@@ -122,6 +122,18 @@ static int fail(const struct tacit_fault *fault)
     return EXIT_FAILURE;
 }
 
+/* No fault, as they may come yet; or a slip of the pen. */
+static void print_absent(const struct tacit_policy *policy)
+{
+    const struct tacit_interface *interfaces;
+    size_t count = tacit_policy_interfaces(policy, &interfaces);
+    for (size_t i = 0; i < count; i++)
+        if (!socket_interface_is_up(interfaces[i].name))
+            printf("listen %s:%u: no such interface, or without an address: nothing "
+                   "listens there until it has one\n",
+                   interfaces[i].name, interfaces[i].port);
+}
+
 /* What is asked of a daemon that runs, or of none: --reload, --check. */
 static int command(const struct options *o)
 {
@@ -133,6 +145,8 @@ static int command(const struct options *o)
                                &fault) != TACIT_OK)
         return fail(&fault);
     int error = o->reload ? tacit_door_reload(tacit_policy_door(policy), &fault) : 0;
+    if (error == TACIT_OK)
+        print_absent(policy);
     if (error == TACIT_OK)
         printf("%s: %s\n", o->conf, o->reload ? "reloaded" : "no fault");
     tacit_policy_free(policy);

@@ -140,6 +140,8 @@ absent() ->
            end,
     Said("show", "does not listen +eht0:4370"),
     Said("check", "listen +eht0:4370  \\(no such interface"),
+    {exit, 0, [Absent, _]} = door:start(Host, #{ready => false, args => ["--check"]}),
+    ?assertMatch({match, _}, re:run(Absent, "^listen eht0:4370: no such interface")),
     ?assertMatch({ok, _}, door:command(Door, 6)),
     ?assertMatch([_], door:events(Door, "interface_absent")), % told once
     change(Host, "eht0:4370", "lo:4371"),
