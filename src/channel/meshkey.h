@@ -1,6 +1,6 @@
 /*
  * A mesh key's mark: by which a key is named where the key itself must not be, in the
- * handshake (PROTOCOL.md, "Payloads"), in logs and by `tacit mesh-key`.
+ * handshake (PROTOCOL.md, "Extensions"), in logs and by `tacit mesh-key`.
  */
 #ifndef TACIT_CHANNEL_MESHKEY_H
 #define TACIT_CHANNEL_MESHKEY_H
