@@ -20,8 +20,11 @@ static int reload_one(const struct control_process *p)
     int status = CLI_OK;
     if (*p->silent != '\0')
         return cli_fail("%s: not reached: %s", p->name, p->silent);
-    if (control_ask(p->path, "reload", &text) != 0) {
-        status = cli_fail("%s: nothing was changed: %s", p->name, text);
+    int error = control_ask(p->path, "reload", &text);
+    if (error != TACIT_OK) {
+        status = cli_fail("%s: %s: %s", p->name,
+                          error == TACIT_EREFUSED ? "nothing was changed" : "not reached",
+                          text);
     } else {
         printf("%s: reloaded\n", p->name);
         for (at = text; control_line(&at, fields) >= 2;) {
@@ -33,11 +36,15 @@ static int reload_one(const struct control_process *p)
     return status;
 }
 
-static int reload_door(const char *path)
+/* One that stands still may have been asked, and read it when it goes on. */
+static int reload_door(const char *path, bool *ret_still)
 {
     struct tacit_fault fault;
-    if (tacit_door_reload(path, &fault) != 0)
-        return cli_fail("door: nothing was changed: %s", fault.text);
+    int error = tacit_door_reload(path, &fault);
+    *ret_still = error == TACIT_ETIMEOUT;
+    if (error != TACIT_OK)
+        return cli_fail("door: %s: %s",
+                        *ret_still ? "not reached" : "nothing was changed", fault.text);
     puts("door: reloaded");
     return CLI_OK;
 }
@@ -113,9 +120,10 @@ int cli_reload_all(const struct tacit_policy *policy)
     struct control_process *found = calloc(CONTROL_PROCESSES_MAX, sizeof *found);
     struct tacit_fault fault;
     char *report = NULL;
+    bool still = false;
     if (found == NULL)
         return cli_fail("%s", tacit_error_text(TACIT_ENOMEM));
-    int status = door != NULL ? reload_door(door) : CLI_OK;
+    int status = door != NULL ? reload_door(door, &still) : CLI_OK;
     int count = control_find(conf, found);
     for (int i = 0; i < count; i++)
         if (reload_one(&found[i]) != CLI_OK)
@@ -124,7 +132,7 @@ int cli_reload_all(const struct tacit_policy *policy)
         printf("no node of %s runs\n", conf);
     if (count < 0)
         status = CLI_FAILED;
-    if (door != NULL && tacit_door_ask(door, &report, &fault) == 0) {
+    if (door != NULL && !still && tacit_door_ask(door, &report, &fault) == 0) {
         if (check_revoked(conf, report) != CLI_OK)
             status = CLI_FAILED;
         if (cli_door_unreached(conf, report, found, count) != CLI_OK)
