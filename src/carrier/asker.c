@@ -19,7 +19,7 @@ int asker_start(struct conn *c)
     c->asker = tacit_secret_alloc(sizeof *c->asker);
     if (c->asker == NULL)
         return TACIT_ENOMEM;
-    return tacit_handshake_finish(&c->handshake, &c->asker->channel);
+    return tacit_session_take(&c->session, &c->asker->channel);
 }
 
 void asker_free(struct asker *a)
@@ -46,15 +46,20 @@ static int answer(struct conn *c, const char *name)
     return TACIT_OK;
 }
 
-enum conn_state asker_advance(struct conn *c, const char *name, int *ret_error)
+static enum conn_state failed(struct conn *c, int error)
+{
+    c->event = tacit_session_fail(&c->session, error);
+    return CONN_OVER;
+}
+
+enum conn_state asker_advance(struct conn *c, const char *name)
 {
     struct asker *a = c->asker;
     for (;;) {
         size_t size = tacit_record_size(a->question, a->got); /* 0: not known yet */
         size_t whole = size == 0 ? TACIT_RECORD_HEADER : size;
-        *ret_error = TACIT_EFORMAT;
         if (whole > sizeof a->question)
-            return CONN_FAILED;
+            return failed(c, TACIT_EFORMAT);
         if (size > 0 && a->got == size)
             break;
         ssize_t n = read(c->fd, a->question + a->got, whole - a->got);
@@ -62,13 +67,12 @@ enum conn_state asker_advance(struct conn *c, const char *name, int *ret_error)
             continue;
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
             return CONN_READ;
-        *ret_error = TACIT_ECUT;
         if (n <= 0)
-            return CONN_FAILED;
+            return failed(c, TACIT_ECUT);
         a->got += (size_t)n;
     }
-    *ret_error = tacit_directory_question(&a->channel, a->question, a->got);
-    if (*ret_error == TACIT_OK)
-        *ret_error = answer(c, name);
-    return *ret_error ? CONN_FAILED : CONN_READ;
+    int error = tacit_directory_question(&a->channel, a->question, a->got);
+    if (!error)
+        error = answer(c, name);
+    return error ? failed(c, error) : CONN_READ;
 }

@@ -8,7 +8,7 @@
  *     reload.c    a configuration that is read, on a thread of its own; newest.c: with a
  *                 signed policy that a peer has sent
  *     due.c       the links that the rules allow up to a moment only
- *     conn.c      a socket on which a handshake runs, in either role
+ *     conn.c      a socket on which a handshake runs, and what its session asks
  *     asker.c     one who asks for the names of nodes
  *     listen.c    the sockets that are listened on
  *     listener.c  the port that listens: accept, strangers, limits, deadlines; listener.h
@@ -24,7 +24,7 @@
  *                 them; info.c answers with terms
  *     driver.c    the driver's entry: every callback, sent to listener or link
  *
- * Calls channel, policy, ruling, files, socket and door's pure parts. Runs inside
+ * Calls session, channel, policy, gate, files, socket and door's pure parts. Runs inside
  * production nodes: no callback blocks, each does a bounded amount of work, and each
  * allocation is checked.
  *

@@ -3,6 +3,7 @@
 #define TACIT_CARRIER_CONN_H
 
 #include "gate/pending.h"
+#include "session/session.h"
 #include "shared.h"
 
 /* --- conn.c ----------------------------------------------------------------------- */
@@ -14,40 +15,42 @@ struct conn {
     int fd;
     struct tacit_address peer_address;
     struct policy_ref *policy;
-    struct tacit_handshake handshake;
+    struct tacit_session session;
+    enum tacit_session_event event; /* what that has come to */
     char own_name[TACIT_NAME_MAX + 1];
-    char wanted[TACIT_NAME_MAX + 1];
-    bool own_dynamic;              /* own_name is a host's: the node's name is to come */
-    bool silent;                   /* a stranger: read and discard until the deadline */
-    struct asker *asker;           /* answering: one who asks for the names of nodes */
-    const struct tacit_peer *door; /* dialling: the line that knows the door wanted */
-    struct ruling ruling;          /* once it was decided on the peer */
-    int skew; /* seconds the peer's clock is off, where that was the reason */
+    char wanted[TACIT_NAME_MAX + 1]; /* dialling: a node, or "@HOST" for its door */
+    bool own_dynamic;    /* own_name is a host's: the node's name is to come */
+    bool silent;         /* nothing is said any more: read, discard, until the deadline */
+    struct asker *asker; /* answering: one who asks for the names of nodes */
+    int skew;            /* seconds the peer's clock is off, where that was the reason */
     struct tacit_pending_entry pending; /* of a listener */
 };
 
 enum conn_state {
-    CONN_READ,   /* wait until there is something to read */
-    CONN_WRITE,  /* wait until it can be written */
-    CONN_DONE,   /* the handshake is over: see its verdict */
-    CONN_FAILED, /* *ret_error says why */
+    CONN_READ,  /* wait until there is something to read */
+    CONN_WRITE, /* wait until it can be written */
+    CONN_OVER,  /* event says how it went, and all that was to be said is sent */
 };
 
 /*
- * Takes over fd. wanted is a node's name, or "@HOST" for that host's door. NULL with
- * errno or TACIT's error in *ret_error; fd is then still open. A responder's handshake
- * is under way, an initiator's waits for conn_start.
+ * For one that dialled us from that address: its handshake is under way. NULL: *ret_error
+ * says why, and fd is still open; else the conn has taken it over.
  */
-struct conn *conn_new(int fd, enum noise_role role, const char *own_name,
-                      bool own_dynamic, const char *wanted, int *ret_error);
+struct conn *conn_answer(int fd, const struct tacit_address *peer, const char *own_name,
+                         int *ret_error);
 
-/* Makes the first message. */
-int conn_start(struct conn *c);
+/* The same for one that we dial; conn_start begins its handshake. */
+struct conn *conn_dial(int fd, const struct tacit_address *peer, const char *own_name,
+                       bool own_dynamic, const char *wanted, int *ret_error);
+void conn_start(struct conn *c);
+
+/* Takes bytes that were read elsewhere, and says what they ask for. */
+void conn_feed(struct conn *c, const uint8_t *bytes, size_t len);
 
 /* Reads and writes as far as it goes without waiting. */
-enum conn_state conn_advance(struct conn *c, int *ret_error);
+enum conn_state conn_advance(struct conn *c);
 
-/* Wipes and frees; does not close fd. */
+/* Wipes and frees; does not close fd. NULL is allowed. */
 void conn_free(struct conn *c);
 
 /* --- asker.c ---------------------------------------------------------------------- */
@@ -55,7 +58,7 @@ void conn_free(struct conn *c);
 /* The handshake of c is done, and the directory is wanted: goes on with the question. */
 int asker_start(struct conn *c);
 /* Reads the question as far as it is there, and answers it with the one name. */
-enum conn_state asker_advance(struct conn *c, const char *name, int *ret_error);
+enum conn_state asker_advance(struct conn *c, const char *name);
 void asker_free(struct asker *a); /* NULL is allowed */
 
 #endif

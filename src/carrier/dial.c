@@ -32,12 +32,13 @@ static int keep_claim(struct link *l, const struct tacit_claim *claim)
 /* The handshake is done: from here on there are records. */
 static int establish(struct link *l, struct conn *c)
 {
-    if (keep_claim(l, &c->handshake.peer) != TACIT_OK)
+    struct tacit_session *s = &c->session;
+    if (keep_claim(l, &s->handshake.peer) != TACIT_OK)
         return TACIT_ENOMEM;
     l->channel = tacit_secret_alloc(sizeof *l->channel);
     if (l->channel == NULL)
         return TACIT_ENOMEM;
-    int error = tacit_handshake_finish(&c->handshake, l->channel);
+    int error = tacit_session_take(s, l->channel);
     if (error)
         return error;
     l->identity = identity_hold(c->policy->identity);
@@ -45,11 +46,11 @@ static int establish(struct link *l, struct conn *c)
     link_set_limits(l, c->policy->policy);
     l->state = LINK_PASSIVE;
     socket_keep_short(c->fd);
-    memcpy(l->peer_key, c->handshake.peer_key, sizeof l->peer_key);
+    memcpy(l->peer_key, s->handshake.peer_key, sizeof l->peer_key);
     l->peer_address = c->peer_address;
-    memcpy(l->line, c->ruling.line, sizeof l->line);
-    l->visibility = c->ruling.visibility;
-    tacit_mesh_mark(&c->handshake.config.mesh_keys[c->handshake.mesh_key], l->mesh_mark);
+    memcpy(l->line, s->ruling.line, sizeof l->line);
+    l->visibility = s->ruling.visibility;
+    tacit_session_mesh_key(s, l->mesh_mark);
     pair_key_mark(c->policy->policy, l->peer_key, l->pair_mark);
     socket_local(c->fd, &l->local_address);
     l->max_message = tacit_policy_max_message(c->policy->policy);
@@ -96,7 +97,7 @@ int link_connect(ErlDrvPort port, const char *own_name, bool own_dynamic,
     int error = TACIT_ENOMEM;
     struct link *l = link_new(fd);
     if (l != NULL)
-        l->conn = conn_new(fd, NOISE_INITIATOR, own_name, own_dynamic, wanted, &error);
+        l->conn = conn_dial(fd, address, own_name, own_dynamic, wanted, &error);
     if (l == NULL || l->conn == NULL) {
         free(l);
         close(fd);
@@ -104,7 +105,6 @@ int link_connect(ErlDrvPort port, const char *own_name, bool own_dynamic,
     }
     l->port = port;
     l->initiator = true;
-    l->conn->peer_address = *address;
     l->deadline = monotonic_ms() + timeout_ms;
     link_select(l, false, true);
     link_arm(l);
@@ -136,14 +136,16 @@ static void tell_up(struct link *l)
     term_to_owner(&t, l->port);
 }
 
-static void handshake_failed(struct link *l, int error)
+static void handshake_failed(struct link *l)
 {
     char text[REASON_MAX];
-    const struct tacit_claim *peer = &l->conn->handshake.peer;
+    const struct tacit_session *session = &l->conn->session;
+    int error = session->error;
     if (error == TACIT_ENAME)
-        snprintf(text, sizeof text, "the node that answers is %.200s", peer->name);
+        snprintf(text, sizeof text, "the node that answers is %.200s",
+                 session->handshake.peer.name);
     else if (error == TACIT_EREFUSED)
-        snprintf(text, sizeof text, "%s", ruling_of_ours(&l->conn->ruling));
+        snprintf(text, sizeof text, "%s", ruling_of_ours(&session->ruling));
     else if (error == TACIT_ECUT)
         snprintf(
             text, sizeof text,
@@ -171,19 +173,18 @@ static void handshake_done(struct link *l)
 
 void link_handshake(struct link *l)
 {
-    int error;
-    switch (conn_advance(l->conn, &error)) {
+    switch (conn_advance(l->conn)) {
     case CONN_READ:
         link_select(l, true, false);
         break;
     case CONN_WRITE:
         link_select(l, false, true);
         break;
-    case CONN_DONE:
-        handshake_done(l);
-        break;
-    case CONN_FAILED:
-        handshake_failed(l, error);
+    case CONN_OVER:
+        if (l->conn->event == TACIT_SESSION_FAILED)
+            handshake_failed(l);
+        else
+            handshake_done(l);
         break;
     }
 }
@@ -204,10 +205,7 @@ void link_proceed(struct link *l, unsigned timeout_ms)
 {
     l->deadline = monotonic_ms() + timeout_ms;
     l->state = LINK_HANDSHAKE;
-    int error = conn_start(l->conn);
-    if (error)
-        handshake_failed(l, error);
-    else
-        link_handshake(l);
+    conn_start(l->conn);
+    link_handshake(l);
     link_arm(l);
 }

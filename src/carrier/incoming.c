@@ -51,30 +51,27 @@ static void say_close(int fd, struct tacit_channel *channel, enum tacit_close re
     shutdown(fd, SHUT_WR);
 }
 
-/* Authenticated, but not allowed: it gets the reason inside the seal. */
-static void refuse(struct listener *l, struct conn *c)
+/* Nothing more is said: it stays until it has read what was, and its deadline comes. */
+static void hush(struct listener *l, struct conn *c)
 {
-    struct tacit_channel *channel = tacit_secret_alloc(sizeof *channel);
-    enum tacit_close reason = c->ruling.reason;
-    const char *name = c->handshake.peer.name, *text = c->ruling.text;
-    atomic_fetch_add(&carrier_counters.refused, 1);
-    if (reason != TACIT_CLOSE_BUSY) /* that is no fault of the one who comes */
-        guard_known(&c->peer_address, false);
-    shared_note_refusal(name, true, tacit_close_name(reason), ruling_for_us(&c->ruling));
-    tell_event(l, c, tacit_close_name(reason), ruling_for_us(&c->ruling));
-    if (channel != NULL && tacit_handshake_finish(&c->handshake, channel) == TACIT_OK)
-        say_close(c->fd, channel, reason, text);
-    tacit_secret_free(channel);
-    c->silent = true; /* until it has read that and goes, or its deadline comes */
+    c->silent = true;
+    listener_select(l, c->fd, ERL_DRV_WRITE, false);
+    listener_select(l, c->fd, ERL_DRV_READ | ERL_DRV_USE, true);
 }
 
-/* Allowed, but it is just setting up as many as it may: no port is made for it. */
-static void put_off(struct listener *l, struct conn *c)
+/* Authenticated, but not allowed: it has got the reason inside the seal. */
+static void refused(struct listener *l, struct conn *c)
 {
-    c->ruling.reason = TACIT_CLOSE_BUSY;
-    snprintf(c->ruling.text, sizeof c->ruling.text,
-             "as many links of this key, or of all, are just being set up as may be");
-    refuse(l, c);
+    const struct ruling *ruling = &c->session.ruling;
+    const char *reason = tacit_close_name(ruling->reason);
+    atomic_fetch_add(&carrier_counters.refused, 1);
+    if (ruling->reason != TACIT_CLOSE_BUSY) /* that is no fault of the one who comes */
+        guard_known(&c->peer_address, false);
+    shared_note_refusal(c->session.handshake.peer.name, true, reason,
+                        ruling_for_us(ruling));
+    tell_event(l, c, reason, ruling_for_us(ruling));
+    shutdown(c->fd, SHUT_WR);
+    hush(l, c);
 }
 
 /*
@@ -90,25 +87,35 @@ static void take_back(struct listener *l, struct carrier_port *p)
     shared_note_refusal(link->peer.name, true, tacit_close_name(TACIT_CLOSE_BUSY), text);
     tell_event(l, c, tacit_close_name(TACIT_CLOSE_BUSY), text);
     say_close(c->fd, link->channel, TACIT_CLOSE_BUSY, text);
-    c->silent = true;
-    listener_select(l, c->fd, ERL_DRV_READ | ERL_DRV_USE, true);
+    hush(l, c);
     link->conn = NULL;
     link->fd = -1;
     link_stop(link); /* by hand: the emulator does not */
     driver_free(p);
 }
 
+static void advance(struct listener *l, struct conn *c);
+
+/* Allowed, but it is just setting up as many as it may: no port is made for it. */
+static void put_off(struct listener *l, struct conn *c)
+{
+    c->event = tacit_session_refuse(
+        &c->session, TACIT_CLOSE_BUSY,
+        "as many links of this key, or of all, are just being set up as may be");
+    advance(l, c);
+}
+
 /* Gives the socket a port of its own, owned by the acceptor, and announces it. */
 static void hand_over(struct listener *l, struct conn *c)
 {
-    if (!shared_setup_enter(c->handshake.peer_key)) {
+    if (!shared_setup_enter(c->session.handshake.peer_key)) {
         put_off(l, c);
         return;
     }
     struct carrier_port *p = driver_alloc(sizeof *p);
     struct link *link = p == NULL ? NULL : link_take(c);
     if (link == NULL) {
-        shared_setup_leave(c->handshake.peer_key);
+        shared_setup_leave(c->session.handshake.peer_key);
         driver_free(p);
         drop(l, c);
         return;
@@ -130,58 +137,60 @@ static void hand_over(struct listener *l, struct conn *c)
     tell_accept(l, p->port, &link->peer);
 }
 
+/* --- handshakes that failed --------------------------------------------------------- */
+
 static void tell_wanted(struct listener *l, const struct conn *c)
 {
     char text[REASON_MAX];
-    snprintf(text, sizeof text, "it wants %.200s, which this node is not", c->wanted);
+    snprintf(text, sizeof text, "it wants %.200s, which this node is not",
+             c->session.wanted);
     tell_event(l, c, "name", text);
 }
 
-/* Why a holder of the mesh key came no further, where there is a word to say. */
-static void tell_failed(struct listener *l, const struct conn *c, int error)
+/* A first message that verifies but is out of time is worth a line: a clock is wrong. */
+static void tell_clock(struct listener *l, const struct conn *c)
 {
-    if (c->silent)
-        return; /* it was refused, which is told already */
+    char text[REASON_MAX];
+    snprintf(text, sizeof text,
+             "a first message under the mesh key is %d s %s this host's clock",
+             abs(c->skew), c->skew < 0 ? "behind" : "ahead of");
+    tell_event(l, c, "clock", text);
+}
+
+/* A stranger: not a byte, and no sign of having understood. */
+static void stranger(struct listener *l, struct conn *c)
+{
+    if (c->session.error == TACIT_ENAME)
+        tell_wanted(l, c);
+    else if (c->session.error == TACIT_ETIME)
+        tell_clock(l, c);
+    hush(l, c);
+}
+
+/* Why a holder of the mesh key came no further, where there is a word to say. */
+static void tell_failed(struct listener *l, const struct conn *c)
+{
+    int error = c->session.error;
+    const struct tacit_claim *peer = &c->session.handshake.peer;
     if (error == TACIT_ENAME)
         tell_wanted(l, c);
     else if (error == TACIT_ELIMIT)
         tell_event(l, c, "limit",
                    "more first messages under the mesh key than are answered");
-    else if (c->handshake.peer.version == 0)
+    else if (peer->version == 0)
         tell_event(l, c, "version", tacit_error_text(TACIT_EVERSION));
-    else if (c->handshake.peer.suite == 0)
+    else if (peer->suite == 0)
         tell_event(l, c, "suite", tacit_error_text(TACIT_ESUITE));
     else if (error == TACIT_EAUTH)
         tell_event(l, c, "auth", "message 3 does not open: another pair key?");
 }
 
-/* A first message that verifies but is out of time is worth a line: a clock is wrong. */
-static void fail(struct listener *l, struct conn *c, int error)
+static void failed(struct listener *l, struct conn *c)
 {
-    if (error == TACIT_ENAME && !c->pending.first_seen)
-        tell_wanted(l, c);
-    if (error == TACIT_ETIME && !c->pending.first_seen) {
-        char text[REASON_MAX];
-        snprintf(text, sizeof text,
-                 "a first message under the mesh key is %d s %s this host's clock",
-                 abs(c->skew), c->skew < 0 ? "behind" : "ahead of");
-        tell_event(l, c, "clock", text);
-    }
-    if (c->pending.first_seen) {
-        tell_failed(l, c, error);
-        drop(l, c);
-        return;
-    }
-    if (error == TACIT_ECUT) {
-        drop(l, c);
-        return;
-    }
-    c->silent = true; /* a stranger: not a byte, and no sign of having understood */
-    listener_select(l, c->fd, ERL_DRV_WRITE, false);
-    listener_select(l, c->fd, ERL_DRV_READ | ERL_DRV_USE, true);
+    if (c->session.first_seen)
+        tell_failed(l, c);
+    drop(l, c);
 }
-
-static void advance(struct listener *l, struct conn *c);
 
 /* It wants no node: no port and no process is made for it, and it stays pending. */
 static void take_asker(struct listener *l, struct conn *c)
@@ -192,11 +201,35 @@ static void take_asker(struct listener *l, struct conn *c)
         advance(l, c);
 }
 
+static void over(struct listener *l, struct conn *c)
+{
+    if (c->silent) { /* what there was to say was said: now it is gone */
+        drop(l, c);
+        return;
+    }
+    switch (c->event) {
+    case TACIT_SESSION_UP:
+        hand_over(l, c);
+        break;
+    case TACIT_SESSION_DIRECTORY:
+        take_asker(l, c);
+        break;
+    case TACIT_SESSION_REFUSED:
+        refused(l, c);
+        break;
+    case TACIT_SESSION_SILENT:
+        stranger(l, c);
+        break;
+    default:
+        failed(l, c);
+        break;
+    }
+}
+
 static void advance(struct listener *l, struct conn *c)
 {
-    int error;
     bool asks = c->asker != NULL && !c->silent;
-    switch (asks ? asker_advance(c, l->own_name, &error) : conn_advance(c, &error)) {
+    switch (asks ? asker_advance(c, l->own_name) : conn_advance(c)) {
     case CONN_READ:
         listener_select(l, c->fd, ERL_DRV_WRITE, false);
         listener_select(l, c->fd, ERL_DRV_READ | ERL_DRV_USE, true);
@@ -205,16 +238,8 @@ static void advance(struct listener *l, struct conn *c)
         listener_select(l, c->fd, ERL_DRV_READ, false);
         listener_select(l, c->fd, ERL_DRV_WRITE | ERL_DRV_USE, true);
         break;
-    case CONN_DONE:
-        if (c->handshake.verdict)
-            refuse(l, c);
-        else if (c->handshake.directory)
-            take_asker(l, c);
-        else
-            hand_over(l, c);
-        break;
-    case CONN_FAILED:
-        fail(l, c, error);
+    case CONN_OVER:
+        over(l, c);
         break;
     }
 }
@@ -226,25 +251,19 @@ void incoming_take(struct listener *l, int fd, const struct tacit_address *peer,
                    ErlDrvTime accepted, const uint8_t *first)
 {
     int error;
-    size_t used;
     if (l->pending.count >= TACIT_PENDING_MAX)
         incoming_evict(l);
-    struct conn *c = conn_new(fd, NOISE_RESPONDER, l->own_name, false, "", &error);
+    struct conn *c = conn_answer(fd, peer, l->own_name, &error);
     if (c == NULL) {
         close(fd);
         return;
     }
     atomic_fetch_add(&carrier_counters.accepted, 1);
-    c->peer_address = *peer;
     tacit_pending_add(&l->pending, &c->pending, peer, accepted);
     atomic_fetch_add(&carrier_counters.pending, 1);
-    error = first == NULL
-                ? TACIT_OK
-                : tacit_handshake_feed(&c->handshake, first, TACIT_DOOR_FIRST, &used);
-    if (error)
-        fail(l, c, error);
-    else
-        advance(l, c);
+    if (first != NULL)
+        conn_feed(c, first, TACIT_DOOR_FIRST);
+    advance(l, c);
 }
 
 void incoming_ready(struct listener *l, int fd)

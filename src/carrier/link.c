@@ -12,7 +12,8 @@
 /* The peer's fingerprint, once it showed a key. */
 static void peer_fingerprint(const struct link *l, char text[TACIT_FINGERPRINT_TEXT])
 {
-    const uint8_t *key = l->conn != NULL ? l->conn->handshake.peer_key : l->peer_key;
+    const uint8_t *key =
+        l->conn != NULL ? l->conn->session.handshake.peer_key : l->peer_key;
     text[0] = '\0';
     if (!sodium_is_zero(key, NOISE_DHLEN))
         tacit_fingerprint(key, text);
@@ -34,7 +35,7 @@ static void tell_down(struct link *l)
         term_atom(&t, l->doom_reason);
         term_binary(&t, l->doom_text);
         term_binary(&t, fingerprint);
-        term_binary(&t, l->conn != NULL ? l->conn->ruling.line : l->line);
+        term_binary(&t, l->conn != NULL ? l->conn->session.ruling.line : l->line);
     }
     term_tuple(&t, active ? 2 : 6);
     term_to_owner(&t, l->port);

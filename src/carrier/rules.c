@@ -9,18 +9,11 @@ int rule_on_peer(const struct tacit_policy *policy, const struct tacit_claim *pe
                  bool inbound, struct ruling *ret_ruling)
 {
     struct tacit_now now = guard_now();
-    int error = ruling_on_peer(policy, peer, key, address, inbound, now.ends, now.begins,
+    int error = ruling_on_peer(policy, peer, key, address, inbound, &now,
                                shared_is_revoked(key), ret_ruling);
     if (!error)
         guard_signed(&now, ret_ruling->signed_at);
     return error;
-}
-
-int rule_on_asker(const struct tacit_policy *policy, const uint8_t key[NOISE_DHLEN],
-                  const struct tacit_address *address, struct ruling *ret_ruling)
-{
-    return ruling_on_asker(policy, key, address, guard_now().ends, shared_is_revoked(key),
-                           ret_ruling);
 }
 
 bool rule_fingerprint(const struct tacit_policy *policy, const char *name,

@@ -11,7 +11,7 @@
 #include "channel/handshake.h"
 #include "gate/clock.h"
 #include "policy/revoked.h"
-#include "ruling/ruling.h"
+#include "session/ruling.h"
 
 enum {
     REASON_MAX = 256,
@@ -164,10 +164,6 @@ void identity_release(struct identity *identity); /* NULL is allowed */
 int rule_on_peer(const struct tacit_policy *policy, const struct tacit_claim *peer,
                  const uint8_t key[NOISE_DHLEN], const struct tacit_address *address,
                  bool inbound, struct ruling *ret_ruling);
-
-/* The same for one who asks for the directory and proved to hold key. */
-int rule_on_asker(const struct tacit_policy *policy, const uint8_t key[NOISE_DHLEN],
-                  const struct tacit_address *address, struct ruling *ret_ruling);
 
 /* The fingerprint of the key that the policy has for a node; false: it has none. */
 bool rule_fingerprint(const struct tacit_policy *policy, const char *name,

@@ -9,22 +9,23 @@ void tell_event(struct listener *l, const struct conn *c, const char *reason,
     char fingerprint[TACIT_FINGERPRINT_TEXT] = "", address[TACIT_ADDRESS_TEXT];
     char left_out[64] = "", full[REASON_MAX + sizeof left_out];
     struct term t = {0};
+    const struct tacit_handshake *hs = &c->session.handshake;
     uint64_t missing;
     if (!tacit_lines_allow(&l->lines, monotonic_ms(), &missing))
         return;
     if (missing > 0)
         snprintf(left_out, sizeof left_out, " (%ju lines left out)", (uintmax_t)missing);
     snprintf(full, sizeof full, "%s%s", text, left_out);
-    if (c->handshake.state == TACIT_HANDSHAKE_DONE)
-        tacit_fingerprint(c->handshake.peer_key, fingerprint);
+    if (hs->peer.name[0] != '\0') /* it has shown its key */
+        tacit_fingerprint(hs->peer_key, fingerprint);
     tacit_address_to_text(&c->peer_address, address);
     term_atom(&t, "tacit_event");
     term_port(&t, l->port);
     term_atom(&t, reason);
-    term_binary(&t, c->handshake.peer.name);
+    term_binary(&t, hs->peer.name);
     term_binary(&t, fingerprint);
     term_binary(&t, address);
-    term_binary(&t, c->ruling.line);
+    term_binary(&t, c->session.ruling.line);
     term_binary(&t, full);
     term_tuple(&t, 8);
     term_send(&t, l->port, l->acceptor);

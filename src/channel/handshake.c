@@ -16,10 +16,10 @@ static int give_psk(void *context, const struct noise_handshake *noise, unsigned
     const struct tacit_handshake *hs = context;
     if (index == 0)
         *ret_psk = hs->config.mesh_keys[hs->mesh_key];
-    else if (hs->directory)
+    else if (hs->directory || hs->config.pair_key == NULL)
         memset(ret_psk, 0, sizeof *ret_psk);
     else
-        hs->config.rules->pair_key(hs->config.context, noise->rs, ret_psk);
+        hs->config.pair_key(hs->config.context, noise->rs, ret_psk);
     return TACIT_OK;
 }
 
@@ -153,21 +153,24 @@ int tacit_first_open(const struct tacit_secret *mesh_keys, size_t mesh_key_count
     return error;
 }
 
-/* Message 1 was read: <- e, ee, s, es */
+/* Message 1 opened. Nothing is answered before somebody says so. */
 static int take_first(struct tacit_handshake *hs, const uint8_t *msg, size_t len)
 {
-    struct tacit_first first;
-    int error = open_first(hs, msg, len, &first);
-    if (!error && first.wanted[0] == '\0')
+    int error = open_first(hs, msg, len, &hs->first);
+    if (!error && hs->first.wanted[0] == '\0')
         error = become_door(hs);
-    if (!error)
-        error = hs->config.rules->first(hs->config.context, &first, hs->noise.re);
-    if (error)
-        return error;
+    hs->state = TACIT_HANDSHAKE_ASK_FIRST;
+    return error;
+}
+
+/* <- e, ee, s, es */
+static int answer_first(struct tacit_handshake *hs)
+{
+    const struct tacit_first *first = &hs->first;
     bool version_ok =
-        first.version_min <= TACIT_VERSION && first.version_max >= TACIT_VERSION;
+        first->version_min <= TACIT_VERSION && first->version_max >= TACIT_VERSION;
     hs->peer.version = version_ok ? TACIT_VERSION : 0;
-    hs->peer.suite = (uint8_t)tacit_suite_best(first.suites & hs->config.suites);
+    hs->peer.suite = (uint8_t)tacit_suite_best(first->suites & hs->config.suites);
     hs->state = TACIT_HANDSHAKE_WAIT_3;
     return write_claim(hs, hs->peer.version, hs->peer.suite);
 }
@@ -189,7 +192,7 @@ static int read_claim(struct tacit_handshake *hs, const uint8_t *msg, size_t len
     return error;
 }
 
-/* Message 2 was read: decide first, so that the wrong side never sees who asks. */
+/* Message 2 opened: whoever answers, is it who was wanted? */
 static int take_second(struct tacit_handshake *hs, const uint8_t *msg, size_t len)
 {
     struct tacit_claim claim;
@@ -201,21 +204,24 @@ static int take_second(struct tacit_handshake *hs, const uint8_t *msg, size_t le
     const char *wanted = hs->directory ? TACIT_DOOR_NAME : hs->config.wanted;
     if (claim.dynamic || strcmp(claim.name, wanted) != 0)
         return TACIT_ENAME;
-    error = hs->config.rules->decide(hs->config.context, &claim, hs->peer_key);
-    if (error)
-        return error;
-    /* Who is not the one that was wanted does not have the say about these. */
-    if (claim.version != TACIT_VERSION)
-        return TACIT_EVERSION;
-    if (claim.suite > TACIT_SUITE_LAST || !(hs->config.suites & 1u << claim.suite))
-        return TACIT_ESUITE;
-    /* -> s, se, psk3 */
-    error = write_claim(hs, claim.version, claim.suite);
-    hs->state = TACIT_HANDSHAKE_DONE;
-    return error;
+    hs->state = TACIT_HANDSHAKE_ASK_PEER;
+    return TACIT_OK;
 }
 
-/* Message 3 was read: the peer is who its key says; whether it may is the verdict. */
+/* -> s, se, psk3 */
+static int answer_second(struct tacit_handshake *hs)
+{
+    const struct tacit_claim *claim = &hs->peer;
+    /* Who is not the one that was wanted does not have the say about these. */
+    if (claim->version != TACIT_VERSION)
+        return TACIT_EVERSION;
+    if (claim->suite > TACIT_SUITE_LAST || !(hs->config.suites & 1u << claim->suite))
+        return TACIT_ESUITE;
+    hs->state = TACIT_HANDSHAKE_DONE;
+    return write_claim(hs, claim->version, claim->suite);
+}
+
+/* Message 3 opened: the peer is who its key says. */
 static int take_third(struct tacit_handshake *hs, const uint8_t *msg, size_t len)
 {
     struct tacit_claim claim;
@@ -232,8 +238,7 @@ static int take_third(struct tacit_handshake *hs, const uint8_t *msg, size_t len
         return TACIT_EFORMAT;
     memcpy(hs->peer_key, hs->noise.rs, sizeof hs->peer_key);
     hs->peer = claim;
-    hs->verdict = hs->config.rules->decide(hs->config.context, &claim, hs->peer_key);
-    hs->state = TACIT_HANDSHAKE_DONE;
+    hs->state = TACIT_HANDSHAKE_ASK_PEER;
     return TACIT_OK;
 }
 
@@ -318,6 +323,28 @@ int tacit_handshake_feed(struct tacit_handshake *hs, const uint8_t *in, size_t l
     return TACIT_OK;
 }
 
+/* A responder has its channel whatever the verdict is: the peer may hear why not. */
+static int answer_peer(struct tacit_handshake *hs, int verdict)
+{
+    if (hs->config.role == NOISE_RESPONDER) {
+        hs->state = TACIT_HANDSHAKE_DONE;
+        return TACIT_OK;
+    }
+    return verdict ? verdict : answer_second(hs);
+}
+
+int tacit_handshake_answer(struct tacit_handshake *hs, int verdict)
+{
+    int error = TACIT_ESTATE;
+    if (hs->state == TACIT_HANDSHAKE_ASK_FIRST)
+        error = verdict ? verdict : answer_first(hs);
+    else if (hs->state == TACIT_HANDSHAKE_ASK_PEER)
+        error = answer_peer(hs, verdict);
+    else
+        return error;
+    return error ? fail(hs, error) : TACIT_OK;
+}
+
 size_t tacit_handshake_output(const struct tacit_handshake *hs, const uint8_t **ret_bytes)
 {
     *ret_bytes = hs->out + hs->out_sent;
@@ -353,4 +380,5 @@ void tacit_handshake_wipe(struct tacit_handshake *hs)
 {
     noise_handshake_wipe(&hs->noise);
     tacit_wipe(hs->in, sizeof hs->in);
+    hs->out_len = hs->out_sent = 0;
 }

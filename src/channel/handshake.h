@@ -2,9 +2,10 @@
  * channel: one secure channel between two identities. Handshake (this header), records
  * (record.h), fresh keys (rekey.h), suites (suite.h), payloads (payload.h).
  *
- * No sockets, no Erlang, no rules: whoever drives it moves the bytes and answers its
- * questions (tacit_channel_rules). Calls noise, base and libsodium. carrier, door and
- * ei call it. PROTOCOL.md in this folder describes everything that goes over the wire.
+ * No sockets, no Erlang, no rules: whoever drives it moves the bytes, and says how it
+ * goes on where it pauses (tacit_handshake_answer). Calls noise, base and libsodium.
+ * session drives handshakes; records are sealed and opened by whoever has the channel.
+ * PROTOCOL.md in this folder describes everything that goes over the wire.
  *
  * The handshake is Noise_XXpsk0+psk3_25519_ChaChaPoly_BLAKE2b, each message behind a
  * 16-bit length:
@@ -19,22 +20,6 @@
 #include "channel/payload.h"
 #include "channel/record.h"
 #include "noise/noise.h"
-
-/* What the handshake asks of whoever drives it. All get the config's context. */
-struct tacit_channel_rules {
-    /*
-     * Responder: a first message opened under a mesh key; ephemeral is its e. 0: answer
-     * it. An error: the sender is a stranger, and gets silence.
-     */
-    int (*first)(void *context, const struct tacit_first *first,
-                 const uint8_t ephemeral[NOISE_DHLEN]);
-    /* The pair key that belongs to the peer's public key; 32 zero bytes where none is. */
-    void (*pair_key)(void *context, const uint8_t public_key[NOISE_DHLEN],
-                     struct tacit_secret *ret_key);
-    /* The peer proved that it holds public_key. May it be the node it claims to be? */
-    int (*decide)(void *context, const struct tacit_claim *claim,
-                  const uint8_t public_key[NOISE_DHLEN]);
-};
 
 struct tacit_channel_config {
     enum noise_role role;
@@ -52,15 +37,19 @@ struct tacit_channel_config {
     const char *certificate; /* of identity, to be shown; must outlive it, too */
     size_t certificate_len;  /* 0: none; at most TACIT_CLAIM_CERTIFICATE_MAX */
     uint64_t now;            /* seconds since 1970 */
-    const struct tacit_channel_rules *rules;
-    void *context;
+    /* Gives the pair key that belongs to the peer's public key; 32 zero bytes where none
+     * is. Asked once at most, with this context; NULL: there are none. */
+    void (*pair_key)(const void *context, const uint8_t public_key[NOISE_DHLEN],
+                     struct tacit_secret *ret_key);
+    const void *context;
 };
 
 enum tacit_handshake_state {
-    TACIT_HANDSHAKE_SEND_1,
-    TACIT_HANDSHAKE_WAIT_1,
-    TACIT_HANDSHAKE_WAIT_2,
+    TACIT_HANDSHAKE_WAIT_1,    /* responder */
+    TACIT_HANDSHAKE_ASK_FIRST, /* is this first message to be answered? */
     TACIT_HANDSHAKE_WAIT_3,
+    TACIT_HANDSHAKE_WAIT_2,   /* initiator */
+    TACIT_HANDSHAKE_ASK_PEER, /* either: the peer proved its key. May it be that node? */
     TACIT_HANDSHAKE_DONE,
     TACIT_HANDSHAKE_FAILED,
 };
@@ -79,12 +68,12 @@ struct tacit_handshake {
     struct tacit_channel_config config;
     struct noise_handshake noise;
     enum tacit_handshake_state state;
-    bool directory;          /* the door is wanted: a link of directory.h, of no node */
-    struct tacit_claim peer; /* once DONE; name and suite agreed */
+    bool directory;           /* the door is wanted: a link of directory.h, of no node */
+    struct tacit_first first; /* responder, from ASK_FIRST on; its e is noise.re */
+    struct tacit_claim peer;  /* from ASK_PEER on; name and suite agreed once DONE */
     char peer_certificate[TACIT_CLAIM_CERTIFICATE_MAX]; /* the claim's */
     uint8_t peer_key[NOISE_DHLEN];
     unsigned mesh_key; /* index of the one in use */
-    int verdict;       /* responder, once DONE: what decide said of the initiator */
     size_t in_len, out_len, out_sent;
     uint8_t in[TACIT_MESSAGE_HEADER + TACIT_MESSAGE_2];
     uint8_t out[TACIT_MESSAGE_HEADER + TACIT_MESSAGE_2];
@@ -94,16 +83,25 @@ struct tacit_handshake {
 int tacit_handshake_init(struct tacit_handshake *hs,
                          const struct tacit_channel_config *config);
 
-/* How many bytes it takes next, at most; 0 once it is done or failed. */
+/* How many bytes it takes next, at most; 0 while it asks, is done or has failed. */
 size_t tacit_handshake_wants(const struct tacit_handshake *hs);
 
 /*
  * Takes bytes from the peer, however they are cut; *ret_used says how many. Never takes
- * one past the handshake. After an error it has failed for good. For a responder any
- * error before it has something to send means: a stranger, stay silent.
+ * one past a message that asks, nor past the handshake. After an error it has failed for
+ * good. For a responder any error before it has something to send means: a stranger, stay
+ * silent.
  */
 int tacit_handshake_feed(struct tacit_handshake *hs, const uint8_t *in, size_t len,
                          size_t *ret_used);
+
+/*
+ * Goes on where it asks; verdict: 0, or an error. ASK_FIRST: an error ends it, and the
+ * sender hears nothing. ASK_PEER, of an initiator: an error ends it, so that the wrong
+ * side never sees who asks; of a responder: there is a channel either way, to say why not
+ * inside the seal. TACIT_ESTATE: it asks nothing.
+ */
+int tacit_handshake_answer(struct tacit_handshake *hs, int verdict);
 
 /* Bytes to be sent, still owned by hs; tell it how many were. */
 size_t tacit_handshake_output(const struct tacit_handshake *hs,
@@ -111,12 +109,12 @@ size_t tacit_handshake_output(const struct tacit_handshake *hs,
 void tacit_handshake_sent(struct tacit_handshake *hs, size_t len);
 
 /*
- * Makes the channel of a handshake that is DONE, and wipes the handshake's secrets; peer,
- * peer_key and verdict stay readable.
+ * Makes the channel of a handshake that is DONE, and wipes the handshake's secrets; peer
+ * and peer_key stay readable.
  */
 int tacit_handshake_finish(struct tacit_handshake *hs, struct tacit_channel *ret_channel);
 
-/* Wipes the secrets; safe to call twice. */
+/* Wipes the secrets, and what was still to be sent; safe to call twice. */
 void tacit_handshake_wipe(struct tacit_handshake *hs);
 
 #endif

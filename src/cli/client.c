@@ -3,6 +3,7 @@
 
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cursor.h"
@@ -41,14 +42,30 @@ static int receive_all(struct client *c, uint8_t *bytes, size_t len)
 /* --- the channel -------------------------------------------------------------------- */
 
 int client_handshake(struct client *c, const struct tacit_policy *policy,
-                     const char *own_name, const char *wanted,
-                     const struct tacit_channel_rules *rules, void *context)
+                     const char *own_name, const char *wanted)
 {
-    struct tacit_channel_config config = wire_config(policy, own_name, rules, context);
-    config.wanted = wanted;
-    int error = tacit_handshake_init(&c->handshake, &config);
-    if (!error)
-        error = wire_handshake(c->fd, &c->handshake, c->deadline, &c->channel);
+    struct tacit_session_config config = {
+        .role = NOISE_INITIATOR,
+        .policy = policy,
+        .own_name = own_name,
+        .wanted = wanted,
+        .now = (uint64_t)time(NULL),
+    };
+    enum tacit_session_event event = tacit_session_start(&c->session, &config);
+    event = wire_session(c->fd, &c->session, event, c->deadline);
+    return event == TACIT_SESSION_PEER ? TACIT_OK : c->session.error;
+}
+
+int client_proceed(struct client *c, const struct tacit_address *address, bool revoked)
+{
+    uint64_t wall = (uint64_t)time(NULL);
+    struct tacit_now now = {.wall = wall, .ends = wall, .begins = wall};
+    enum tacit_session_event event =
+        tacit_session_peer(&c->session, address, &now, revoked);
+    event = wire_session(c->fd, &c->session, event, c->deadline);
+    if (event == TACIT_SESSION_FAILED)
+        return c->session.error;
+    int error = tacit_session_take(&c->session, &c->channel);
     c->open = !error;
     return error;
 }
@@ -161,7 +178,7 @@ void client_close(struct client *c)
         close(c->fd);
     c->fd = -1;
     c->open = false;
-    tacit_handshake_wipe(&c->handshake);
+    tacit_session_wipe(&c->session);
     tacit_channel_wipe(&c->channel);
 }
 

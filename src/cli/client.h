@@ -14,7 +14,7 @@ enum {
 /* It holds keys, so it lives in locked memory. */
 struct client {
     struct tacit_channel channel;
-    struct tacit_handshake handshake;
+    struct tacit_session session;
     int fd;
     bool open;               /* there are records: the channel is up */
     int64_t deadline;        /* of wire.h */
@@ -36,13 +36,18 @@ void client_free(struct client *c);
 void client_take(struct client *c, int fd, unsigned ms);
 
 /*
- * Runs the handshake as own_name, with wanted; "" and "" ask a door. Of the rules, decide
- * alone is asked, with context. Its error, or that of the handshake: c->handshake tells
- * how far it came.
+ * Runs the handshake as own_name until the peer has shown its key: nothing but a first
+ * message was said so far. wanted is a node, or "@HOST" for its door, whom no name is
+ * told. An error: c->session tells how far it came.
  */
 int client_handshake(struct client *c, const struct tacit_policy *policy,
-                     const char *own_name, const char *wanted,
-                     const struct tacit_channel_rules *rules, void *context);
+                     const char *own_name, const char *wanted);
+
+/*
+ * Goes on, where the rules allow the peer at address; revoked: this host has revoked its
+ * key. TACIT_EREFUSED: they do not, and c->session.ruling says why.
+ */
+int client_proceed(struct client *c, const struct tacit_address *address, bool revoked);
 
 /* Bytes as they are. TACIT_ECUT, TACIT_ETIMEOUT. */
 int client_send(struct client *c, const uint8_t *bytes, size_t len);

@@ -18,24 +18,8 @@ enum {
 struct ask {
     struct client *client;
     struct tacit_directory_asker asker;
-    const struct tacit_policy *policy;
-    const struct tacit_peer *door;
     const char *host;
-    enum tacit_reason verdict; /* about the key that it showed */
 };
-
-static int rule_decide(void *context, const struct tacit_claim *claim,
-                       const uint8_t public_key[NOISE_DHLEN])
-{
-    struct ask *a = context;
-    (void)claim;
-    a->verdict = tacit_policy_judge_door(a->policy, a->door, public_key,
-                                         cli_is_revoked(a->policy, public_key));
-    return a->verdict == TACIT_ALLOWED ? TACIT_OK : TACIT_EREFUSED;
-}
-
-/* A door has no pair key, and nobody asks us. */
-static const struct tacit_channel_rules rules = {.decide = rule_decide};
 
 /* Prints the names as they come; TACIT_ECLOSED with the reason in text: it said no. */
 static int exchange(struct ask *a)
@@ -66,10 +50,7 @@ static int explain(const struct ask *a, const char *address, int error)
     if (error == TACIT_ECLOSED)
         return cli_fail("%s at %s: it refuses: %s", a->host, address, a->client->text);
     if (error == TACIT_EREFUSED)
-        return cli_fail("%s at %s: %s", a->host, address,
-                        a->verdict == TACIT_REVOKED
-                            ? "the door's key is revoked"
-                            : "it shows another key than its door-key");
+        return cli_fail("%s at %s: %s", a->host, address, a->client->session.ruling.text);
     if (error == TACIT_ETIMEOUT || error == TACIT_ECUT)
         return cli_fail("%s at %s: no answer: another mesh key, a wrong clock, a door "
                         "without door-identity, or no Tacit there",
@@ -81,11 +62,16 @@ static int explain(const struct ask *a, const char *address, int error)
 static int ask_at(struct ask *a, const struct tacit_policy *policy,
                   const struct wire_connection *connection)
 {
-    char shown[TACIT_ADDRESS_TEXT];
+    char shown[TACIT_ADDRESS_TEXT], door[TACIT_NAME_MAX + 1];
+    const uint8_t *key = a->client->session.handshake.peer_key;
     tacit_address_to_text(&connection->address, shown);
+    snprintf(door, sizeof door, "@%s", a->host);
     a->asker = (struct tacit_directory_asker){0};
     client_take(a->client, connection->fd, DEADLINE_MS);
-    int error = client_handshake(a->client, policy, "", "", &rules, a);
+    int error = client_handshake(a->client, policy, "", door);
+    if (!error)
+        error =
+            client_proceed(a->client, &connection->address, cli_is_revoked(policy, key));
     if (!error)
         error = exchange(a);
     int status = error ? explain(a, shown, error) : CLI_OK;
@@ -112,7 +98,6 @@ static int ask_race(struct ask *a, const struct tacit_policy *policy,
 static int ask_host(struct ask *a, const struct tacit_policy *policy)
 {
     struct tacit_endpoint endpoint;
-    a->door = tacit_policy_door_of(policy, a->host);
     if (tacit_policy_door_endpoint(policy, a->host, &endpoint) != TACIT_OK)
         return cli_fail("%s: no [peer] of %s has a door-key for that host, expected one "
                         "such as [peer *@%.200s]",
@@ -136,7 +121,7 @@ int cli_names(int argc, char **argv)
         return CLI_USAGE;
     if (cli_load(values[0], &policy) != CLI_OK)
         return CLI_FAILED;
-    struct ask a = {.client = client_new(), .policy = policy, .host = argv[optind]};
+    struct ask a = {.client = client_new(), .host = argv[optind]};
     int status = a.client != NULL ? ask_host(&a, policy)
                                   : cli_fail("%s", tacit_error_text(TACIT_ENOMEM));
     client_free(a.client);

@@ -92,11 +92,10 @@ static bool check_name(struct trial *t)
                                                       : " of ours is for it");
 }
 
-/* The same question that a node of this host would ask. */
-static int rule_decide(void *context, const struct tacit_claim *claim,
-                       const uint8_t public_key[NOISE_DHLEN])
+/* The same question that a node of this host would ask, to show which line decides. */
+static void decide(struct trial *t, const struct tacit_claim *claim,
+                   const uint8_t public_key[NOISE_DHLEN], bool revoked)
 {
-    struct trial *t = context;
     struct tacit_certificate certificate;
     struct tacit_question q = {.name = claim->name,
                                .public_key = public_key,
@@ -109,24 +108,10 @@ static int rule_decide(void *context, const struct tacit_claim *claim,
             q.certificate = &certificate;
     }
     int error = tacit_policy_decide(t->policy, &q, &t->decision);
-    if (!error && cli_is_revoked(t->policy, public_key)) {
+    if (!error && revoked)
         t->decision.reason = TACIT_REVOKED;
-        error = TACIT_EREFUSED;
-    }
     t->decided = true;
-    /* Without a name to claim there is no message 3. */
-    return error || *t->own != '\0' ? error : TACIT_ESTATE;
 }
-
-static void rule_pair_key(void *context, const uint8_t public_key[NOISE_DHLEN],
-                          struct tacit_secret *ret_key)
-{
-    const struct trial *t = context;
-    tacit_policy_pair_key(t->policy, public_key, ret_key);
-}
-
-static const struct tacit_channel_rules rules = {.pair_key = rule_pair_key,
-                                                 .decide = rule_decide};
 
 /* --- address and TCP ---------------------------------------------------------------- */
 
@@ -189,7 +174,7 @@ static bool check_mesh_key(struct trial *t, int error)
     tacit_mesh_mark(&keys[0], bytes);
     tacit_mesh_mark_text(bytes, mark);
     tacit_time_to_text((uint64_t)time(NULL), now);
-    if (t->client->handshake.peer.name[0] != '\0') /* message 2 opened */
+    if (t->client->session.handshake.peer.name[0] != '\0') /* message 2 opened */
         return trial_tell(t, TRIAL_MESH_KEY, TRIAL_OK, "%s", mark);
     if (error == TACIT_ECUT || error == TACIT_ETIMEOUT)
         return trial_tell(
@@ -206,7 +191,7 @@ static bool check_mesh_key(struct trial *t, int error)
 
 static bool check_node(struct trial *t, int error)
 {
-    const char *answers = t->client->handshake.peer.name;
+    const char *answers = t->client->session.handshake.peer.name;
     if (error == TACIT_ENAME && !t->decided)
         return trial_tell(t, TRIAL_NODE, TRIAL_FAILED,
                           "%s answers: start %s there, or give its [peer] line the "
@@ -232,8 +217,8 @@ static bool check_rules(struct trial *t)
     enum tacit_reason reason = t->decision.reason;
     const char *why = tacit_reason_text(reason);
     line_text(&t->decision, line, sizeof line);
-    tacit_key_to_text(t->client->handshake.peer_key, key);
-    tacit_fingerprint(t->client->handshake.peer_key, fingerprint);
+    tacit_key_to_text(t->client->session.handshake.peer_key, key);
+    tacit_fingerprint(t->client->session.handshake.peer_key, fingerprint);
     if (is_of_identity(reason))
         return trial_tell(t, TRIAL_IDENTITY, TRIAL_FAILED,
                           "%s: %s: it shows the key %s; if that is right (ask there: "
@@ -251,10 +236,23 @@ static bool check_rules(struct trial *t)
     return trial_tell(t, TRIAL_RULE_HERE, TRIAL_OK, "%s", line);
 }
 
+static int greet(struct trial *t)
+{
+    const struct tacit_handshake *hs = &t->client->session.handshake;
+    int error = client_handshake(t->client, t->policy, t->own, t->node);
+    if (error)
+        return error;
+    bool revoked = cli_is_revoked(t->policy, hs->peer_key);
+    decide(t, &hs->peer, hs->peer_key, revoked);
+    /* Without a name to claim there is no message 3. */
+    return *t->own == '\0' ? TACIT_ESTATE
+                           : client_proceed(t->client, &t->address, revoked);
+}
+
 static bool shake_hands(struct trial *t)
 {
     int64_t start = wire_now_us();
-    int error = client_handshake(t->client, t->policy, t->own, t->node, &rules, t);
+    int error = greet(t);
     t->handshake_us = wire_now_us() - start;
     if (!check_mesh_key(t, error) || !check_node(t, error) || !check_rules(t))
         return false;

@@ -6,17 +6,16 @@
 #include <unistd.h>
 
 #include "channel/directory.h"
-#include "channel/handshake.h"
 #include "door/daemon.h"
+#include "session/session.h"
 
 /* One who asks, in memory for secrets. */
 struct asker {
     struct stream stream;
     struct tacit_channel channel;
-    struct tacit_handshake handshake;
+    struct tacit_session session; /* under the policy in force: a reload ends askers */
     struct tacit_address peer;
-    struct tacit_decision decision; /* of the policy in force: a reload ends askers */
-    bool open;                      /* the channel is */
+    bool open; /* the channel is */
     size_t got;
     uint8_t question[TACIT_DIRECTORY_QUESTION_MAX];
     size_t answer_len;
@@ -39,63 +38,6 @@ static bool may_compute(const struct tacit_address *peer)
     }
     door.counters.limited++;
     return false;
-}
-
-/* --- the handshake's questions ---------------------------------------------------- */
-
-static int rule_first(void *context, const struct tacit_first *first,
-                      const uint8_t ephemeral[NOISE_DHLEN])
-{
-    (void)context, (void)first, (void)ephemeral;
-    return TACIT_OK; /* public.c has judged it */
-}
-
-static void rule_pair_key(void *context, const uint8_t public_key[NOISE_DHLEN],
-                          struct tacit_secret *ret_key)
-{
-    (void)context, (void)public_key;
-    memset(ret_key, 0, sizeof *ret_key);
-}
-
-static int rule_decide(void *context, const struct tacit_claim *claim,
-                       const uint8_t public_key[NOISE_DHLEN])
-{
-    struct asker *a = context;
-    struct tacit_question question = {.public_key = public_key,
-                                      .address = &a->peer,
-                                      .inbound = true,
-                                      .now = door_now().ends};
-    (void)claim;
-    int error = tacit_policy_may_ask(door.policy, &question, &a->decision);
-    if (error == TACIT_OK && settings_revoked(public_key)) {
-        a->decision.reason = TACIT_REVOKED; /* by a node of this host */
-        error = TACIT_EREFUSED;
-    }
-    if (error == TACIT_OK)
-        tacit_guard_known(&asking, &a->peer);
-    else
-        tacit_guard_forget(&asking, &a->peer);
-    return error;
-}
-
-static const struct tacit_channel_rules rules = {
-    .first = rule_first, .pair_key = rule_pair_key, .decide = rule_decide};
-
-static int start(struct asker *a)
-{
-    struct tacit_channel_config config = {
-        .role = NOISE_RESPONDER,
-        .identity = tacit_policy_door_identity(door.policy),
-        .door_identity = tacit_policy_door_identity(door.policy),
-        .suites = tacit_policy_suites(door.policy),
-        .own_name = "",
-        .wanted = "",
-        .now = wall_clock(),
-        .rules = &rules,
-        .context = a,
-    };
-    config.mesh_key_count = tacit_policy_mesh_keys(door.policy, &config.mesh_keys);
-    return tacit_handshake_init(&a->handshake, &config);
 }
 
 /* --- the answer ------------------------------------------------------------------- */
@@ -136,7 +78,7 @@ static void answer(struct asker *a)
         names[count++] = e->name;
     uint8_t *bytes = whole_answer(a, names, count, &len);
     free(names);
-    tacit_fingerprint(a->handshake.peer_key, fingerprint);
+    tacit_fingerprint(a->session.handshake.peer_key, fingerprint);
     tacit_address_to_text(&a->peer, peer);
     door.counters.directory++;
     log_stranger("directory", "fingerprint=%s peer=%s names=%zu", fingerprint, peer,
@@ -148,56 +90,86 @@ static void answer(struct asker *a)
     stream_finish(&a->stream, bytes, len);
 }
 
-/* It is who it says, but may not ask: it gets that inside the seal. */
+/* It is who it says, but may not ask: that is all that is still to be sent. */
 static void refuse(struct asker *a)
 {
     char fingerprint[TACIT_FINGERPRINT_TEXT], peer[TACIT_ADDRESS_TEXT];
-    size_t len = 0;
-    uint8_t *record = malloc(TACIT_DIRECTORY_ANSWER_MAX);
-    if (record != NULL &&
-        tacit_channel_seal_close(&a->channel, TACIT_CLOSE_REFUSED,
-                                 tacit_policy_ask_text(&a->decision), record,
-                                 TACIT_DIRECTORY_ANSWER_MAX, &len) != TACIT_OK)
-        len = 0;
-    tacit_fingerprint(a->handshake.peer_key, fingerprint);
+    const uint8_t *close;
+    size_t len = tacit_session_output(&a->session, &close);
+    uint8_t *record = malloc(len);
+    if (record != NULL)
+        memcpy(record, close, len);
+    tacit_fingerprint(a->session.handshake.peer_key, fingerprint);
     tacit_address_to_text(&a->peer, peer);
+    tacit_guard_forget(&asking, &a->peer);
     door.counters.directory_refused++;
     log_stranger("directory_refused", "fingerprint=%s peer=%s reason=%s", fingerprint,
-                 peer, tacit_reason_name(a->decision.reason));
-    stream_finish(&a->stream, record, len);
+                 peer, tacit_reason_name(a->session.ruling.why));
+    stream_finish(&a->stream, record, record == NULL ? 0 : len);
 }
 
 /* --- what comes in ---------------------------------------------------------------- */
+
+static enum tacit_session_event start(struct asker *a)
+{
+    struct tacit_session_config config = {
+        .role = NOISE_RESPONDER,
+        .policy = door.policy,
+        .own_name = "", /* the door itself */
+        .now = wall_clock(),
+    };
+    return tacit_session_start(&a->session, &config);
+}
+
+/* Answers what the session asks; public.c has judged the first message. */
+static enum tacit_session_event judge(struct asker *a, enum tacit_session_event event)
+{
+    struct tacit_session *s = &a->session;
+    if (event == TACIT_SESSION_FIRST)
+        return tacit_session_first(s, TACIT_OK);
+    if (event != TACIT_SESSION_PEER)
+        return event;
+    struct tacit_now now = door_now();
+    return tacit_session_peer(s, &a->peer, &now, settings_revoked(s->handshake.peer_key));
+}
 
 /* Sends what the handshake has to say; it is little, and nothing was sent before. */
 static bool send_handshake(struct asker *a)
 {
     const uint8_t *bytes;
-    size_t len = tacit_handshake_output(&a->handshake, &bytes);
+    size_t len = tacit_session_output(&a->session, &bytes);
     if (len > 0 && send(a->stream.fd, bytes, len, MSG_NOSIGNAL) != (ssize_t)len)
         return false;
-    tacit_handshake_sent(&a->handshake, len);
+    tacit_session_sent(&a->session, len);
     return true;
+}
+
+static void begin(struct asker *a)
+{
+    tacit_guard_known(&asking, &a->peer);
+    a->open = true;
+    if (tacit_session_take(&a->session, &a->channel) != TACIT_OK)
+        stream_close(&a->stream);
 }
 
 static void take_handshake(struct asker *a, const uint8_t *bytes, size_t len)
 {
     size_t used;
-    if (tacit_handshake_feed(&a->handshake, bytes, len, &used) != TACIT_OK ||
-        !send_handshake(a)) {
-        stream_close(&a->stream);
-        return;
-    }
-    if (a->handshake.state != TACIT_HANDSHAKE_DONE)
-        return;
-    int verdict = a->handshake.verdict;
-    if (tacit_handshake_finish(&a->handshake, &a->channel) != TACIT_OK) {
-        stream_close(&a->stream);
-        return;
-    }
-    a->open = true;
-    if (verdict != TACIT_OK)
+    switch (judge(a, tacit_session_feed(&a->session, bytes, len, &used))) {
+    case TACIT_SESSION_MORE:
+        if (!send_handshake(a))
+            stream_close(&a->stream);
+        break;
+    case TACIT_SESSION_DIRECTORY:
+        begin(a);
+        break;
+    case TACIT_SESSION_REFUSED:
         refuse(a);
+        break;
+    default:
+        stream_close(&a->stream);
+        break;
+    }
 }
 
 static void take_question(struct asker *a)
@@ -231,7 +203,7 @@ static void readable(struct stream *s)
         take_question(a);
         return;
     }
-    ssize_t n = stream_read(s, bytes, tacit_handshake_wants(&a->handshake));
+    ssize_t n = stream_read(s, bytes, tacit_session_wants(&a->session));
     if (n < 0)
         stream_close(s);
     else if (n > 0)
@@ -257,7 +229,7 @@ void directory_take(int fd, const struct tacit_address *peer,
                     const uint8_t first[TACIT_DOOR_FIRST])
 {
     struct asker *a = may_compute(peer) ? tacit_secret_alloc(sizeof *a) : NULL;
-    if (a == NULL || start(a) != TACIT_OK) {
+    if (a == NULL || start(a) != TACIT_SESSION_MORE) {
         tacit_secret_free(a);
         close(fd);
         return;

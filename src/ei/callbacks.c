@@ -81,7 +81,7 @@ static int dial_next(struct cnode_context *c, struct wire_race *race, bool *ret_
     error = cnode_link_dial(c->link, target->name, share(race));
     c->link->setup_until = target->deadline;
     if ((error != TACIT_ECUT && error != TACIT_ETIMEOUT) ||
-        c->link->handshake->peer.name[0] != '\0' || wire_race_is_over(race))
+        c->link->session->handshake.peer.name[0] != '\0' || wire_race_is_over(race))
         return error;
     cnode_link_free(c->link);
     c->link = NULL;

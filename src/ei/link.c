@@ -1,4 +1,4 @@
-/* One link: its rules, its handshake as a caller, its end. */
+/* One link: what its session asks, its handshake as a caller, its end. */
 #include "ei/link.h"
 
 #include <errno.h>
@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ei/fault.h"
@@ -18,60 +19,6 @@ enum {
     PART_EARLY_MS = 500, /* one with whom there was no link yet */
 };
 
-/* --- rules ---------------------------------------------------------------------------
- */
-
-/* As a node's driver has it (src/carrier/conn.c). */
-static int rule_first(void *context, const struct tacit_first *first,
-                      const uint8_t ephemeral[NOISE_DHLEN])
-{
-    struct cnode_link *l = context;
-    snprintf(l->wanted, sizeof l->wanted, "%s", first->wanted);
-    if (!tacit_name_same_host(l->wanted, l->node->name))
-        return TACIT_ENAME;
-    int error = cnode_guard_first(l->node, &l->address, ephemeral, first->time);
-    l->first_seen = error == TACIT_OK || error == TACIT_ELIMIT;
-    if (!error && strcmp(l->wanted, l->node->name) != 0)
-        error = TACIT_ENAME;
-    return error;
-}
-
-static void rule_pair_key(void *context, const uint8_t public_key[NOISE_DHLEN],
-                          struct tacit_secret *ret_key)
-{
-    const struct cnode_link *l = context;
-    tacit_policy_pair_key(l->rules->policy, public_key, ret_key);
-}
-
-static int rule_decide(void *context, const struct tacit_claim *claim,
-                       const uint8_t key[NOISE_DHLEN])
-{
-    struct cnode_link *l = context;
-    const struct tacit_policy *policy = l->rules->policy;
-    struct tacit_now now = cnode_now(l->node);
-    int error =
-        ruling_on_peer(policy, claim, key, &l->address, l->inbound, now.ends, now.begins,
-                       cnode_is_revoked(l->node, policy, key), &l->ruling);
-    if (error)
-        return error;
-    cnode_signed(l->node, &now, l->ruling.signed_at);
-    l->ruling.reason = TACIT_CLOSE_NAME;
-    if (strcmp(claim->name, l->node->name) == 0) {
-        snprintf(l->ruling.text, sizeof l->ruling.text,
-                 "the name %.200s is this node's own", claim->name);
-        return TACIT_EREFUSED;
-    }
-    if (claim->dynamic) {
-        snprintf(l->ruling.text, sizeof l->ruling.text,
-                 "a C node gives no names: expected one of the peer's own");
-        return TACIT_EREFUSED;
-    }
-    return TACIT_OK;
-}
-
-const struct tacit_channel_rules cnode_link_rules = {
-    .first = rule_first, .pair_key = rule_pair_key, .decide = rule_decide};
-
 /* --- the beginning -------------------------------------------------------------------
  */
 
@@ -80,10 +27,10 @@ struct cnode_link *cnode_link_new(struct cnode *node, int fd)
     struct cnode_link *l = calloc(1, sizeof *l);
     if (l == NULL)
         return NULL;
-    l->handshake = tacit_secret_alloc(sizeof *l->handshake);
+    l->session = tacit_secret_alloc(sizeof *l->session);
     l->channel = tacit_secret_alloc(sizeof *l->channel);
-    if (l->handshake == NULL || l->channel == NULL) {
-        tacit_secret_free(l->handshake);
+    if (l->session == NULL || l->channel == NULL) {
+        tacit_secret_free(l->session);
         tacit_secret_free(l->channel);
         free(l);
         return NULL;
@@ -136,28 +83,82 @@ static void delist(struct cnode_link *l)
     pthread_mutex_unlock(&node->links_lock);
 }
 
-void cnode_link_begin(struct cnode_link *l)
+int cnode_link_begin(struct cnode_link *l)
 {
-    l->peer = l->handshake->peer;
+    struct tacit_session *s = l->session;
+    int error = tacit_session_take(s, l->channel);
+    if (error)
+        return error;
+    l->peer = s->handshake.peer;
     if (l->peer.certificate_len > 0)
         memcpy(l->certificate, l->peer.certificate, l->peer.certificate_len);
     l->peer.certificate = l->certificate;
-    memcpy(l->peer_key, l->handshake->peer_key, sizeof l->peer_key);
-    tacit_secret_free(l->handshake);
-    l->handshake = NULL;
+    memcpy(l->peer_key, s->handshake.peer_key, sizeof l->peer_key);
+    l->ruling = s->ruling;
+    tacit_secret_free(s);
+    l->session = NULL;
     cnode_link_set_limits(l, l->rules->policy);
     l->keys_since = wire_now_us();
     l->failed = TACIT_OK;
     enlist(l);
+    return TACIT_OK;
+}
+
+/* --- what the session asks -----------------------------------------------------------
+ */
+
+enum tacit_session_event cnode_link_start(struct cnode_link *l, enum noise_role role)
+{
+    const struct tacit_policy *policy = l->rules->policy;
+    struct tacit_session_config config = {
+        .role = role,
+        .policy = policy,
+        .own_name = l->node->name,
+        .wanted = l->wanted,
+        .hidden_keys = cnode_hidden_keys(l->node, policy),
+        .now = (uint64_t)time(NULL),
+    };
+    enum tacit_session_event event = tacit_session_start(l->session, &config);
+    if (event != TACIT_SESSION_MORE || role == NOISE_RESPONDER)
+        return event;
+    /* Our own first message, sent back to us, is a replay too. */
+    int error =
+        cnode_guard_first(l->node, NULL, tacit_session_ephemeral(l->session), config.now);
+    return error ? tacit_session_fail(l->session, error) : event;
+}
+
+static enum tacit_session_event judge_peer(struct cnode_link *l)
+{
+    struct tacit_session *s = l->session;
+    struct tacit_now now = cnode_now(l->node);
+    bool revoked = cnode_is_revoked(l->node, s->policy, s->handshake.peer_key);
+    enum tacit_session_event event = tacit_session_peer(s, &l->address, &now, revoked);
+    if (event == TACIT_SESSION_UP)
+        cnode_signed(l->node, &now, s->ruling.signed_at);
+    return event;
+}
+
+enum tacit_session_event cnode_link_judge(struct cnode_link *l,
+                                          enum tacit_session_event event)
+{
+    struct tacit_session *s = l->session;
+    if (event == TACIT_SESSION_PEER)
+        return judge_peer(l);
+    if (event != TACIT_SESSION_FIRST)
+        return event;
+    int error = cnode_guard_first(l->node, &l->address, tacit_session_ephemeral(s),
+                                  s->handshake.first.time);
+    return tacit_session_first(s, error);
 }
 
 /* --- dialling ------------------------------------------------------------------------
  */
 
 /* Why the handshake came no further: for people. */
-static int explain(const struct cnode_link *l, const char *wanted, int error)
+static int explain(const struct cnode_link *l, const char *wanted)
 {
-    const struct tacit_handshake *hs = l->handshake;
+    const struct tacit_handshake *hs = &l->session->handshake;
+    int error = l->session->error;
     char fingerprint[TACIT_FINGERPRINT_TEXT];
     if (hs->peer.name[0] == '\0' && (error == TACIT_ECUT || error == TACIT_ETIMEOUT))
         return cnode_fault(error,
@@ -170,29 +171,22 @@ static int explain(const struct cnode_link *l, const char *wanted, int error)
         return cnode_fault(error, "%s: %s", wanted, tacit_error_text(error));
     tacit_fingerprint(hs->peer_key, fingerprint);
     return cnode_fault(error, "%s: %s: it has shown the key %s", wanted,
-                       ruling_of_ours(&l->ruling), fingerprint);
+                       ruling_of_ours(&l->session->ruling), fingerprint);
 }
 
 int cnode_link_dial(struct cnode_link *l, const char *wanted, int64_t deadline)
 {
-    struct tacit_channel_config config =
-        wire_config(l->rules->policy, l->node->name, &cnode_link_rules, l);
-    config.hidden_keys = cnode_hidden_keys(l->node, l->rules->policy);
     snprintf(l->wanted, sizeof l->wanted, "%s", wanted);
     socket_peer(l->fd, &l->address);
-    config.wanted = l->wanted;
     l->setup_until = deadline;
-    int error = tacit_handshake_init(l->handshake, &config);
-    /* Our own first message, sent back to us, is a replay too. */
-    if (!error)
-        error = cnode_guard_first(l->node, NULL, l->handshake->noise.e.public_key,
-                                  config.now);
-    if (!error)
-        error = wire_handshake(l->fd, l->handshake, deadline, l->channel);
-    if (error)
-        return explain(l, wanted, error);
-    cnode_link_begin(l);
-    return TACIT_OK;
+    enum tacit_session_event event = cnode_link_start(l, NOISE_INITIATOR);
+    event = wire_session(l->fd, l->session, event, deadline);
+    event = cnode_link_judge(l, event);
+    event = wire_session(l->fd, l->session, event, deadline);
+    if (event != TACIT_SESSION_UP)
+        return explain(l, wanted);
+    int error = cnode_link_begin(l);
+    return error ? cnode_fault(error, "%s: %s", wanted, tacit_error_text(error)) : error;
 }
 
 /* --- the end -------------------------------------------------------------------------
@@ -270,8 +264,8 @@ void cnode_link_abandon(struct cnode_link *l)
     if (l == NULL)
         return;
     close(l->fd);
-    if (l->handshake != NULL)
-        tacit_wipe(l->handshake, sizeof *l->handshake);
+    if (l->session != NULL)
+        tacit_wipe(l->session, sizeof *l->session);
     tacit_wipe(l->channel, sizeof *l->channel);
 }
 
@@ -280,10 +274,10 @@ void cnode_link_free(struct cnode_link *l)
     if (l == NULL)
         return;
     delist(l);
-    if (l->handshake == NULL)
+    if (l->session == NULL)
         part(l);
     close(l->fd);
-    tacit_secret_free(l->handshake);
+    tacit_secret_free(l->session);
     tacit_secret_free(l->channel);
     pthread_mutex_destroy(&l->reading);
     pthread_mutex_destroy(&l->writing);

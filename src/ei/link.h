@@ -16,7 +16,7 @@
 #include "ei/wire.h"
 #include "gate/guard.h"
 #include "policy/revoked.h"
-#include "ruling/ruling.h"
+#include "session/session.h"
 
 enum {
     LINK_STATUS = 32, /* of a status that is shown, with its zero */
@@ -92,9 +92,10 @@ struct cnode_link {
     struct cnode_rules *rules;          /* that it was made under */
     int fd;
     bool inbound;
-    char wanted[TACIT_NAME_MAX + 1];   /* the node dialled, or asked for */
-    struct tacit_address address;      /* of the peer */
-    struct tacit_handshake *handshake; /* locked memory; NULL once there is a channel */
+    char wanted[TACIT_NAME_MAX + 1]; /* the node dialled */
+    struct tacit_address address;    /* of the peer */
+    struct tacit_session *session;   /* locked memory; NULL once there is a channel */
+    enum tacit_session_event event;  /* answering: what that has come to */
     struct tacit_claim peer;
     char certificate[TACIT_CLAIM_CERTIFICATE_MAX]; /* the claim's */
     uint8_t peer_key[NOISE_DHLEN];
@@ -150,11 +151,15 @@ int cnode_link_answer(struct cnode_link *l, const struct tacit_address *address,
 /* Goes on as far as it can. A stranger is read from until its time is over. */
 enum cnode_step cnode_link_step(struct cnode_link *l);
 
-/* --- for link.c and answer.c */
+/* --- link.c, for answer.c */
 
-extern const struct tacit_channel_rules cnode_link_rules;
-/* The handshake has made the channel: its secrets are not needed any more. */
-void cnode_link_begin(struct cnode_link *l);
+/* Starts the handshake; what it has come to. */
+enum tacit_session_event cnode_link_start(struct cnode_link *l, enum noise_role role);
+/* Answers what the session asks, if it asks anything; what that comes to. */
+enum tacit_session_event cnode_link_judge(struct cnode_link *l,
+                                          enum tacit_session_event event);
+/* The peer may come: makes the channel. The session's secrets are not needed any more. */
+int cnode_link_begin(struct cnode_link *l);
 /* When fresh keys are due is as the policy says. With the lock held. */
 void cnode_link_set_limits(struct cnode_link *l, const struct tacit_policy *policy);
 

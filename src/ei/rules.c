@@ -84,9 +84,9 @@ static int still_allowed(const struct cnode_link *l, const struct tacit_policy *
                          uint8_t seen, struct ruling *ret_ruling)
 {
     struct tacit_now now = cnode_now(l->node);
-    int error = ruling_on_peer(
-        policy, &l->peer, l->peer_key, &l->address, l->inbound, now.ends, now.begins,
-        cnode_is_revoked(l->node, policy, l->peer_key), ret_ruling);
+    int error =
+        ruling_on_peer(policy, &l->peer, l->peer_key, &l->address, l->inbound, &now,
+                       cnode_is_revoked(l->node, policy, l->peer_key), ret_ruling);
     if (error)
         return error;
     if (!(tacit_policy_suites(policy) & 1u << l->channel->suite))

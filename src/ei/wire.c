@@ -1,4 +1,4 @@
-/* Bytes and handshakes over a socket, each step within a deadline. */
+/* Bytes and sessions over a socket, each step within a deadline. */
 #include "ei/wire.h"
 
 #include <errno.h>
@@ -79,41 +79,23 @@ int wire_receive(int fd, uint8_t *bytes, size_t len, int64_t deadline)
     return TACIT_OK;
 }
 
-struct tacit_channel_config wire_config(const struct tacit_policy *policy,
-                                        const char *own_name,
-                                        const struct tacit_channel_rules *rules,
-                                        void *context)
-{
-    struct tacit_channel_config config = {
-        .role = NOISE_INITIATOR,
-        .identity = tacit_policy_identity(policy),
-        .suites = tacit_policy_suites(policy),
-        .own_name = own_name,
-        .now = (uint64_t)time(NULL),
-        .rules = rules,
-        .context = context,
-    };
-    config.mesh_key_count = tacit_policy_mesh_keys(policy, &config.mesh_keys);
-    config.certificate_len = tacit_policy_own_certificate(policy, &config.certificate);
-    return config;
-}
-
-int wire_handshake(int fd, struct tacit_handshake *hs, int64_t deadline,
-                   struct tacit_channel *ret_channel)
+enum tacit_session_event wire_session(int fd, struct tacit_session *session,
+                                      enum tacit_session_event event, int64_t deadline)
 {
     uint8_t bytes[TACIT_MESSAGE_HEADER + TACIT_MESSAGE_2];
-    int error = TACIT_OK;
-    while (!error) {
+    for (;;) {
         const uint8_t *out;
-        size_t used, len = tacit_handshake_output(hs, &out);
-        error = wire_send(fd, out, len, deadline);
-        tacit_handshake_sent(hs, len);
-        if (error || hs->state == TACIT_HANDSHAKE_DONE)
-            break;
-        size_t wants = tacit_handshake_wants(hs);
+        size_t used, len = tacit_session_output(session, &out);
+        int error = wire_send(fd, out, len, deadline);
+        if (error)
+            return tacit_session_fail(session, error);
+        tacit_session_sent(session, len);
+        if (event != TACIT_SESSION_MORE)
+            return event;
+        size_t wants = tacit_session_wants(session);
         error = wire_receive(fd, bytes, wants, deadline);
-        if (!error)
-            error = tacit_handshake_feed(hs, bytes, wants, &used);
+        if (error)
+            return tacit_session_fail(session, error);
+        event = tacit_session_feed(session, bytes, wants, &used);
     }
-    return error ? error : tacit_handshake_finish(hs, ret_channel);
 }

@@ -104,5 +104,5 @@ int take_message_3(const struct row *row)
     int error = feed(&p.r, wire, len);
     if (error)
         assert_dead(&p.r);
-    return error ? error : p.r.hs.verdict;
+    return error ? error : p.r.decide_answer;
 }

@@ -59,7 +59,10 @@ void pair_open(struct pair *p);
 
 /* Takes a message out of what a side has to send. */
 size_t take_output(struct side *from, uint8_t out[WIRE_2]);
+/* All of them, and answers what they make it ask. */
 int feed(struct side *to, const uint8_t *bytes, size_t len);
+/* Answers what its handshake asks, if it asks: as its fields say; the error, or 0. */
+int side_answer(struct side *s);
 
 /* Failed for good: wants nothing, has nothing to send, holds no secret. */
 void assert_dead(const struct side *s);

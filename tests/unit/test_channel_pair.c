@@ -2,36 +2,32 @@
 
 /* ---- Sides ------------------------------------------------------------------------- */
 
-static int rule_first(void *context, const struct tacit_first *first,
-                      const uint8_t ephemeral[NOISE_DHLEN])
-{
-    struct side *s = context;
-    s->firsts++;
-    s->first = *first;
-    memcpy(s->ephemeral, ephemeral, NOISE_DHLEN);
-    return s->first_answer;
-}
-
-static void rule_pair_key(void *context, const uint8_t public_key[NOISE_DHLEN],
+static void find_pair_key(const void *context, const uint8_t public_key[NOISE_DHLEN],
                           struct tacit_secret *ret_key)
 {
-    struct side *s = context;
+    struct side *s = (void *)(uintptr_t)context;
     s->pair_keys++;
     memcpy(s->pair_key_of, public_key, NOISE_DHLEN);
     *ret_key = s->pair_key;
 }
 
-static int rule_decide(void *context, const struct tacit_claim *claim,
-                       const uint8_t public_key[NOISE_DHLEN])
+int side_answer(struct side *s)
 {
-    struct side *s = context;
-    s->decisions++;
-    s->claim = *claim;
-    memcpy(s->decided, public_key, NOISE_DHLEN);
-    return s->decide_answer;
+    switch (s->hs.state) {
+    case TACIT_HANDSHAKE_ASK_FIRST:
+        s->firsts++;
+        s->first = s->hs.first;
+        memcpy(s->ephemeral, s->hs.noise.re, NOISE_DHLEN);
+        return tacit_handshake_answer(&s->hs, s->first_answer);
+    case TACIT_HANDSHAKE_ASK_PEER:
+        s->decisions++;
+        s->claim = s->hs.peer;
+        memcpy(s->decided, s->hs.peer_key, NOISE_DHLEN);
+        return tacit_handshake_answer(&s->hs, s->decide_answer);
+    default:
+        return TACIT_OK;
+    }
 }
-
-static const struct tacit_channel_rules rules = {rule_first, rule_pair_key, rule_decide};
 
 static void side_make(struct side *s, const char *name)
 {
@@ -66,7 +62,7 @@ int side_start(struct side *s, enum noise_role role)
         .certificate_len = s->certificate == NULL ? 0 : strlen(s->certificate),
         .wanted = s->wanted,
         .now = NOW,
-        .rules = &rules,
+        .pair_key = find_pair_key,
         .context = s,
     };
     return tacit_handshake_init(&s->hs, &config);
@@ -82,9 +78,10 @@ int feed(struct side *to, const uint8_t *bytes, size_t len)
 {
     size_t used = SIZE_MAX;
     int error = tacit_handshake_feed(&to->hs, bytes, len, &used);
-    if (!error)
-        assert_int_equal(used, len);
-    return error;
+    if (error)
+        return error;
+    assert_int_equal(used, len);
+    return side_answer(to);
 }
 
 int carry(struct side *from, struct side *to, size_t piece)

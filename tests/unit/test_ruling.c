@@ -1,11 +1,12 @@
-/* The promises of src/ruling: what a peer hears of why, and what our own log says. */
+/* The promises of src/session/ruling.c: what a peer hears of why, and what our own log
+ * says. */
 #include "test_unit.h"
 
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "ruling/ruling.h"
+#include "session/ruling.h"
 #include "tacit/suite.h"
 
 #define KEY_TEXT "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA="
@@ -57,7 +58,8 @@ static int judge(const char *key_text, const char *name, const char *from, uint6
     snprintf(claim.name, sizeof claim.name, "%s", name);
     assert_int_equal(tacit_key_from_text(key_text, key), 0);
     assert_int_equal(tacit_address_from_text(from, &address), 0);
-    return ruling_on_peer(policy, &claim, key, &address, true, now, 0, revoked, &ruling);
+    struct tacit_now moment = {.ends = now};
+    return ruling_on_peer(policy, &claim, key, &address, true, &moment, revoked, &ruling);
 }
 
 static void assert_refused(int error, enum tacit_close reason, const char *text,
@@ -112,18 +114,19 @@ static void what_the_host_itself_revoked_is_refused(void **state)
 
 static void one_who_asks_for_the_directory_hears_refused_and_no_more(void **state)
 {
+    const struct tacit_now early = {.ends = before}, late = {.ends = after};
     uint8_t key[TACIT_KEY_BYTES];
     struct tacit_address address;
     assert_int_equal(tacit_address_from_text("192.0.2.9", &address), 0);
     assert_int_equal(tacit_key_from_text(KNOWN, key), 0);
-    assert_int_equal(ruling_on_asker(policy, key, &address, before, false, &ruling), 0);
-    assert_refused(ruling_on_asker(policy, key, &address, before, true, &ruling),
+    assert_int_equal(ruling_on_asker(policy, key, &address, &early, false, &ruling), 0);
+    assert_refused(ruling_on_asker(policy, key, &address, &early, true, &ruling),
                    TACIT_CLOSE_REFUSED, "the key is revoked", "the key is revoked");
-    assert_refused(ruling_on_asker(policy, key, &address, after, false, &ruling),
+    assert_refused(ruling_on_asker(policy, key, &address, &late, false, &ruling),
                    TACIT_CLOSE_REFUSED, "the line that decides has expired",
                    "the line that decides has expired");
     assert_int_equal(tacit_key_from_text(STRANGER, key), 0);
-    assert_refused(ruling_on_asker(policy, key, &address, before, false, &ruling),
+    assert_refused(ruling_on_asker(policy, key, &address, &early, false, &ruling),
                    TACIT_CLOSE_REFUSED, "no [peer] line lets this key ask",
                    "no [peer] line allows it");
 }

@@ -1,5 +1,5 @@
 /* What the policy's answer about a peer means on a channel. */
-#include "ruling/ruling.h"
+#include "session/ruling.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -78,7 +78,7 @@ static int settle(int error, bool revoked, struct tacit_decision *d, struct ruli
 
 int ruling_on_peer(const struct tacit_policy *policy, const struct tacit_claim *peer,
                    const uint8_t key[NOISE_DHLEN], const struct tacit_address *address,
-                   bool inbound, uint64_t now, uint64_t begins, bool revoked,
+                   bool inbound, const struct tacit_now *now, bool revoked,
                    struct ruling *ret_ruling)
 {
     struct tacit_question question = {
@@ -87,8 +87,8 @@ int ruling_on_peer(const struct tacit_policy *policy, const struct tacit_claim *
         .public_key = key,
         .address = address,
         .inbound = inbound,
-        .now = now,
-        .begins = begins,
+        .now = now->ends,
+        .begins = now->begins,
     };
     struct tacit_certificate certificate;
     struct tacit_decision decision;
@@ -108,11 +108,11 @@ int ruling_on_peer(const struct tacit_policy *policy, const struct tacit_claim *
 }
 
 int ruling_on_asker(const struct tacit_policy *policy, const uint8_t key[NOISE_DHLEN],
-                    const struct tacit_address *address, uint64_t now, bool revoked,
-                    struct ruling *ret_ruling)
+                    const struct tacit_address *address, const struct tacit_now *now,
+                    bool revoked, struct ruling *ret_ruling)
 {
     struct tacit_question question = {
-        .public_key = key, .address = address, .inbound = true, .now = now};
+        .public_key = key, .address = address, .inbound = true, .now = now->ends};
     struct tacit_decision decision;
     int error = tacit_policy_may_ask(policy, &question, &decision);
     error = settle(error, revoked, &decision, ret_ruling);

@@ -1,13 +1,14 @@
 /*
- * ruling: what the policy's answer about a peer means on a channel: whether it may come,
- * what it hears where it may not, and what our own log says. The glue between policy and
- * channel that a node's driver and a C node have in common. No I/O, no clock.
+ * What the policy's answer about a peer means on a channel: whether it may come, what it
+ * hears where it may not, and what our own log says. No I/O, no clock. session.h has the
+ * room.
  */
-#ifndef TACIT_RULING_H
-#define TACIT_RULING_H
+#ifndef TACIT_SESSION_RULING_H
+#define TACIT_SESSION_RULING_H
 
 #include "channel/payload.h"
 #include "channel/record.h"
+#include "gate/clock.h"
 #include "policy/policy.h"
 
 enum {
@@ -28,19 +29,18 @@ struct ruling {
 };
 
 /*
- * Whether the policy allows the peer, who proved to hold key, at address, now (seconds
- * since 1970; begins: as struct tacit_question has it); revoked: the host has revoked the
- * key by itself. 0, or an error with *ret_ruling filled.
+ * Whether the policy allows the peer, who proved to hold key, at address, now; revoked:
+ * the host has revoked the key by itself. 0, or an error with *ret_ruling filled.
  */
 int ruling_on_peer(const struct tacit_policy *policy, const struct tacit_claim *peer,
                    const uint8_t key[NOISE_DHLEN], const struct tacit_address *address,
-                   bool inbound, uint64_t now, uint64_t begins, bool revoked,
+                   bool inbound, const struct tacit_now *now, bool revoked,
                    struct ruling *ret_ruling);
 
 /* The same for one who asks for the directory and proved to hold key. */
 int ruling_on_asker(const struct tacit_policy *policy, const uint8_t key[NOISE_DHLEN],
-                    const struct tacit_address *address, uint64_t now, bool revoked,
-                    struct ruling *ret_ruling);
+                    const struct tacit_address *address, const struct tacit_now *now,
+                    bool revoked, struct ruling *ret_ruling);
 
 /*
  * Whether a peer that was let in is the kind of node that its rule asks for: "", or what
