@@ -51,7 +51,7 @@ static int establish(struct link *l, struct conn *c)
     memcpy(l->line, s->ruling.line, sizeof l->line);
     l->visibility = s->ruling.visibility;
     tacit_session_mesh_key(s, l->mesh_mark);
-    pair_key_mark(c->policy->policy, l->peer_key, l->pair_mark);
+    tacit_pair_mark(c->policy->policy, l->peer_key, l->pair_mark);
     socket_local(c->fd, &l->local_address);
     l->max_message = tacit_policy_max_message(c->policy->policy);
     l->since = monotonic_ms();

@@ -5,6 +5,7 @@
 #include "channel/rekey.h"
 #include "conn.h"
 #include "gate/bucket.h"
+#include "session/review.h"
 
 enum link_state {
     LINK_CONNECTING, /* TCP */
@@ -77,7 +78,7 @@ struct link {
     char *certificate; /* the claim's; NULL: it has none */
     uint8_t peer_key[NOISE_DHLEN];
     uint8_t mesh_mark[TACIT_MESH_MARK]; /* of the mesh key that the handshake used */
-    uint8_t pair_mark[PAIR_MARK];       /* of the pair key that the handshake used */
+    uint8_t pair_mark[TACIT_PAIR_MARK]; /* of the pair key that the handshake used */
     char line[RULING_LINE];             /* of the configuration, that allows the link */
     struct due due;                     /* when to ask about it again */
     uint8_t visibility;                 /* enum tacit_visibility: what the rule wants, */

@@ -157,25 +157,9 @@ void identity_release(struct identity *identity); /* NULL is allowed */
 
 /* --- rules.c ---------------------------------------------------------------------- */
 
-/*
- * Whether the policy allows the peer, who proved to hold key, at address. 0, or an error
- * with *ret_ruling filled.
- */
-int rule_on_peer(const struct tacit_policy *policy, const struct tacit_claim *peer,
-                 const uint8_t key[NOISE_DHLEN], const struct tacit_address *address,
-                 bool inbound, struct ruling *ret_ruling);
-
 /* The fingerprint of the key that the policy has for a node; false: it has none. */
 bool rule_fingerprint(const struct tacit_policy *policy, const char *name,
                       char ret_text[TACIT_FINGERPRINT_TEXT]);
-
-enum {
-    PAIR_MARK = 16,
-};
-
-/* A mark by which a pair key is known again; that of zeros where the peer has none. */
-void pair_key_mark(const struct tacit_policy *policy, const uint8_t key[NOISE_DHLEN],
-                   uint8_t ret_mark[PAIR_MARK]);
 
 /* --- reload.c --------------------------------------------------------------------- */
 

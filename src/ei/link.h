@@ -16,6 +16,7 @@
 #include "ei/wire.h"
 #include "gate/guard.h"
 #include "policy/revoked.h"
+#include "session/review.h"
 #include "session/session.h"
 
 enum {
@@ -99,7 +100,8 @@ struct cnode_link {
     struct tacit_claim peer;
     char certificate[TACIT_CLAIM_CERTIFICATE_MAX]; /* the claim's */
     uint8_t peer_key[NOISE_DHLEN];
-    bool silent, first_seen; /* a stranger; one whose first message verified */
+    uint8_t pair_mark[TACIT_PAIR_MARK]; /* of the pair key that the handshake used */
+    bool silent, first_seen;            /* a stranger; one whose first message verified */
     /* Of Erlang's own handshake, until it is over: */
     bool up;
     int64_t setup_until;

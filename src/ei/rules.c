@@ -59,47 +59,24 @@ void cnode_rules_release(struct cnode_rules *rules)
 /* --- a link under rules that may be others -------------------------------------------
  */
 
-static int refuse(struct ruling *ruling, int error, const char *text)
-{
-    ruling->reason = TACIT_CLOSE_REFUSED;
-    snprintf(ruling->text, sizeof ruling->text, "%s", text);
-    return error;
-}
-
-/* A pair key that is another now: the peer has not shown that it has it. */
-static bool pair_key_changed(const struct cnode_link *l,
-                             const struct tacit_policy *policy)
-{
-    struct tacit_secret before, now;
-    tacit_policy_pair_key(l->rules->policy, l->peer_key, &before);
-    tacit_policy_pair_key(policy, l->peer_key, &now);
-    bool changed = !tacit_secret_equal(&before, &now);
-    tacit_secret_wipe(&before);
-    tacit_secret_wipe(&now);
-    return changed;
-}
-
-/* As a node's driver has it (src/carrier/rules.c). */
 static int still_allowed(const struct cnode_link *l, const struct tacit_policy *policy,
                          uint8_t seen, struct ruling *ret_ruling)
 {
+    const struct tacit_review facts = {
+        .peer = &l->peer,
+        .peer_key = l->peer_key,
+        .address = &l->address,
+        .inbound = l->inbound,
+        .suite = l->channel->suite,
+        .seen = seen,
+        .pair_mark = l->pair_mark,
+    };
     struct tacit_now now = cnode_now(l->node);
-    int error =
-        ruling_on_peer(policy, &l->peer, l->peer_key, &l->address, l->inbound, &now,
-                       cnode_is_revoked(l->node, policy, l->peer_key), ret_ruling);
-    if (error)
-        return error;
-    if (!(tacit_policy_suites(policy) & 1u << l->channel->suite))
-        return refuse(ret_ruling, TACIT_ESUITE, "suites no longer has the link's");
-    const char *fault = ruling_visibility_fault(ret_ruling->visibility, seen);
-    if (*fault != '\0') {
-        error = refuse(ret_ruling, TACIT_EREFUSED, fault);
-        ret_ruling->reason = TACIT_CLOSE_VISIBILITY;
-        return error;
-    }
-    if (pair_key_changed(l, policy))
-        return refuse(ret_ruling, TACIT_EREFUSED, "the pair key is another now");
-    return TACIT_OK;
+    bool revoked = cnode_is_revoked(l->node, policy, l->peer_key);
+    int error = tacit_review(&facts, policy, &now, revoked, ret_ruling);
+    if (!error)
+        cnode_signed(l->node, &now, ret_ruling->signed_at);
+    return error;
 }
 
 int cnode_link_review(struct cnode_link *l)

@@ -2,8 +2,9 @@
  * session: a link under the rules. What channel and policy make together, once for all
  * who move the bytes: a node's driver, a C node, the door's directory, the command.
  *
- *     session.c   one handshake, in either role, under one snapshot of the configuration
- *     ruling.c    what the policy's answer about a peer means on a channel
+ *     session.c   one handshake, in either role, under one configuration
+ *     review.c    whether a live link may go on; review.h
+ *     ruling.c    what the policy's answer about a peer means on a channel; ruling.h
  *
  * Pure: bytes, times and a policy in, events and bytes out. It never acts, logs,
  * allocates or calls up: where it needs to know what its caller alone does (was this

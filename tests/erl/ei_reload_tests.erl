@@ -216,7 +216,7 @@ causes(#{node := Node} = World) ->
                  {fun() -> ok = mesh:in_mesh(Host, ["revoked = ", Fingerprint, "\n"]) end,
                   "the key is revoked"},
                  {fun() -> replace(Host, Peer, [Peer, "\npair-key = pair.key"]) end,
-                  "the pair key is another now"},
+                  "the pair key has changed"},
                  {fun() -> replace(Host, Peer, [Peer, "\nvisibility = hidden"]) end,
                   "the rule for it wants a hidden node, it is visible"},
                  {fun() -> ok = mesh:in_mesh(Host, ["suites = ", Others, "\n"]) end,
