@@ -155,6 +155,7 @@ int settings_load(bool first, struct tacit_fault *fault)
         return error;
     directory_close();
     tacit_policy_free(before);
+    tacit_clock_own(&door.clock, tacit_policy_own_signed_at(policy));
     know_users(policy);
     interfaces_watch();
     if (first)

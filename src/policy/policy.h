@@ -72,7 +72,8 @@ int tacit_policy_load(const char *path, const struct tacit_files *files, unsigne
 
 /*
  * The same for the host's door, which holds no node's key: reads door-identity in place
- * of identity, and no pair key. Without door the configuration is wrong here.
+ * of identity, and no pair key; a certificate that it cannot read is none. Without door
+ * the configuration is wrong here.
  */
 int tacit_policy_load_door(const char *path, const struct tacit_files *files,
                            unsigned suites, struct tacit_policy **ret_policy,

@@ -83,33 +83,48 @@ static int read_identities(struct policy_conf *c, const struct tacit_files *file
     return error;
 }
 
-/* The host's own: whether its authority counts is for the others to say. */
+static int open_certificate(const struct policy_conf *c, const struct tacit_files *files,
+                            const char *path, struct tacit_certificate *ret_certificate)
+{
+    struct tacit_policy *p = c->policy;
+    int error = files->read(files->context, path, TACIT_FILE_SIGNED, p->certificate,
+                            sizeof p->certificate, &p->certificate_len, c->fault);
+    if (error != 0)
+        return error;
+    if (tacit_certificate_read(p->certificate, p->certificate_len, ret_certificate) != 0)
+        return tacit_fault_at(c->fault, path, 0,
+                              "not a certificate, or one that was altered, expected what "
+                              "'tacit cert sign' wrote");
+    if (!c->for_door && memcmp(ret_certificate->public_key,
+                               p->secrets->identity.public_key, TACIT_KEY_BYTES) != 0)
+        return tacit_fault_at(c->fault, path, 0,
+                              "a certificate for another key, expected one for %s",
+                              c->identity);
+    return 0;
+}
+
+/*
+ * The host's own: whether its authority counts is for the others to say. The door shows
+ * it to nobody: it learns from it how late it is at least, if its user may read it.
+ */
 static int read_certificate(struct policy_conf *c, const struct tacit_files *files)
 {
     struct tacit_policy *p = c->policy;
     struct tacit_certificate certificate;
-    if (c->certificate == NULL || c->for_door)
+    if (c->certificate == NULL)
         return 0;
     char *path = policy_path(p->path, c->certificate);
     if (path == NULL)
         return TACIT_ENOMEM;
-    int error = files->read(files->context, path, TACIT_FILE_SIGNED, p->certificate,
-                            sizeof p->certificate, &p->certificate_len, c->fault);
-    if (error == 0 &&
-        tacit_certificate_read(p->certificate, p->certificate_len, &certificate) != 0)
-        error =
-            tacit_fault_at(c->fault, path, 0,
-                           "not a certificate, or one that was altered, expected what "
-                           "'tacit cert sign' wrote");
-    if (error == 0 && memcmp(certificate.public_key, p->secrets->identity.public_key,
-                             TACIT_KEY_BYTES) != 0)
-        error = tacit_fault_at(c->fault, path, 0,
-                               "a certificate for another key, expected one for %s",
-                               c->identity);
+    int error = open_certificate(c, files, path, &certificate);
     if (error == 0)
         p->certificate_at = certificate.not_before;
     free(path);
-    return error;
+    if (!c->for_door)
+        return error;
+    p->certificate_len = 0;
+    c->fault->text[0] = '\0';
+    return 0;
 }
 
 static int check_peer(const struct policy_conf *c, const struct tacit_peer *peer,

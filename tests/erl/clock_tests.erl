@@ -24,7 +24,8 @@ tests() ->
      {"a C node's clock set back brings nothing back that had expired", fun c_node/0},
      {"no policy is called stale because the clock was set", fun stale/0},
      {"a node's time is never before that of its own certificate, also where it starts by a "
-      "clock that is behind; nor is a C node's", fun own_certificate/0}].
+      "clock that is behind; nor is a C node's", fun own_certificate/0},
+     {"nor a door's, where it can read that", fun door_certificate/0}].
 
 %% What has its clock off by the seconds that Step writes.
 stepped() ->
@@ -235,12 +236,9 @@ stale() ->
 %% signed just now.
 own_certificate() ->
     {Env, Step} = stepped(),
-    #{dir := Dir, public_key := Key} = HostA = mesh:host("127.0.0.1"),
+    HostA = mesh:host("127.0.0.1"),
     HostB = mesh:host("127.0.0.2", #{mesh => HostA}),
-    [Authority, Certificate] = [filename:join(Dir, Name) || Name <- ["authority.key", "my.cert"]],
-    {0, Public} = mesh:tacit(["authority", "new", Authority]),
-    {0, _} = mesh:tacit(["cert", "sign", "--authority", Authority, "--public-key", Key, "--name",
-                         "a@127.0.0.1", "--not-after", "90d", Certificate]),
+    Sections = certify(HostA),
     mesh:trust(HostB, HostA),
     mesh:trust(HostA, HostB),
     expires(HostA, -3600),
@@ -256,13 +254,54 @@ own_certificate() ->
                     {Answer, string:find(Said, "expired") =:= nomatch}
             end,
     ?assertEqual({true, true}, Dials()),
-    #{conf := Conf} = HostA,
+    show_certificate(HostA, Sections),
+    ?assertEqual({false, false}, Dials()).
+
+%% Signs Host a certificate that is good from now on, under an authority of its own: that
+%% authority's section.
+certify(#{dir := Dir, ip := Ip, public_key := Key}) ->
+    [Authority, Certificate] = [filename:join(Dir, Name) || Name <- ["authority.key", "my.cert"]],
+    {0, Public} = mesh:tacit(["authority", "new", Authority]),
+    {0, _} = mesh:tacit(["cert", "sign", "--authority", Authority, "--public-key", Key, "--name",
+                         "a@" ++ Ip, "--not-after", "90d", Certificate]),
+    ["\n[authority main]\npublic-key = ", Public, "\nnames = *@", Ip, "\n"].
+
+show_certificate(#{conf := Conf}, Sections) ->
     {ok, Text} = file:read_file(Conf),
     ok = file:write_file(Conf, [string:replace(Text, "[host]\n",
-                                               ["[host]\ncertificate = my.cert\n"]),
-                                "\n[authority main]\npublic-key = ", Public,
-                                "\nnames = *@127.0.0.1\n"]),
-    ?assertEqual({false, false}, Dials()).
+                                               ["[host]\ncertificate = my.cert\n"]), Sections]).
+
+%% The same at a door, that has its certificate's file but not the key in it. Where it cannot
+%% read the file it does without.
+door_certificate() ->
+    {Env, Step} = stepped(),
+    #{dir := Dir} = HostA =
+        door:host("127.0.0.1", #{conf => "door-identity = door.key\n"}),
+    HostB = mesh:host("127.0.0.2", #{mesh => HostA}),
+    Key = filename:join(Dir, "door.key"),
+    {0, _} = mesh:tacit(["keygen", Key]),
+    {0, Public} = mesh:tacit(["pubkey", Key]),
+    Sections = certify(HostA),
+    mesh:trust(HostB, HostA),
+    mesh:append(HostB, ["door-key = ", Public, "\n"]),
+    mesh:trust(HostA, HostB),
+    mesh:append(HostA, "directory = yes\n"),
+    expires(HostA, -3600),
+    Step(-?DAY),
+    Door = door:start(HostA, #{env => Env, args => ["--unconfined"]}),
+    Asks = fun() ->
+                   #{conf := ConfB} = HostB,
+                   {Status, Said} = mesh:tacit(["names", "--conf", ConfB, "127.0.0.1"], Env),
+                   {Status, string:find(Said, "has expired") =/= nomatch}
+           end,
+    ?assertEqual({0, false}, Asks()),
+    show_certificate(HostA, Sections),
+    {ok, _} = door:command(Door, 6),
+    ?assertEqual({1, true}, Asks()),
+    ok = file:delete(filename:join(Dir, "my.cert")),
+    {ok, _} = door:command(Door, 6),
+    ?assertEqual({0, false}, Asks()),
+    0 = door:stop(Door).
 
 %% Nobody listens there.
 name(N) ->

@@ -3,7 +3,7 @@
 %% distributed: it steers the nodes over their standard input and output (peer).
 -module(mesh).
 
--export([dir/0, tacit/1, free_port/1, patience/0]).
+-export([dir/0, tacit/1, tacit/2, free_port/1, patience/0]).
 -export([host/1, host/2, trust/2, trust/3, in_mesh/2, append/2]).
 -export([start/2, start/3, start_link_args/2, node_env/0, release/1, stop/1, call/4, call/5]).
 -export([log/1]).
@@ -34,9 +34,13 @@ dir() ->
 %% Runs the built command: its exit status and what it printed (both streams).
 -spec tacit([string()]) -> {non_neg_integer(), string()}.
 tacit(Args) ->
+    tacit(Args, []).
+
+-spec tacit([string()], [{string(), string()}]) -> {non_neg_integer(), string()}.
+tacit(Args, Env) ->
     Exe = filename:join(build(), "tacit"),
     Port = open_port({spawn_executable, Exe},
-                     [{args, Args}, exit_status, stderr_to_stdout, {line, 4096}, hide]),
+                     [{args, Args}, {env, Env}, exit_status, stderr_to_stdout, {line, 4096}, hide]),
     collect(Port, []).
 
 collect(Port, Lines) ->

@@ -96,12 +96,15 @@ static void the_door_reads_its_own_identity_and_no_node_s(void **state)
     struct tacit_files files = {&memory, read_memory};
     uint8_t public_key[TACIT_KEY_BYTES];
     struct tacit_policy *p = NULL;
-    prepare(MESH "[host]\nidentity = gone.key\ndoor = /d\ndoor-identity = id.key\n" PEER(
-                "x@y", KEY_1) "pair-key = gone-too.key\n",
+    prepare(MESH "[host]\nidentity = gone.key\ncertificate = gone.cert\ndoor = /d\n"
+                 "door-identity = id.key\n" PEER("x@y", KEY_1) "pair-key = "
+                                                               "gone-too.key\n",
             0);
     assert_int_equal(
         tacit_policy_load_door("/c/tacit.conf", &files, machine_suites, &p, &fault), 0);
     assert_int_equal(memory.secret_reads, 2);
+    assert_int_equal(tacit_policy_own_signed_at(p), 0);
+    assert_string_equal(fault.text, "");
     assert_null(tacit_policy_identity(p));
     crypto_scalarmult_base(public_key, key(SECRET_B));
     assert_memory_equal(tacit_policy_door_identity(p)->public_key, public_key,
