@@ -71,8 +71,8 @@ static size_t count_own(const struct ring *r, const char *mark, bool remove)
                  own->name, mark);
         count++;
     }
-    if (remove || *links->door.name == '\0' || mesh_own_opens(&links->door, mark))
-        return count;
+    if (remove || links->door.key_count == 0 || mesh_own_opens(&links->door, mark))
+        return count; /* one that was not reached is named, and counts as left out */
     cli_fail("door: it does not open %s", mark);
     return count + 1;
 }
@@ -224,6 +224,7 @@ static const struct {
 } actions[] = {
     {"list", 0, list}, {"add", 0, add}, {"use", 1, use}, {"remove", 1, remove_key}};
 
+/* Whom add does not reach it is told by the reload. */
 static int run(struct ring *r, int (*action)(struct ring *r))
 {
     struct tacit_files files = cli_files();
@@ -236,7 +237,7 @@ static int run(struct ring *r, int (*action)(struct ring *r))
     r->secrets = tacit_secret_alloc(sizeof *r->secrets);
     if (r->secrets == NULL) {
         cli_fail("%s", tacit_error_text(TACIT_ENOMEM));
-    } else if (mesh_links_read(r->policy, &r->links) == CLI_OK) {
+    } else if (mesh_links_read(r->policy, action == add, &r->links) == CLI_OK) {
         r->count = tacit_policy_mesh_keys(r->policy, &keys);
         memcpy(r->secrets->keys, keys, r->count * sizeof *keys);
         mark_all(r);

@@ -40,10 +40,12 @@ static int ask_node(struct mesh_links *links, const struct control_process *p)
     if (*p->silent != '\0')
         return cli_fail("%s: not reached: %s", p->name, p->silent);
     int status = CLI_OK;
-    struct mesh_own *own = &links->own[links->nodes++];
+    struct mesh_own *own = &links->own[links->nodes];
     snprintf(own->name, sizeof own->name, "%s", p->name);
     if (control_ask(p->path, "links", &text) != 0)
         status = cli_fail("%s: not reached: %s", p->name, text);
+    else
+        links->nodes++;
     for (at = text; status == CLI_OK && (n = control_line(&at, f)) > 0;) {
         if (strcmp(f[0], "keys") == 0)
             take_keys(own, f + 1, n - 1);
@@ -68,46 +70,58 @@ static void take_door(struct mesh_links *links, const char *report)
     free(copy);
 }
 
-/* And which of the nodes that it knows were not among those found. */
+/* And, of found, which of the nodes that it knows are not among them. */
 static int ask_door(struct mesh_links *links, const struct tacit_policy *policy,
                     const struct control_process *found, int count)
 {
     const char *path = tacit_policy_door(policy);
     struct tacit_fault fault;
     char *report;
+    int status = CLI_OK;
     if (path == NULL)
         return CLI_OK;
     snprintf(links->door.name, sizeof links->door.name, "door");
     if (tacit_door_ask(path, &report, &fault) != 0)
         return cli_fail("door: not reached: %s", fault.text);
     take_door(links, report);
-    int status = cli_door_unreached(tacit_policy_path(policy), report, found, count);
+    if (found != NULL)
+        status = cli_door_unreached(tacit_policy_path(policy), report, found, count);
     free(report);
     return status;
 }
 
-int mesh_links_read(const struct tacit_policy *policy, struct mesh_links *ret_links)
+static int ask_nodes(struct mesh_links *links, const struct tacit_policy *policy)
+{
+    struct control_process *found = calloc(CONTROL_PROCESSES_MAX, sizeof *found);
+    if (found == NULL)
+        return cli_fail("%s", tacit_error_text(TACIT_ENOMEM));
+    int count = control_find(tacit_policy_path(policy), found);
+    for (int i = 0; i < count; i++)
+        links->all = ask_node(links, &found[i]) == CLI_OK && links->all;
+    if (count >= 0)
+        links->all = ask_door(links, policy, found, count) == CLI_OK && links->all;
+    free(found);
+    return count >= 0 ? CLI_OK : CLI_FAILED;
+}
+
+int mesh_links_read(const struct tacit_policy *policy, bool door_alone,
+                    struct mesh_links *ret_links)
 {
     struct mesh_links links = {.at = calloc(MESH_LINKS_MAX, sizeof *links.at),
                                .own = calloc(CONTROL_PROCESSES_MAX, sizeof *links.own),
                                .all = true};
-    struct control_process *found = calloc(CONTROL_PROCESSES_MAX, sizeof *found);
-    int count = -1;
-    if (links.at == NULL || links.own == NULL || found == NULL)
-        cli_fail("%s", tacit_error_text(TACIT_ENOMEM));
+    int status = CLI_OK;
+    if (links.at == NULL || links.own == NULL)
+        status = cli_fail("%s", tacit_error_text(TACIT_ENOMEM));
+    else if (door_alone)
+        links.all = ask_door(&links, policy, NULL, 0) == CLI_OK;
     else
-        count = control_find(tacit_policy_path(policy), found);
-    for (int i = 0; i < count; i++)
-        links.all = ask_node(&links, &found[i]) == CLI_OK && links.all;
-    if (count >= 0)
-        links.all = ask_door(&links, policy, found, count) == CLI_OK && links.all;
-    free(found);
-    if (count < 0) {
+        status = ask_nodes(&links, policy);
+    if (status == CLI_OK)
+        *ret_links = links;
+    else
         mesh_links_free(&links);
-        return CLI_FAILED;
-    }
-    *ret_links = links;
-    return CLI_OK;
+    return status;
 }
 
 void mesh_links_free(struct mesh_links *links)

@@ -35,16 +35,18 @@ struct mesh_links {
     size_t nodes, count;
     struct mesh_link *at;
     struct mesh_own *own; /* of the nodes */
-    struct mesh_own door; /* no name: there is none */
+    struct mesh_own door; /* no name: there is none; no keys: it was not reached */
     char door_conf[256];  /* what it reads its keys from */
     bool all;             /* nobody was left out; who was, is named */
 };
 
 /*
- * Asks the door and every node of the configuration. 0, or CLI_FAILED with the reason
- * printed. Who was not reached is named, and is no reason.
+ * Asks the door and every node of the configuration; or the door alone, for where its
+ * keys are. 0, or CLI_FAILED with the reason printed. Who was not reached is named, and
+ * is no reason.
  */
-int mesh_links_read(const struct tacit_policy *policy, struct mesh_links *ret_links);
+int mesh_links_read(const struct tacit_policy *policy, bool door_alone,
+                    struct mesh_links *ret_links);
 void mesh_links_free(struct mesh_links *links);
 
 bool mesh_own_opens(const struct mesh_own *own, const char *mark);

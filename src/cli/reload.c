@@ -36,7 +36,7 @@ static int reload_one(const struct control_process *p)
     return status;
 }
 
-/* One that stands still may have been asked, and read it when it goes on. */
+/* Only one that refuses has said that nothing was changed; another may have read it. */
 static int reload_door(const char *path, bool *ret_still)
 {
     struct tacit_fault fault;
@@ -44,9 +44,25 @@ static int reload_door(const char *path, bool *ret_still)
     *ret_still = error == TACIT_ETIMEOUT;
     if (error != TACIT_OK)
         return cli_fail("door: %s: %s",
-                        *ret_still ? "not reached" : "nothing was changed", fault.text);
+                        error == TACIT_EREFUSED ? "nothing was changed" : "not reached",
+                        fault.text);
     puts("door: reloaded");
     return CLI_OK;
+}
+
+/* What is not as the configuration says although it is in force: no fault of the file. */
+static void tell_troubles(const char *report)
+{
+    char *copy = strdup(report), *at = copy;
+    const char *f[CONTROL_FIELDS_MAX];
+    for (size_t n; copy != NULL && (n = control_line(&at, f)) > 0;)
+        if (n >= 2 && strcmp(f[0], "absent") == 0)
+            printf("door: does not listen on %s: no such interface, or without an "
+                   "address: nothing listens there until it has one\n",
+                   f[1]);
+        else if (n >= 2 && strcmp(f[0], "trouble") == 0)
+            printf("door: trouble: %s\n", f[1]);
+    free(copy);
 }
 
 /* --- those whom the door knows ------------------------------------------------------ */
@@ -123,7 +139,7 @@ int cli_reload_all(const struct tacit_policy *policy)
     bool still = false;
     if (found == NULL)
         return cli_fail("%s", tacit_error_text(TACIT_ENOMEM));
-    int status = door != NULL ? reload_door(door, &still) : CLI_OK;
+    int status = door != NULL ? reload_door(door, &still) : CLI_OK, door_status = status;
     int count = control_find(conf, found);
     for (int i = 0; i < count; i++)
         if (reload_one(&found[i]) != CLI_OK)
@@ -133,6 +149,8 @@ int cli_reload_all(const struct tacit_policy *policy)
     if (count < 0)
         status = CLI_FAILED;
     if (door != NULL && !still && tacit_door_ask(door, &report, &fault) == 0) {
+        if (door_status == CLI_OK)
+            tell_troubles(report);
         if (check_revoked(conf, report) != CLI_OK)
             status = CLI_FAILED;
         if (cli_door_unreached(conf, report, found, count) != CLI_OK)

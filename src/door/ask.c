@@ -116,6 +116,8 @@ static int fail(int error, const char *path, int64_t ms,
     size_t room = sizeof fault->text - (size_t)used;
     if (error == TACIT_EABSENT)
         snprintf(text, room, "%s: is secure-epmd running?", strerror(errno));
+    else if (error == TACIT_ECUT)
+        snprintf(text, room, "the answer was cut: is secure-epmd running?");
     else if (error == TACIT_ESYSTEM)
         snprintf(text, room, "%s", strerror(errno));
     else if (error == TACIT_ETIMEOUT)

@@ -16,8 +16,9 @@ int tacit_door_ask(const char *path, char **ret_report, struct tacit_fault *faul
 
 /*
  * Has the door read its configuration anew, and waits until it did: all of it is in
- * force, or nothing was changed and *fault says why. One that stands still is noticed
- * before it is asked, within seconds.
+ * force. TACIT_EREFUSED: nothing was changed, and *fault says why. Else the answer did
+ * not come, and *fault says why. One that stands still is noticed before it is asked,
+ * within seconds.
  */
 int tacit_door_reload(const char *path, struct tacit_fault *fault);
 

@@ -13,6 +13,11 @@ reach_test_() ->
             [{"tacit reload reaches the door, and names it where the door could not follow",
               fun door_too/0},
              {"a node that stands still is named, and the others are reached", fun stopped/0},
+             {"a door or a node that ends half-way is not reached: what it did nobody knows",
+              fun half_way/0},
+             {"of a node or a door that was not reached mesh-key says nothing else, and that once",
+              fun mesh_key_missed/0},
+             {"tacit reload tells what does not listen although the file is in force", fun absent/0},
              {"two nodes in containers that share /etc/tacit are both reached", fun containers/0},
              {"a node that only the door knows is named", fun only_the_door/0},
              {"the mesh key of two hosts with doors is replaced: each step waits for all doors, and new "
@@ -92,6 +97,109 @@ stopped() ->
     ?assertEqual({0, ["a@127.0.0.1: reloaded", "c@127.0.0.1: reloaded"], []}, reload(Host)),
     mesh:stop(C),
     mesh:stop_pair({A, B}).
+
+%% The real ones, behind a socket that ends with the second question.
+half_way() ->
+    {A, _} = two_hosts(),
+    #{dir := Dir, conf := Conf} = A,
+    DoorText = set(A, "door = .*", "door = cut.sock"),
+    DoorConf = filename:join(Dir, "door.conf"),
+    ok = file:write_file(DoorConf, DoorText),
+    Door = door:start(A#{conf := DoorConf}),
+    Text = set(A, "door = .*\n", ""),
+    Node = mesh:start("a", A, #{args => ["-dist_listen", "false"]}),
+    answers(A, 1),
+    ok = file:write_file(Conf, Text),
+    [File] = control_sockets(A),
+    Control = filename:join([Dir, "run", File]),
+    ok = file:rename(Control, Control ++ ".real"),
+    cut_in_front(Control ++ ".real", Control),
+    cut_in_front(maps:get(socket, Door), filename:join(Dir, "cut.sock")),
+    {1, [], Missed} = reload(A),
+    ?assertMatch([{match, _}, {match, _}],
+                 [re:run(Said, Pattern) ||
+                     {Said, Pattern} <-
+                         lists:zip(Missed, ["^door: not reached: .*cut.sock: the answer was cut",
+                                            "^a@127.0.0.1: not reached: the answer was cut"])]),
+    mesh:stop(Node),
+    ?assertEqual(0, door:stop(Door)).
+
+%% Listens at Path, and brings one caller to Real; who comes next is asked, and not answered.
+cut_in_front(Real, Path) ->
+    Self = self(),
+    spawn_link(fun() ->
+                       {ok, Listener} = gen_tcp:listen(0, local(Path)),
+                       Self ! {Path, listens},
+                       {ok, First} = gen_tcp:accept(Listener),
+                       {ok, There} = gen_tcp:connect({local, Real}, 0, local()),
+                       bring([{First, There}, {There, First}]),
+                       {ok, Second} = gen_tcp:accept(Listener),
+                       {ok, _} = gen_tcp:recv(Second, 0),
+                       ok = gen_tcp:close(Second),
+                       receive nothing_more -> ok end
+               end),
+    receive {Path, listens} -> ok end.
+
+local() -> [local, binary, {active, false}].
+local(Path) -> [{ifaddr, {local, Path}} | local()].
+
+%% Until either ends.
+bring(Pairs) ->
+    [ok = inet:setopts(From, [{active, once}]) || {From, _} <- Pairs],
+    receive
+        {tcp, From, Bytes} ->
+            {_, To} = lists:keyfind(From, 1, Pairs),
+            _ = gen_tcp:send(To, Bytes),
+            bring(Pairs);
+        {tcp_closed, _} ->
+            [gen_tcp:close(From) || {From, _} <- Pairs]
+    end.
+
+mesh_key_missed() ->
+    {A, _} = two_hosts(),
+    Door = door:start(A),
+    [Node, Other] = [mesh:start(Name, A) || Name <- ["a", "c"]],
+    answers(A, 2),
+    mesh:freeze(Node),
+    {1, Lines, Added} = mesh_key(A, ["add"]),
+    [New] = Lines -- ["c@127.0.0.1: reloaded", "door: reloaded"],
+    ?assertEqual(["a@127.0.0.1: not reached: has not answered within 5 s"], Added),
+    mesh:thaw(Node),
+    ?assertMatch({0, _, []}, reload(A)),
+    [Old, New] = door_keys(Door),
+    door:signal(Door, "STOP"),
+    Refusal = "nothing was changed: those would not let this host in (--force: do it all the same)",
+    {1, [], [DoorMissed, _, Refusal]} = mesh_key(A, ["use", New]),
+    ?assertMatch({match, _}, re:run(DoorMissed, "^door: not reached: .* within 5 s$")),
+    ?assertMatch({1, [], ["door: not reached: " ++ _, "door: it has not said where its keys are",
+                          "nothing was changed"]}, mesh_key(A, ["add"])),
+    door:signal(Door, "CONT"),
+    mesh:freeze(Node),
+    {1, [], [NodeMissed, _, Refusal]} = mesh_key(A, ["use", New]),
+    ?assertEqual("a@127.0.0.1: not reached: has not answered within 5 s", NodeMissed),
+    ?assertEqual([Old, New], door_keys(Door)),
+    mesh:thaw(Node),
+    lists:foreach(fun mesh:stop/1, [Node, Other]),
+    ?assertEqual(0, door:stop(Door)).
+
+absent() ->
+    {A, _} = two_hosts(),
+    Door = door:start(A),
+    set(A, "listen = .*", "&, eht0:4370"),
+    {0, [Absent, "door: reloaded", "no node of " ++ _], []} = reload(A),
+    ?assertEqual("door: does not listen on eht0:4370: no such interface, or without an address: "
+                 "nothing listens there until it has one", Absent),
+    set(A, ", eht0:4370", ""),
+    ?assertMatch({0, ["door: reloaded", "no node of " ++ _], []}, reload(A)),
+    %% And what else is not as the file says: the port of the legacy protocol is another's.
+    ?assertEqual(0, door:stop(Door)),
+    {ok, Taken} = gen_tcp:listen(0, [{ip, {127, 0, 0, 1}}]),
+    {ok, Port} = inet:port(Taken),
+    Without = door:start(A, #{epmd => Port}),
+    {0, ["door: reloaded", "door: trouble: " ++ Why | _], []} = reload(A),
+    ?assertMatch({match, _}, re:run(Why, integer_to_list(Port))),
+    ok = gen_tcp:close(Taken),
+    ?assertEqual(0, door:stop(Without)).
 
 %% Both are process 1 where they are.
 containers() ->
