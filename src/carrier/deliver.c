@@ -29,12 +29,12 @@ static enum link_fate deliver(struct link *l, ErlDrvBinary *binary, const uint8_
                               size_t len)
 {
     int gone;
-    if (l->channel->rekey.state != TACIT_REKEY_NONE) /* or the clock is not asked */
+    if (tacit_keys_changing(l->channel)) /* or the clock is not asked */
         link_check_keys(l, erl_drv_monotonic_time(ERL_DRV_USEC));
     if (l->doomed)
         return LINK_LIVES;
     l->received_messages++;
-    l->used = true;
+    l->keys.used = true;
     if (l->state == LINK_PASSIVE) {
         deliver_handshake(l, bytes, len);
         return LINK_LIVES;

@@ -42,8 +42,7 @@ static int establish(struct link *l, struct conn *c)
     if (error)
         return error;
     l->identity = identity_hold(c->policy->identity);
-    l->keys_since = erl_drv_monotonic_time(ERL_DRV_USEC);
-    link_set_limits(l, c->policy->policy);
+    tacit_keys_begin(&l->keys, c->policy->policy, erl_drv_monotonic_time(ERL_DRV_USEC));
     l->state = LINK_PASSIVE;
     socket_keep_short(c->fd);
     memcpy(l->peer_key, s->handshake.peer_key, sizeof l->peer_key);

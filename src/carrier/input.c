@@ -37,7 +37,7 @@ static void take_rekey(struct link *l, const uint8_t *data, size_t len)
     if (error == TACIT_ELIMIT)
         link_doom(l, error, "keys_worn", tacit_error_text(error));
     else if (error)
-        link_protocol_error(l, "a rekey record that is not the one expected");
+        link_protocol_error(l, tacit_keys_unexpected);
     else
         link_send_now(l);
 }

@@ -2,9 +2,8 @@
 #ifndef TACIT_CARRIER_LINK_H
 #define TACIT_CARRIER_LINK_H
 
-#include "channel/rekey.h"
 #include "conn.h"
-#include "gate/bucket.h"
+#include "session/keys.h"
 #include "session/review.h"
 
 enum link_state {
@@ -68,12 +67,8 @@ struct link {
     ErlDrvTime deadline; /* 0: none */
     struct conn *conn;   /* while the handshake runs */
     struct tacit_channel *channel;
-    struct identity *identity;       /* that the handshake was made with */
-    struct tacit_rekey_limits rekey; /* when fresh keys are due */
-    ErlDrvTime keys_since;           /* us */
-    bool used;                       /* since then: more than ticks has crossed */
-    ErlDrvTime rekey_since;          /* us: of the exchange under way */
-    struct tacit_bucket early;       /* offers of the peer's */
+    struct identity *identity; /* that the handshake was made with */
+    struct tacit_link_keys keys;
     struct tacit_claim peer;
     char *certificate; /* the claim's; NULL: it has none */
     uint8_t peer_key[NOISE_DHLEN];
@@ -167,8 +162,6 @@ void link_send_close(struct link *l, enum tacit_close reason, const char *text);
 
 /* --- keys.c ----------------------------------------------------------------------- */
 
-/* When fresh keys are due is as the policy says. */
-void link_set_limits(struct link *l, const struct tacit_policy *policy);
 /* Queues an offer of fresh keys where they are due at `now` (us): true if it did so. */
 bool link_refresh_keys(struct link *l, ErlDrvTime now);
 /* Ends the link where an exchange is not answered: more than a tick is about to cross. */

@@ -294,7 +294,7 @@ void link_output(struct link *l, ErlIOVec *message)
         l->gathering = true;
         link_arm(l);
     }
-    if (message->size > 0)
+    if (message->size > 0 && tacit_keys_changing(l->channel))
         link_check_keys(l, l->last_output);
     if (l->doomed) {
         link_arm(l);
@@ -305,7 +305,7 @@ void link_output(struct link *l, ErlIOVec *message)
     else
         put_message(l, message);
     l->sent_messages++;
-    l->used |= message->size > 0;
+    l->keys.used |= message->size > 0;
     link_refresh_keys(l, l->last_output);
     account(l, sealed);
     if (!l->gathering || l->output.sealed >= SEND_AT)

@@ -52,7 +52,7 @@ void link_review(struct link *l)
         policy_release(policy); /* the end of its handshake asks the same */
         return;
     }
-    link_set_limits(l, policy->policy);
+    tacit_keys_limit(&l->keys, policy->policy);
     int error = still_allowed(l, policy->policy, &ruling);
     policy_release(policy);
     memcpy(l->line, ruling.line, sizeof l->line);

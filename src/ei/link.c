@@ -48,15 +48,6 @@ struct cnode_link *cnode_link_new(struct cnode *node, int fd)
     return l;
 }
 
-void cnode_link_set_limits(struct cnode_link *l, const struct tacit_policy *policy)
-{
-    l->limits = (struct tacit_rekey_limits){
-        .seconds = tacit_policy_rekey_seconds(policy),
-        .bytes = tacit_policy_rekey_bytes(policy),
-        .records = tacit_policy_rekey_records(policy),
-    };
-}
-
 /* Rules that change are asked about it from now on. */
 static void enlist(struct cnode_link *l)
 {
@@ -98,8 +89,7 @@ int cnode_link_begin(struct cnode_link *l)
     l->ruling = s->ruling;
     tacit_secret_free(s);
     l->session = NULL;
-    cnode_link_set_limits(l, l->rules->policy);
-    l->keys_since = wire_now_us();
+    tacit_keys_begin(&l->keys, l->rules->policy, wire_now_us());
     l->failed = TACIT_OK;
     enlist(l);
     return TACIT_OK;

@@ -11,11 +11,11 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "channel/rekey.h"
 #include "ei/rules.h"
 #include "ei/wire.h"
 #include "gate/guard.h"
 #include "policy/revoked.h"
+#include "session/keys.h"
 #include "session/review.h"
 #include "session/session.h"
 
@@ -119,11 +119,7 @@ struct cnode_link {
     unsigned reviewed;
     unsigned cut; /* the generation that does not allow it any more; 0: none */
     uint8_t seen; /* enum tacit_visibility: what the peer has said that it is */
-    struct tacit_rekey_limits limits;
-    int64_t keys_since;  /* when the present keys were agreed */
-    bool used;           /* since then, by more than ticks */
-    int64_t rekey_since; /* of the exchange under way: when its present step began */
-    struct tacit_bucket early; /* offers of the peer's */
+    struct tacit_link_keys keys;
     size_t out_at, out_end;
     uint8_t out[LINK_OUT]; /* sealed, not sent yet */
 };
@@ -162,8 +158,6 @@ enum tacit_session_event cnode_link_judge(struct cnode_link *l,
                                           enum tacit_session_event event);
 /* The peer may come: makes the channel. The session's secrets are not needed any more. */
 int cnode_link_begin(struct cnode_link *l);
-/* When fresh keys are due is as the policy says. With the lock held. */
-void cnode_link_set_limits(struct cnode_link *l, const struct tacit_policy *policy);
 
 /* Another thread that waits for the link sees that it has failed. */
 void cnode_link_wake(struct cnode_link *l);
@@ -202,10 +196,11 @@ int cnode_link_flush_some(struct cnode_link *l);
  */
 int cnode_link_check_keys(struct cnode_link *l);
 
-/* Fresh keys: offers them where they are due; takes the data of a record of type rekey.
- * Both with the lock held. */
+/* Fresh keys: offers them where they are due; takes the data of a record of type rekey,
+ * or says why not. Both with the lock held. */
 int cnode_link_refresh(struct cnode_link *l);
-int cnode_link_take_rekey(struct cnode_link *l, const uint8_t *data, size_t len);
+int cnode_link_take_rekey(struct cnode_link *l, const uint8_t *data, size_t len,
+                          const char **ret_why);
 
 /* --- read.c */
 

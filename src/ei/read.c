@@ -127,19 +127,16 @@ static int take_close(struct cnode_link *l, const uint8_t *data, size_t len)
 static int take_control(struct cnode_link *l, enum tacit_record_type type,
                         const uint8_t *data, size_t len)
 {
+    const char *why;
     if (type == TACIT_RECORD_CLOSE)
         return take_close(l, data, len);
     pthread_mutex_lock(&l->lock);
-    bool often = tacit_rekey_is_early(l->channel, data, len) &&
-                 !tacit_bucket_take(&l->early, tacit_early_offers, wire_now_us() / 1000);
-    int error = often ? TACIT_ELIMIT : cnode_link_take_rekey(l, data, len);
+    int error = cnode_link_take_rekey(l, data, len, &why);
     pthread_mutex_unlock(&l->lock);
-    if (error)
-        cnode_link_close(l, TACIT_CLOSE_PROTOCOL,
-                         often ? "it offers fresh keys too often"
-                               : "a rekey record that is not the one expected");
-    else
-        error = cnode_link_flush_some(l);
+    if (!error)
+        return cnode_link_flush_some(l);
+    cnode_link_close(l, error == TACIT_ELIMIT ? TACIT_CLOSE_WORN : TACIT_CLOSE_PROTOCOL,
+                     why);
     return error;
 }
 
@@ -159,7 +156,7 @@ static int open_record(struct cnode_link *l, size_t size)
     pthread_mutex_lock(&l->lock);
     error = tacit_channel_open(l->channel, record, size, to, &len, &type);
     bool used = !error && type == TACIT_RECORD_DATA && len > sizeof in->header;
-    l->used |= used;
+    l->keys.used |= used;
     pthread_mutex_unlock(&l->lock);
     in->start += size;
     if (error)

@@ -97,7 +97,7 @@ int cnode_link_review(struct cnode_link *l)
     if (!error) {
         l->reviewed = rules->generation;
         l->ruling = ruling;
-        cnode_link_set_limits(l, rules->policy);
+        tacit_keys_limit(&l->keys, rules->policy);
     } else if (!l->failed) {
         l->cut = rules->generation;
     }

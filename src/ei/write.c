@@ -67,54 +67,47 @@ static void lend(const struct cnode_link *l, struct tacit_rekey_keys *ret_keys)
 
 int cnode_link_refresh(struct cnode_link *l)
 {
-    uint64_t age = l->used ? (uint64_t)(wire_now_us() - l->keys_since) / 1000000 : 0;
+    int64_t now = wire_now_us();
     struct tacit_rekey_keys keys;
     size_t len;
-    if (!l->up || !tacit_rekey_due(l->channel, &l->limits, age))
+    if (!l->up || !tacit_keys_due(&l->keys, l->channel, now))
         return TACIT_OK;
     lend(l, &keys);
-    int error = tacit_rekey_offer(l->channel, &keys, l->out + l->out_end,
-                                  sizeof l->out - l->out_end, &len);
+    int error = tacit_keys_offer(&l->keys, l->channel, &keys, now, l->out + l->out_end,
+                                 sizeof l->out - l->out_end, &len);
     tacit_wipe(&keys, sizeof keys);
     l->out_end += error ? 0 : len;
-    l->rekey_since = wire_now_us();
     return error;
 }
 
 int cnode_link_check_keys(struct cnode_link *l)
 {
     pthread_mutex_lock(&l->lock);
-    uint64_t waited = (uint64_t)(wire_now_us() - l->rekey_since) / 1000000;
     bool overdue =
-        !l->failed && l->up && tacit_rekey_overdue(l->channel, &l->limits, waited);
+        !l->failed && l->up && tacit_keys_overdue(&l->keys, l->channel, wire_now_us());
     pthread_mutex_unlock(&l->lock);
     if (!overdue)
         return TACIT_OK;
-    cnode_link_close(l, TACIT_CLOSE_WORN,
-                     "an exchange of fresh keys did not come to its end in time");
+    cnode_link_close(l, TACIT_CLOSE_WORN, tacit_keys_too_late);
     return TACIT_ELIMIT;
 }
 
-int cnode_link_take_rekey(struct cnode_link *l, const uint8_t *data, size_t len)
+int cnode_link_take_rekey(struct cnode_link *l, const uint8_t *data, size_t len,
+                          const char **ret_why)
 {
     struct tacit_rekey_keys keys;
-    size_t answer;
-    uint32_t before = l->channel->generation;
-    int state = l->channel->rekey.state;
+    int64_t now = wire_now_us();
+    size_t answer = 0;
+    *ret_why = tacit_keys_too_often;
+    if (tacit_keys_refuse(&l->keys, l->channel, data, len, now))
+        return TACIT_EFORMAT;
     lend(l, &keys);
-    int error = tacit_rekey_take(l->channel, &keys, data, len, l->out + l->out_end,
-                                 sizeof l->out - l->out_end, &answer);
+    int error = tacit_keys_take(&l->keys, l->channel, &keys, now, data, len,
+                                l->out + l->out_end, sizeof l->out - l->out_end, &answer);
     tacit_wipe(&keys, sizeof keys);
-    if (error)
-        return error;
-    l->out_end += answer;
-    if (l->channel->generation != before) {
-        l->keys_since = wire_now_us();
-        l->used = false;
-    }
-    if ((int)l->channel->rekey.state != state)
-        l->rekey_since = wire_now_us();
-    return TACIT_OK;
+    l->out_end += error ? 0 : answer;
+    *ret_why = error == TACIT_ELIMIT ? tacit_error_text(error) : tacit_keys_unexpected;
+    return error;
 }
 
 /* --- messages ------------------------------------------------------------------------
@@ -206,7 +199,7 @@ int cnode_link_write(struct cnode_link *l, const struct iovec *iov, int count,
     if (!error)
         error = write_all(l, &rest, deadline);
     pthread_mutex_lock(&l->lock);
-    l->used |= !tick;
+    l->keys.used |= !tick;
     pthread_mutex_unlock(&l->lock);
     if (error)
         cnode_link_explain(l, error);

@@ -4,6 +4,7 @@
  *
  *     session.c   one handshake, in either role, under one configuration
  *     review.c    whether a live link may go on; review.h
+ *     keys.c      when its keys are to be fresh ones; keys.h
  *     ruling.c    what the policy's answer about a peer means on a channel; ruling.h
  *
  * Pure: bytes, times and a policy in, events and bytes out. It never acts, logs,

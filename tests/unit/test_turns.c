@@ -30,7 +30,7 @@ static void open_link(struct link *l, int fd, struct tacit_channel *channel)
 {
     *l = (struct link){.fd = fd, .state = LINK_ACTIVE, .channel = channel};
     l->max_message = SIZE_MAX;
-    l->rekey = (struct tacit_rekey_limits){UINT64_MAX, UINT64_MAX, UINT64_MAX};
+    l->keys.limits = (struct tacit_rekey_limits){UINT64_MAX, UINT64_MAX, UINT64_MAX};
     assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
 }
 

@@ -45,7 +45,7 @@ static void open_links(void)
         struct link *l = i == 0 ? &sender : &receiver;
         *l = (struct link){.fd = fds[i], .state = LINK_ACTIVE, .channel = &channels[i]};
         l->max_message = SIZE_MAX;
-        l->rekey = (struct tacit_rekey_limits){UINT64_MAX, UINT64_MAX, UINT64_MAX};
+        l->keys.limits = (struct tacit_rekey_limits){UINT64_MAX, UINT64_MAX, UINT64_MAX};
         (void)setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
         (void)fcntl(fds[i], F_SETFL, O_NONBLOCK);
     }
