@@ -83,9 +83,9 @@ policy_told() ->
          %% A log may have bytes of any encoding.
          Out = case Said of {error, Text, Rest} -> Text ++ binary_to_list(Rest); _ -> Said end,
          ?assertMatch({Locale, Name, 3, {match, _}, {match, _}, nomatch, _},
-                      {Locale, Name, Status, re:run(Out, "/stale: serial [0-9]+ is stale"),
-                       re:run(Out, "/broken: not a signed policy"),
-                       re:run(Out, "terminating|CRASH|FORMATTER"), Out})
+                      {Locale, Name, Status, re:run(Out, "/stale: serial [0-9]+ is stale", [unicode]),
+                       re:run(Out, "/broken: not a signed policy", [unicode]),
+                       re:run(Out, "terminating|CRASH|FORMATTER", [unicode]), Out})
      end || {Locale, Name} <- [{"C", <<206, 177>>}, {"C.UTF-8", <<206, 177>>},
                                {"C.UTF-8", <<195, 188>>}, {"C", <<252, "x">>}]].
 
