@@ -21,6 +21,15 @@ enum {
     RETRY_MS = 100,
 };
 
+/*
+ * ei makes its challenge of it. The system's own asks the resolver for what this host is
+ * called; for as long as that takes the other node would wait.
+ */
+long gethostid(void)
+{
+    return (long)randombytes_random();
+}
+
 /* --- who we are ----------------------------------------------------------------------
  */
 
@@ -67,6 +76,50 @@ static int find_host(const struct remote *r, char host[TACIT_HOST_MAX + 1])
                     tacit_policy_path(r->policy));
 }
 
+/* --- questions -----------------------------------------------------------------------
+ */
+
+/* The answer's {rex, Reply}; ticks are answered on the way. */
+static bool await(struct remote *r, ei_x_buff *x)
+{
+    erlang_msg message;
+    int got;
+    do {
+        int64_t left = (r->deadline - wire_now_us()) / 1000;
+        if (r->deadline != WIRE_NEVER && left <= 0)
+            left = 1;
+        x->index = 0;
+        got = ei_xreceive_msg_tmo(r->fd, &message, x,
+                                  r->deadline == WIRE_NEVER ? 0 : (unsigned)left);
+    } while (got == ERL_TICK || (got == ERL_MSG && message.msgtype != ERL_SEND));
+    return got == ERL_MSG;
+}
+
+/* Calls module:function with the list of arguments in *x, which then has the answer. */
+static bool ask(struct remote *r, const char *module, const char *function, ei_x_buff *x)
+{
+    char names[2][32]; /* ei does not say const */
+    snprintf(names[0], sizeof names[0], "%s", module);
+    snprintf(names[1], sizeof names[1], "%s", function);
+    return ei_rpc_to(&r->self, r->fd, names[0], names[1], x->buff, x->index) >= 0 &&
+           await(r, x);
+}
+
+/*
+ * A question that changes nothing. Once it is answered the link is one for the node, too,
+ * where until then another call of the same name could still end it; so that what is
+ * asked next is asked once.
+ */
+static bool is_heard(struct remote *r)
+{
+    ei_x_buff x;
+    ei_x_new(&x);
+    ei_x_encode_empty_list(&x);
+    bool heard = ask(r, "erlang", "node", &x);
+    ei_x_free(&x);
+    return heard;
+}
+
 /* --- connecting ----------------------------------------------------------------------
  */
 
@@ -90,9 +143,9 @@ static int connect_as(struct remote *r, const char *name, int64_t until)
     if (tacit_ei_init(&r->self, tacit_policy_path(r->policy), name, r->cookie, 0) < 0)
         return cli_fail("%s", tacit_ei_error());
     r->fd = tacit_ei_connect(&r->self, r->node, left > 1 ? (unsigned)left : 1);
-    if (r->fd >= 0)
+    if (r->fd >= 0 && is_heard(r))
         return CLI_OK;
-    tacit_ei_free(&r->self);
+    remote_close(r);
     return CLI_NO_LINK;
 }
 
@@ -101,7 +154,8 @@ static int tell_no_link(const struct remote *r, const char *name)
 {
     char key[TACIT_KEY_TEXT];
     tacit_key_to_text(tacit_policy_identity(r->policy)->public_key, key);
-    if (strstr(tacit_ei_error(), "the peer closed") != NULL)
+    const char *closed = strstr(tacit_ei_error(), "the peer closed: ");
+    if (closed != NULL && strstr(closed, "closed: done") == NULL)
         cli_fail("%s: the configuration there has to let %s in, with the key %s",
                  tacit_ei_error(), name, key);
     else
@@ -119,7 +173,8 @@ static void name_of(unsigned i, const char *host, char *name, size_t cap)
 
 /*
  * A call that begins while another of the same name is just beginning ends that one: it
- * looks as if the cookie was wrong, and tries again elsewhere.
+ * looks as if the cookie was wrong, or the link is lost at once. It tries again
+ * elsewhere.
  */
 static bool was_dismissed(unsigned *count)
 {
@@ -152,9 +207,8 @@ int remote_open(struct remote *r)
 
 void remote_close(struct remote *r)
 {
-    if (r->fd < 0)
-        return;
-    (void)ei_close_connection(r->fd);
+    if (r->fd >= 0)
+        (void)ei_close_connection(r->fd);
     tacit_ei_free(&r->self);
     r->fd = -1;
 }
@@ -169,22 +223,6 @@ static int lost(void)
     else
         cli_fail("%s", tacit_ei_error());
     return CLI_NO_LINK;
-}
-
-/* The answer's {rex, Reply}; ticks are answered on the way. */
-static int await(struct remote *r, ei_x_buff *x)
-{
-    erlang_msg message;
-    int got;
-    do {
-        int64_t left = (r->deadline - wire_now_us()) / 1000;
-        if (r->deadline != WIRE_NEVER && left <= 0)
-            left = 1;
-        x->index = 0;
-        got = ei_xreceive_msg_tmo(r->fd, &message, x,
-                                  r->deadline == WIRE_NEVER ? 0 : (unsigned)left);
-    } while (got == ERL_TICK || (got == ERL_MSG && message.msgtype != ERL_SEND));
-    return got == ERL_MSG ? CLI_OK : lost();
 }
 
 /* A text that is a binary. */
@@ -226,19 +264,13 @@ int remote_call(struct remote *r, const char *function, const char *const *texts
                 int count, char **ret_text)
 {
     ei_x_buff x;
-    char name[32];
-    snprintf(name, sizeof name, "%s", function); /* ei does not say const */
     ei_x_new(&x);
     ei_x_encode_list_header(&x, count);
     for (int i = 0; i < count; i++)
         ei_x_encode_binary(&x, texts[i], (int)strlen(texts[i]));
     ei_x_encode_empty_list(&x);
-    char module[] = "tacit_call";
-    int status =
-        ei_rpc_to(&r->self, r->fd, module, name, x.buff, x.index) < 0 ? lost() : CLI_OK;
     *ret_text = NULL;
-    if (status == CLI_OK)
-        status = await(r, &x);
+    int status = ask(r, "tacit_call", function, &x) ? CLI_OK : lost();
     if (status == CLI_OK) {
         status = read_answer(x.buff, ret_text);
         if (status == CLI_NO_LINK)

@@ -27,6 +27,8 @@ tests() ->
      {"the cookie may stand in a file that nobody else reads, or in the environment; one behind -c "
       "is gone from the list of processes", fun cookies/1},
      {"--timeout ends a call that takes too long: status 4", fun times_out/1},
+     {"another call that ends the link as it begins is not heard of", fun ended_early/1},
+     {"a link that ends under a call does not bring it twice", fun ended_late/1},
      {"a result of 5 MB arrives whole", fun large/1}].
 
 %% a@HOST on a host made with --name, and another host that it knows.
@@ -233,3 +235,46 @@ times_out(#{a := A}) ->
 large(#{a := A}) ->
     {0, Out, ""} = eval(A, "lists:duplicate(5000000, $x)"),
     ?assertEqual(5_000_003, length(Out)).
+
+%% What net_kernel does to a link whose handshake is over at its caller's, but not yet at its own,
+%% when another of the same name begins.
+ended_early(#{a := #{dir := Dir, port := Port}, node := Node}) ->
+    Relay = relay:start({127, 0, 0, 1}),
+    ok = relay:forward_to(Relay, {{127, 0, 0, 1}, Port}),
+    Through = filename:join(Dir, "through.conf"), % the same folder: the same keys
+    {ok, Text} = file:read_file(filename:join(Dir, "tacit.conf")),
+    ok = file:write_file(Through, re:replace(Text, "(?m)^endpoint = .*$",
+                                             io_lib:format("endpoint = 127.0.0.1:~b",
+                                                           [relay:port(Relay)]))),
+    ok = file:change_mode(Through, 8#600),
+    Self = self(),
+    Challenged = fun() -> length([F || {1, back, F} <- relay:frames(Relay)]) end,
+    Hold = fun(there, _) -> Self ! {held, self()}, receive go -> pass end; (back, _) -> pass end,
+    ok = relay:arm(Relay, fun(Direction, Frame) ->
+                                  counted(Direction) =:= 4 andalso Hold(Direction, Frame), pass end),
+    Caller = spawn_link(fun() -> Self ! {self(), call(#{conf => Through}, ["erlang", "abs", "[-1]"])}
+                        end),
+    receive {held, Server} -> ok = mesh:call(Node, sys, suspend, [net_kernel]), Server ! go end,
+    ok = mesh:wait_until(fun() -> Challenged() >= 4 end), % the last is the node's answer
+    mesh:on(Node, fun() -> sys:replace_state(net_kernel, fun(S) -> remark(), S end), ok end),
+    ok = mesh:call(Node, sys, resume, [net_kernel]),
+    receive {Caller, Result} -> ?assertEqual({0, "1\n", ""}, Result) end,
+    ?assert(relay:connections(Relay) > 1),
+    relay:stop(Relay).
+
+counted(there) -> put(there, N = case get(there) of undefined -> 1; M -> M + 1 end), N;
+counted(back) -> 0.
+
+%% The first process of a row is who makes the link.
+remark() ->
+    [[exit(Owner, remarked), receive {'EXIT', Owner, _} = End -> self() ! End end]
+     || Row <- ets:tab2list(sys_dist), "tacit-call" ++ _ <- [atom_to_list(element(2, Row))],
+        Owner <- lists:sublist([P || P <- tuple_to_list(Row), is_pid(P)], 1)].
+
+ended_late(#{a := A, node := Node}) ->
+    ok = mesh:call(Node, application, set_env, [call_tests, count, 0]),
+    {4, "", Err} = eval(A, "{ok, N} = application:get_env(call_tests, count), "
+                           "application:set_env(call_tests, count, N + 1), "
+                           "[erlang:disconnect_node(C) || C <- nodes(hidden)]"),
+    says("^tacit: a@127.0.0.1: the peer closed: done\n$", Err),
+    ?assertEqual({ok, 1}, mesh:call(Node, application, get_env, [call_tests, count])).

@@ -35,7 +35,9 @@ tests() ->
      {"C nodes: the resolver never says whether there is an IPv4 address",
       fun() -> one_is_not_answered_to_c(?V6, a) end},
      {"C nodes: at one of two addresses somebody listens and says nothing",
-      fun one_is_mute_to_c/0}].
+      fun one_is_mute_to_c/0},
+     {"the command calls nodes where nobody says what its own host is called",
+      fun nameless_to_command/0}].
 
 %% A, and the host of B, which is to listen at these addresses.
 hosts(Ips) ->
@@ -179,20 +181,29 @@ reply(Socket, Ip, Port, Query, Question, Answer) ->
 %% Longer than the test's C node may take for an answer.
 -define(C_PATIENCE, 300000).
 
-%% What runs a command that sees Text in the file's place.
-inside(File, Text) ->
-    Other = filename:join(mesh:dir(), "file"),
-    ok = file:write_file(Other, Text),
+%% What runs a command that sees these texts in the place of these files.
+inside(Files) ->
     Inside = ["unshare", "--mount", "sh", "-c",
-              "mount --bind '" ++ Other ++ "' " ++ File ++ " && exec \"$@\"", "sh"],
+              lists:append(["mount --bind " ++ file(Text) ++ " " ++ File ++ " && "
+                            || {File, Text} <- Files]) ++ "exec \"$@\"", "sh"],
     run(Inside, ["echo", "inside"]) =:= "inside\n" orelse throw({skip, "no namespaces here"}),
     Inside.
+
+file(Text) ->
+    File = filename:join(mesh:dir(), "file"),
+    ok = file:write_file(File, Text),
+    File.
 
 run(Inside, Command) ->
     os:cmd(lists:join(" ", ["'" ++ Word ++ "'" || Word <- Inside ++ Command])).
 
 know() ->
-    inside("/etc/hosts", [[inet:ntoa(Ip), " ", ?NAME, "\n"] || Ip <- [?V4, ?V6]]).
+    inside([{"/etc/hosts", [own_name() | [[inet:ntoa(Ip), " ", ?NAME, "\n"] || Ip <- [?V4, ?V6]]]}]).
+
+%% ei asks for it in each handshake.
+own_name() ->
+    {ok, Own} = inet:gethostname(),
+    ["127.0.0.1 ", Own, "\n"].
 
 connects(Inside, HostA) ->
     C = cnode:start("c", HostA, #{exec => Inside}),
@@ -225,15 +236,31 @@ one_is_mute_to_c() ->
     mesh:stop(B).
 
 %% The system's resolver knows no other port.
+resolver(Answer) ->
+    case gen_udp:open(53, [binary, {ip, {127, 0, 0, 1}}, {active, false}]) of
+        {ok, Resolver} -> serve(Resolver, Answer), Resolver;
+        {error, Reason} -> throw({skip, inet:format_error(Reason)})
+    end.
+
+resolv_conf() -> {"/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:100\n"}.
+
 one_is_not_answered_to_c(Ip, Unanswered) ->
     {HostA, HostB} = hosts([Ip]),
-    Inside = inside("/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:100\n"),
-    Resolver = case gen_udp:open(53, [binary, {ip, {127, 0, 0, 1}}, {active, false}]) of
-                   {ok, Socket} -> Socket;
-                   {error, Reason} -> throw({skip, inet:format_error(Reason)})
-               end,
-    serve(Resolver, fun(Type) when Type =:= Unanswered -> never; (_) -> Ip end),
+    Inside = inside([resolv_conf(), {"/etc/hosts", own_name()}]),
+    Resolver = resolver(fun(Type) when Type =:= Unanswered -> never; (_) -> Ip end),
     B = start_b(HostB),
     connects(Inside, HostA),
+    gen_udp:close(Resolver),
+    mesh:stop(B).
+
+nameless_to_command() ->
+    #{conf := Conf} = Host = mesh:host("127.0.0.5"),
+    ok = mesh:trust(Host, Host),
+    Inside = inside([resolv_conf(), {"/etc/hosts", "127.0.0.1 localhost\n"}]),
+    Resolver = resolver(fun(_) -> never end),
+    B = mesh:start("b", Host),
+    Exe = filename:join(os:getenv("TACIT_BUILD"), "tacit"),
+    ?assertEqual("1\n", run(Inside, [Exe, "call", "--conf", Conf, "-c", "tacittest", "b@127.0.0.5",
+                                     "erlang", "abs", "[-1]"])),
     gen_udp:close(Resolver),
     mesh:stop(B).
