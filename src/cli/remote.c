@@ -79,6 +79,14 @@ static int find_host(const struct remote *r, char host[TACIT_HOST_MAX + 1])
 /* --- questions -----------------------------------------------------------------------
  */
 
+/* To this call's process, and not to that of one before, which had the same name. */
+static bool is_ours(struct remote *r, const erlang_msg *message)
+{
+    const erlang_pid *self = ei_self(&r->self), *to = &message->to;
+    return message->msgtype == ERL_SEND && to->creation == self->creation &&
+           to->num == self->num && to->serial == self->serial;
+}
+
 /* The answer's {rex, Reply}; ticks are answered on the way. */
 static bool await(struct remote *r, ei_x_buff *x)
 {
@@ -91,7 +99,7 @@ static bool await(struct remote *r, ei_x_buff *x)
         x->index = 0;
         got = ei_xreceive_msg_tmo(r->fd, &message, x,
                                   r->deadline == WIRE_NEVER ? 0 : (unsigned)left);
-    } while (got == ERL_TICK || (got == ERL_MSG && message.msgtype != ERL_SEND));
+    } while (got == ERL_TICK || (got == ERL_MSG && !is_ours(r, &message)));
     return got == ERL_MSG;
 }
 
@@ -139,8 +147,10 @@ static bool is_taken(void)
 static int connect_as(struct remote *r, const char *name, int64_t until)
 {
     int64_t left = (until - wire_now_us()) / 1000;
+    unsigned creation = 1 + randombytes_uniform(UINT32_MAX);
     r->fd = -1;
-    if (tacit_ei_init(&r->self, tacit_policy_path(r->policy), name, r->cookie, 0) < 0)
+    if (tacit_ei_init(&r->self, tacit_policy_path(r->policy), name, r->cookie, creation) <
+        0)
         return cli_fail("%s", tacit_ei_error());
     r->fd = tacit_ei_connect(&r->self, r->node, left > 1 ? (unsigned)left : 1);
     if (r->fd >= 0 && is_heard(r))

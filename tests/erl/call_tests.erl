@@ -29,6 +29,7 @@ tests() ->
      {"--timeout ends a call that takes too long: status 4", fun times_out/1},
      {"another call that ends the link as it begins is not heard of", fun ended_early/1},
      {"a link that ends under a call does not bring it twice", fun ended_late/1},
+     {"an answer that comes too late for its call is not the next one's", fun late/1},
      {"a result of 5 MB arrives whole", fun large/1}].
 
 %% a@HOST on a host made with --name, and another host that it knows.
@@ -278,3 +279,17 @@ ended_late(#{a := A, node := Node}) ->
                            "[erlang:disconnect_node(C) || C <- nodes(hidden)]"),
     says("^tacit: a@127.0.0.1: the peer closed: done\n$", Err),
     ?assertEqual({ok, 1}, mesh:call(Node, application, get_env, [call_tests, count])).
+
+late(#{a := A, node := Node}) ->
+    Wait = fun(Name) -> io_lib:format("register(~s, self()), receive go -> ~s end", [Name, Name]) end,
+    {4, "", _} = run(A, "eval", ["--timeout", "5", "a@127.0.0.1", Wait(first)]),
+    Self = self(),
+    Second = spawn_link(fun() -> Self ! {self(), eval(A, Wait(second))} end),
+    Runs = fun(Name) -> is_pid(mesh:call(Node, erlang, whereis, [Name])) end,
+    mesh:wait_until(fun() -> Runs(second) end),
+    ?assert(Runs(first)),
+    [begin
+         go = mesh:call(Node, erlang, send, [Name, go]),
+         mesh:wait_until(fun() -> not Runs(Name) end)
+     end || Name <- [first, second]],
+    receive {Second, Result} -> ?assertEqual({0, "second\n", ""}, Result) end.
