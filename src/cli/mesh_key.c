@@ -19,10 +19,21 @@ static void mark_all(struct ring *r)
     }
 }
 
+/* With the keys that there are now. */
+static int reload(const struct ring *r)
+{
+    struct tacit_policy *policy;
+    if (cli_load(r->conf, &policy) != CLI_OK)
+        return CLI_FAILED;
+    int status = cli_reload_all(policy);
+    tacit_policy_free(policy);
+    return status;
+}
+
 /* The new keyrings, on the disk and in force; door and nodes are told. */
 static int put_in_force(struct ring *r)
 {
-    return ring_write(r) == CLI_OK ? cli_reload_all(r->policy) : CLI_FAILED;
+    return ring_write(r) == CLI_OK ? reload(r) : CLI_FAILED;
 }
 
 /* --- who is in the way -------------------------------------------------------------- */
@@ -177,7 +188,7 @@ static int add(struct ring *r)
     if (ring_write(r) != CLI_OK)
         return CLI_FAILED;
     printf("%s\n", text);
-    return cli_reload_all(r->policy);
+    return reload(r);
 }
 
 static int use(struct ring *r)

@@ -130,6 +130,80 @@ static int check_revoked(const char *conf, const char *report)
     return status;
 }
 
+/* --- a door with a configuration of its own ----------------------------------------- */
+
+/* Whether a line of the report is of this kind, and its value, given back, ends so. */
+static bool has_line(const char *report, const char *kind, const char *ends,
+                     char ret_value[PATH_MAX])
+{
+    char *copy = strdup(report), *at = copy;
+    const char *f[CONTROL_FIELDS_MAX];
+    bool has = false;
+    for (size_t n; copy != NULL && !has && (n = control_line(&at, f)) > 0;) {
+        size_t len = n >= 2 ? strlen(f[1]) : 0, tail = strlen(ends);
+        has = n >= 2 && strcmp(f[0], kind) == 0 && len >= tail &&
+              strcmp(f[1] + len - tail, ends) == 0;
+        if (has)
+            snprintf(ret_value, PATH_MAX, "%s", f[1]);
+    }
+    free(copy);
+    return has;
+}
+
+/* An interface's addresses are the door's to know: one with that port will do. */
+static int check_interfaces(const struct tacit_policy *policy, const char *report,
+                            const char *door_conf)
+{
+    const struct tacit_interface *interfaces;
+    size_t count = tacit_policy_interfaces(policy, &interfaces);
+    char text[64], value[PATH_MAX];
+    int status = CLI_OK;
+    for (size_t i = 0; i < count; i++) {
+        int name = snprintf(text, sizeof text, "%s", interfaces[i].name);
+        snprintf(text + name, sizeof text - (size_t)name, ":%u", interfaces[i].port);
+        if (!has_line(report, "absent", text, value) &&
+            !has_line(report, "listen", text + name, value))
+            status = cli_fail("door: does not listen on %s, as %s says: it reads %s",
+                              text, tacit_policy_path(policy), door_conf);
+    }
+    return status;
+}
+
+/* What the nodes' file says and the door's does not: nobody would reach them so. */
+static int check_door(const struct tacit_policy *policy, const char *report)
+{
+    const struct tacit_address *listen;
+    const struct tacit_secret *keys;
+    size_t count = tacit_policy_listen(policy, &listen);
+    size_t key_count = tacit_policy_mesh_keys(policy, &keys);
+    char text[TACIT_ADDRESS_TEXT], mark[TACIT_MESH_MARK_TEXT], value[PATH_MAX];
+    char conf[PATH_MAX] = "another file";
+    (void)has_line(report, "conf", "", conf);
+    int status = check_interfaces(policy, report, conf);
+    for (size_t i = 0; i < count; i++) {
+        tacit_address_to_text(&listen[i], text);
+        if (!has_line(report, "listen", text, value))
+            status = cli_fail("door: does not listen on %s, as %s says: it reads %s",
+                              text, tacit_policy_path(policy), conf);
+    }
+    for (size_t i = 0; i < key_count; i++) {
+        uint8_t bytes[TACIT_MESH_MARK];
+        tacit_mesh_mark(&keys[i], bytes);
+        tacit_mesh_mark_text(bytes, mark);
+        if (!has_line(report, "mesh-key", mark, value))
+            status = cli_fail("door: does not open %s of %s: it reads %s", mark,
+                              tacit_policy_mesh_path(policy), conf);
+    }
+    return status;
+}
+
+/* The door that was reloaded: what it has now. */
+static int look_at_door(const struct tacit_policy *policy, const char *report)
+{
+    tell_troubles(report);
+    return check_door(policy, report);
+}
+
 int cli_reload_all(const struct tacit_policy *policy)
 {
     const char *conf = tacit_policy_path(policy), *door = tacit_policy_door(policy);
@@ -149,8 +223,8 @@ int cli_reload_all(const struct tacit_policy *policy)
     if (count < 0)
         status = CLI_FAILED;
     if (door != NULL && !still && tacit_door_ask(door, &report, &fault) == 0) {
-        if (door_status == CLI_OK)
-            tell_troubles(report);
+        if (door_status == CLI_OK && look_at_door(policy, report) != CLI_OK)
+            status = CLI_FAILED;
         if (check_revoked(conf, report) != CLI_OK)
             status = CLI_FAILED;
         if (cli_door_unreached(conf, report, found, count) != CLI_OK)

@@ -26,6 +26,8 @@ reach_test_() ->
               "third user's file is refused", fun others/0},
              {"a door that reads another file of revoked keys than the nodes is named",
               fun revoked/0},
+             {"a door that reads another file, and has another address or other keys there than the nodes, "
+              "is named", fun other_file/0},
              {"two nodes of one name and process number have two sockets; what is no socket stays",
               fun sockets/0}]].
 
@@ -312,6 +314,39 @@ revoked() ->
     ?assertEqual(All, reload(A)),
     mesh:stop(Node),
     ?assertEqual(0, door:stop(Again)).
+
+other_file() ->
+    A = door:host("127.0.0.1"),
+    #{conf := DoorConf} = Own = own_folder(A, ["mesh.key"]),
+    Door = door:start(Own, #{socket => filename:join(maps:get(dir, A), "door.sock")}),
+    Does = {0, ["door: reloaded", "no node of " ++ maps:get(conf, A) ++ " runs"], []},
+    ?assertEqual(Does, reload(A)),
+    Differs = fun(Listen, What) ->
+                      Text = set(A, "listen = .*", Listen),
+                      {1, _, [Why]} = reload(A),
+                      ?assertEqual(lists:concat(["door: does not listen on ", What, ", as ",
+                                                 maps:get(conf, A), " says: it reads ", DoorConf]), Why),
+                      ok = file:write_file(maps:get(conf, A), Text)
+              end,
+    Differs("&, 127.0.0.1:1", "127.0.0.1:1"),
+    Differs("&, lo:2", "lo:2"),
+    Differs("&, eht0:3", "eht0:3"),
+    [Set(Host) || Host <- [A, Own], Set <- [fun(H) -> set(H, "listen = .*", "&, lo:4, eht0:5") end]],
+    ?assertMatch({0, ["door: does not listen on eht0:5: " ++ _, "door: reloaded", _], []}, reload(A)),
+    %% Keys that were put there by hand.
+    Ring = filename:join(maps:get(dir, A), "mesh.key"),
+    {ok, Keys} = file:read_file(Ring),
+    [Old] = door_keys(Door),
+    {0, _} = mesh:tacit(["psk", filename:join(maps:get(dir, A), "new.key")]),
+    {ok, New} = file:read_file(filename:join(maps:get(dir, A), "new.key")),
+    ok = file:write_file(Ring, New),
+    {1, _, [Why]} = reload(A),
+    {_, [_, Listed, Other], []} = mesh_key(A, ["list"]),
+    [[Mark, "seals" | _]] = [Words || Line <- [Listed, Other], Words <- [string:lexemes(Line, " ")],
+                                      hd(Words) =/= Old],
+    ?assertEqual(lists:concat(["door: does not open ", Mark, " of ", Ring, ": it reads ", DoorConf]), Why),
+    ok = file:write_file(Ring, Keys),
+    ?assertEqual(0, door:stop(Door)).
 
 %% --- another mesh key --------------------------------------------------------------------------
 
