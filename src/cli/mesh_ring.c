@@ -88,12 +88,26 @@ int ring_find_door(struct ring *r)
                            conf);
 }
 
+/* As they were: the half of a change would be nobody's. */
+static int put_door_back(struct ring *r)
+{
+    const struct tacit_secret *keys;
+    size_t count = tacit_policy_mesh_keys(r->door, &keys);
+    const char *path = tacit_policy_mesh_path(r->door);
+    return write_keys(r, path, keys, count) == CLI_OK
+               ? cli_fail("nothing was changed")
+               : cli_fail("the door's %s was changed, and stays so", path);
+}
+
 int ring_write(struct ring *r)
 {
     if (r->door != NULL && write_keys(r, tacit_policy_mesh_path(r->door),
                                       r->secrets->door, r->door_count) != CLI_OK)
         return cli_fail("nothing was changed");
-    return write_keys(r, tacit_policy_mesh_path(r->policy), r->secrets->keys, r->count);
+    if (write_keys(r, tacit_policy_mesh_path(r->policy), r->secrets->keys, r->count) ==
+        CLI_OK)
+        return CLI_OK;
+    return r->door != NULL ? put_door_back(r) : cli_fail("nothing was changed");
 }
 
 bool ring_door_has(const struct ring *r, const struct tacit_secret *key)

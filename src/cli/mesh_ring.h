@@ -42,7 +42,10 @@ int ring_find_door(struct ring *r);
 bool ring_door_has(const struct ring *r, const struct tacit_secret *key);
 void ring_door_remove(struct ring *r, const struct tacit_secret *key);
 
-/* Writes both. The door's first: it has to open what others seal with. */
+/*
+ * Writes both. The door's first: it has to open what others seal with. CLI_FAILED, with
+ * the reason printed: both are as they were, or it says that they are not.
+ */
 int ring_write(struct ring *r);
 
 #endif

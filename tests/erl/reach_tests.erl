@@ -28,6 +28,7 @@ reach_test_() ->
               fun revoked/0},
              {"a door that reads another file, and has another address or other keys there than the nodes, "
               "is named", fun other_file/0},
+             {"a mesh key that cannot be written is not named, and no keyring has it", fun not_written/0},
              {"two nodes of one name and process number have two sockets; what is no socket stays",
               fun sockets/0}]].
 
@@ -346,6 +347,27 @@ other_file() ->
                                       hd(Words) =/= Old],
     ?assertEqual(lists:concat(["door: does not open ", Mark, " of ", Ring, ": it reads ", DoorConf]), Why),
     ok = file:write_file(Ring, Keys),
+    ?assertEqual(0, door:stop(Door)).
+
+%% The nodes' keyring would be longer than files may be, the door's not.
+not_written() ->
+    A = door:host("127.0.0.1"),
+    Own = own_folder(A, ["mesh.key"]),
+    Door = door:start(Own, #{socket => filename:join(maps:get(dir, A), "door.sock")}),
+    [Ring, DoorRing] = [filename:join(maps:get(dir, Host), "mesh.key") || Host <- [A, Own]],
+    {ok, DoorKeys} = file:read_file(DoorRing),
+    [{0, _, []} = mesh_key(A, ["add"]) || _ <- "23"],
+    ok = file:write_file(DoorRing, DoorKeys),
+    {1, _, _} = reload(A),
+    {ok, Keys} = file:read_file(Ring),
+    [Mark] = door_keys(Door),
+    Long = integer_to_list(byte_size(Keys)),
+    Said = os:cmd("trap '' XFSZ; prlimit --fsize=" ++ Long ++ " " ++ os:getenv("TACIT_BUILD", "build") ++
+                      "/tacit mesh-key add --conf " ++ maps:get(conf, A) ++ " 2>&1; echo status $?"),
+    ?assertEqual(["tacit: " ++ Ring ++ ": cannot be replaced: File too large", "tacit: nothing was changed",
+                  "status 1"], string:lexemes(Said, "\n")),
+    ?assertEqual({{ok, Keys}, {ok, DoorKeys}}, {file:read_file(Ring), file:read_file(DoorRing)}),
+    ?assertEqual([Mark], door_keys(Door)),
     ?assertEqual(0, door:stop(Door)).
 
 %% --- another mesh key --------------------------------------------------------------------------
