@@ -1,7 +1,8 @@
 /*
  * For tests: a wall clock that can be put forward and back, for one process and what it
  * starts. LD_PRELOAD has it loaded; the file named by TACIT_CLOCK_STEP has the seconds by
- * which its clock is off, or is not there.
+ * which its clock is off, and then those by which it is later than it is by both clocks,
+ * as if the machine had slept; or is not there.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -10,24 +11,35 @@
 #include <time.h>
 #include <unistd.h>
 
-static long step(void)
+struct off {
+    long set, slept;
+};
+
+static struct off off(void)
 {
+    struct off off = {0};
     const char *path = getenv("TACIT_CLOCK_STEP");
-    char text[32] = "";
+    char text[64] = "", *end;
     int fd = path == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return 0;
+        return off;
     ssize_t len = read(fd, text, sizeof text - 1);
     close(fd);
-    return len > 0 ? strtol(text, NULL, 10) : 0;
+    if (len > 0) {
+        off.set = strtol(text, &end, 10);
+        off.slept = strtol(end, NULL, 10);
+    }
+    return off;
 }
 
 int clock_gettime(clockid_t clock, struct timespec *ret)
 {
     int error = (int)syscall(SYS_clock_gettime, clock, ret);
-    if (error == 0 && clock == CLOCK_REALTIME)
-        ret->tv_sec += step();
-    return error;
+    if (error != 0 || (clock != CLOCK_REALTIME && clock != CLOCK_BOOTTIME))
+        return error;
+    struct off now = off();
+    ret->tv_sec += now.slept + (clock == CLOCK_REALTIME ? now.set : 0);
+    return 0;
 }
 
 time_t time(time_t *ret)

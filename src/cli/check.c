@@ -88,13 +88,14 @@ static void print_authorities(const struct tacit_policy *policy)
 }
 
 /* What of a line changes by itself. */
-static void print_expires(const struct tacit_rule *rule)
+static void print_expires(const struct tacit_policy *policy,
+                          const struct tacit_rule *rule)
 {
     char at[TACIT_TIME_TEXT];
     if (rule->expires == TACIT_NEVER)
         return;
     tacit_time_to_text(rule->expires, at);
-    printf("  %s %s", rule->expires <= (uint64_t)time(NULL) ? "expired" : "expires", at);
+    printf("  %s %s", rule->expires <= cli_now(policy) ? "expired" : "expires", at);
 }
 
 static size_t print_groups(const struct tacit_policy *policy)
@@ -106,7 +107,7 @@ static size_t print_groups(const struct tacit_policy *policy)
         printf("group        %s", group->name);
         for (size_t i = 0; tacit_policy_from(policy, &group->rule, i, network); i++)
             printf("%s%s", i == 0 ? "  from " : ", ", network);
-        print_expires(&group->rule);
+        print_expires(policy, &group->rule);
         puts("");
     }
     return count;
@@ -128,7 +129,7 @@ static void print_peer(const struct tacit_policy *policy, const struct tacit_pee
     printf("%s%s%s", peer->pair_key != NULL ? "  with a pair key" : "",
            peer->has_door_key ? "  with its door's key" : "",
            peer->directory ? "  may ask for names" : "");
-    print_expires(&peer->rule);
+    print_expires(policy, &peer->rule);
     puts(peer->has_key && cli_is_revoked(policy, peer->public_key) ? "  revoked" : "");
 }
 
@@ -142,7 +143,7 @@ static void print_policies(const struct tacit_policy *policy)
         else
             printf("policy       %s  serial %ju, by [authority %s]%s\n", p->source,
                    (uintmax_t)p->serial, p->authority,
-                   p->fresh_until <= (uint64_t)time(NULL) ? "  stale" : "");
+                   p->fresh_until <= cli_now(policy) ? "  stale" : "");
     }
     for (size_t i = 0; (notice = tacit_policy_notice(policy, i)) != NULL; i++)
         printf("not taken    %s\n", notice);

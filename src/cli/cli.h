@@ -65,6 +65,9 @@ int cli_load(const char *option, struct tacit_policy **ret_policy);
 bool cli_is_revoked(const struct tacit_policy *policy,
                     const uint8_t public_key[TACIT_KEY_BYTES]);
 
+/* By which a node that starts now judges: not before its certificate was signed. */
+uint64_t cli_now(const struct tacit_policy *policy);
+
 /* An authority's secret; wipe it. A certificate whose signature holds. */
 int cli_read_authority(const char *path, struct tacit_secret *ret_seed);
 int cli_read_certificate(const char *path, char text[TACIT_CERTIFICATE_MAX],

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/program.h"
 
 static void complain(const char *format, va_list args)
@@ -108,6 +109,12 @@ bool cli_is_revoked(const struct tacit_policy *policy,
                    tacit_revoked_has(&list, public_key);
     tacit_revoked_free(&list);
     return revoked;
+}
+
+uint64_t cli_now(const struct tacit_policy *policy)
+{
+    uint64_t now = tacit_wall_clock(), own = tacit_policy_own_signed_at(policy);
+    return now > own ? now : own;
 }
 
 bool cli_is_one_file(const char *one, const char *two)

@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "policy/signed.h"
 
@@ -22,7 +21,7 @@ static void decide(const struct explain *e, bool inbound, struct tacit_decision 
                                .public_key = e->key,
                                .address = e->has_address ? &e->address : NULL,
                                .inbound = inbound,
-                               .now = (uint64_t)time(NULL)};
+                               .now = cli_now(e->policy)};
     if (e->has_certificate)
         q.certificate = &e->certificate;
     if (!e->has_key) /* what the lines say of whoever has the key that they name */

@@ -75,7 +75,7 @@ static bool check_name(struct trial *t)
 {
     char line[512];
     struct tacit_decision d;
-    struct tacit_question q = {.name = t->node, .now = (uint64_t)time(NULL)};
+    struct tacit_question q = {.name = t->node, .now = cli_now(t->policy)};
     if (!tacit_name_ok(t->node))
         return trial_tell(t, TRIAL_NAME, TRIAL_FAILED,
                           "'%s' is no node's name: expected one such as "
@@ -100,7 +100,7 @@ static void decide(struct trial *t, const struct tacit_claim *claim,
     struct tacit_question q = {.name = claim->name,
                                .public_key = public_key,
                                .address = &t->address,
-                               .now = (uint64_t)time(NULL)};
+                               .now = cli_now(t->policy)};
     if (claim->certificate_len > 0) {
         q.certificate_fault = tacit_policy_certificate(
             t->policy, claim->certificate, claim->certificate_len, &certificate);

@@ -39,7 +39,7 @@ struct tacit_now door_now(void)
     struct tacit_now now =
         tacit_clock_look(&door.clock, wall_clock(), tacit_unset_ms(), &step);
     if (step != 0)
-        log_stranger("clock_set", "seconds=%+jd", (intmax_t)step);
+        log_event("clock_set", "seconds=%+jd", (intmax_t)step);
     return now;
 }
 

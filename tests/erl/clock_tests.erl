@@ -21,13 +21,18 @@ tests() ->
       fun one_host/0},
      {"a node that only dials says, too, that the clock was set", fun dials_only/0},
      {"a door says that its clock was set, and passes on whoever comes", fun door/0},
+     {"and brings nothing back that had expired: who asked it in vain does so again",
+      fun door_back/0},
      {"a C node's clock set back brings nothing back that had expired", fun c_node/0},
      {"no policy is called stale because the clock was set", fun stale/0},
      {"a node's time is never before that of its own certificate, also where it starts by a "
       "clock that is behind; nor is a C node's", fun own_certificate/0},
-     {"nor a door's, where it can read that", fun door_certificate/0}].
+     {"nor a door's, where it can read that", fun door_certificate/0},
+     {"after 20 minutes a clock that was set back is believed, but never before a peer's "
+      "certificate that counted: at a node and at a C node", fun never_before_signed/0}].
 
-%% What has its clock off by the seconds that Step writes.
+%% What has its clock off by the seconds that Step writes, {Seconds, Slept}: in a machine that
+%% also has slept for so long, by either clock.
 stepped() ->
     os:getenv("TACIT_NODE_PRELOAD", "") =:= "" orelse
         throw({skip, "another library is loaded into the nodes"}),
@@ -35,11 +40,15 @@ stepped() ->
     Env = [{"LD_PRELOAD", filename:absname(filename:join([os:getenv("TACIT_BUILD", "build"),
                                                           "tests", "stepped.so"]))},
            {"TACIT_CLOCK_STEP", File}],
-    {Env, fun(Seconds) ->
-                  ok = file:write_file(File, integer_to_list(Seconds)),
-                  Shown = list_to_integer(string:trim(date(Env))),
-                  ?assert(abs(Shown - os:system_time(second) - Seconds) < 600)
+    {Env, fun({Seconds, Slept}) -> step(Env, File, Seconds, Slept);
+             (Seconds) -> step(Env, File, Seconds, 0)
           end}.
+
+step(Env, File, Seconds, Slept) ->
+    ok = file:write_file(File ++ ".new", io_lib:format("~b ~b", [Seconds, Slept])),
+    ok = file:rename(File ++ ".new", File),
+    Shown = list_to_integer(string:trim(date(Env))),
+    ?assert(abs(Shown - os:system_time(second) - Seconds - Slept) < 600).
 
 %% What the time is where the clock is off.
 date(Env) ->
@@ -233,12 +242,12 @@ stale() ->
     mesh:stop(A).
 
 %% b's line expired an hour ago; by a's clock it is the day before, but its certificate was
-%% signed just now.
+%% signed just now. The command judges as a node would that starts now.
 own_certificate() ->
     {Env, Step} = stepped(),
     HostA = mesh:host("127.0.0.1"),
     HostB = mesh:host("127.0.0.2", #{mesh => HostA}),
-    Sections = certify(HostA),
+    Sections = certify(HostA, "a"),
     mesh:trust(HostB, HostA),
     mesh:trust(HostA, HostB),
     expires(HostA, -3600),
@@ -253,17 +262,19 @@ own_certificate() ->
                     mesh:stop_pair({A, B}),
                     {Answer, string:find(Said, "expired") =:= nomatch}
             end,
-    ?assertEqual({true, true}, Dials()),
+    #{conf := Conf} = HostA,
+    Explained = fun() -> element(1, mesh:tacit(["explain", "--conf", Conf, "b@127.0.0.2"], Env)) end,
+    ?assertEqual({{true, true}, 0}, {Dials(), Explained()}),
     show_certificate(HostA, Sections),
-    ?assertEqual({false, false}, Dials()).
+    ?assertEqual({{false, false}, 1}, {Dials(), Explained()}).
 
 %% Signs Host a certificate that is good from now on, under an authority of its own: that
 %% authority's section.
-certify(#{dir := Dir, ip := Ip, public_key := Key}) ->
-    [Authority, Certificate] = [filename:join(Dir, Name) || Name <- ["authority.key", "my.cert"]],
+certify(#{dir := Dir, ip := Ip, public_key := Key}, Name) ->
+    [Authority, Certificate] = [filename:join(Dir, File) || File <- ["authority.key", "my.cert"]],
     {0, Public} = mesh:tacit(["authority", "new", Authority]),
     {0, _} = mesh:tacit(["cert", "sign", "--authority", Authority, "--public-key", Key, "--name",
-                         "a@" ++ Ip, "--not-after", "90d", Certificate]),
+                         [Name, $@, Ip], "--not-after", "90d", Certificate]),
     ["\n[authority main]\npublic-key = ", Public, "\nnames = *@", Ip, "\n"].
 
 show_certificate(#{conf := Conf}, Sections) ->
@@ -275,25 +286,11 @@ show_certificate(#{conf := Conf}, Sections) ->
 %% read the file it does without.
 door_certificate() ->
     {Env, Step} = stepped(),
-    #{dir := Dir} = HostA =
-        door:host("127.0.0.1", #{conf => "door-identity = door.key\n"}),
-    HostB = mesh:host("127.0.0.2", #{mesh => HostA}),
-    Key = filename:join(Dir, "door.key"),
-    {0, _} = mesh:tacit(["keygen", Key]),
-    {0, Public} = mesh:tacit(["pubkey", Key]),
-    Sections = certify(HostA),
-    mesh:trust(HostB, HostA),
-    mesh:append(HostB, ["door-key = ", Public, "\n"]),
-    mesh:trust(HostA, HostB),
-    mesh:append(HostA, "directory = yes\n"),
+    {#{dir := Dir} = HostA, Asks} = asked_host(Env),
+    Sections = certify(HostA, "a"),
     expires(HostA, -3600),
     Step(-?DAY),
     Door = door:start(HostA, #{env => Env, args => ["--unconfined"]}),
-    Asks = fun() ->
-                   #{conf := ConfB} = HostB,
-                   {Status, Said} = mesh:tacit(["names", "--conf", ConfB, "127.0.0.1"], Env),
-                   {Status, string:find(Said, "has expired") =/= nomatch}
-           end,
     ?assertEqual({0, false}, Asks()),
     show_certificate(HostA, Sections),
     {ok, _} = door:command(Door, 6),
@@ -302,6 +299,80 @@ door_certificate() ->
     {ok, _} = door:command(Door, 6),
     ?assertEqual({0, false}, Asks()),
     0 = door:stop(Door).
+
+%% Those who ask are told by a few lines only: none of theirs keeps this one out.
+door_back() ->
+    {Env, Step} = stepped(),
+    {HostA, Asks} = asked_host(Env),
+    expires(HostA, 5),
+    Door = door:start(HostA, #{env => Env, args => ["--unconfined"]}),
+    mesh:wait_until(fun() -> Asks() =:= {1, true} end),
+    Step(-?DAY),
+    mesh:wait_until(fun() -> door:events(Door, "clock_set") =/= [] end),
+    ?assertEqual({1, true}, Asks()),
+    0 = door:stop(Door).
+
+%% A host with a door, whose last line is of one that may ask it; what that one gets, and
+%% whether it hears that its line has expired.
+asked_host(Env) ->
+    #{dir := Dir} = HostA = door:host("127.0.0.1", #{conf => "door-identity = door.key\n"}),
+    #{conf := Conf} = HostB = mesh:host("127.0.0.2", #{mesh => HostA}),
+    Key = filename:join(Dir, "door.key"),
+    {0, _} = mesh:tacit(["keygen", Key]),
+    {0, Public} = mesh:tacit(["pubkey", Key]),
+    mesh:trust(HostB, HostA),
+    mesh:append(HostB, ["door-key = ", Public, "\n"]),
+    mesh:trust(HostA, HostB),
+    mesh:append(HostA, "directory = yes\n"),
+    {HostA, fun() ->
+                    {Status, Said} = mesh:tacit(["names", "--conf", Conf, "127.0.0.1"], Env),
+                    {Status, string:find(Said, "has expired") =/= nomatch}
+            end}.
+
+%% c's line expired an hour ago. b has a certificate that was signed just now.
+never_before_signed() ->
+    {Env, Step} = stepped(),
+    HostA = mesh:host("127.0.0.1"),
+    HostB = mesh:host("127.0.0.2", #{mesh => HostA}),
+    HostC = mesh:host("127.0.0.3", #{mesh => HostA}),
+    [mesh:trust(Host, HostA) || Host <- [HostB, HostC]],
+    #{ip := Ip, port := Port} = HostB,
+    Sections = certify(HostB, "b"),
+    show_certificate(HostB, ""),
+    mesh:append(HostA, [Sections, io_lib:format("\n[peer *@~s]\nendpoint = ~s:~b\n",
+                                                [Ip, Ip, Port])]),
+    mesh:trust(HostA, HostC),
+    expires(HostA, -3600),
+    [A, B, C] = Nodes = [mesh:start(Name, Host, #{env => Env, args => ?QUIET})
+                         || {Name, Host} <- [{"a", HostA}, {"b", HostB}, {"c", HostC}]],
+    K = cnode:start("k", HostA, #{exec => preloaded(Env)}),
+    %% Both look at the clock when it was set, and again when 20 minutes are over.
+    Set = fun(Seconds, Slept, Said) ->
+                  Step({Seconds, Slept}),
+                  mesh:logged(A, ["this host's clock was set", Said]),
+                  met(C, A, K),
+                  [begin Step({Seconds, Slept + More}), met(C, A, K) end || More <- [2000, 4000]]
+          end,
+    ?assertEqual({false, false}, met(C, A, K)),
+    Set(-?DAY, 0, " s back"),
+    ?assertEqual({true, true}, met(C, A, K)),
+    Set(0, 4000, " s ahead"),
+    ?assertEqual({true, true}, met(B, A, K)),
+    ?assertEqual({false, false}, met(C, A, K)),
+    Set(-?DAY, 8000, " s back"),
+    ?assertEqual({false, false}, met(C, A, K)),
+    cnode:stop(K),
+    lists:foreach(fun mesh:stop/1, Nodes).
+
+%% Whether Node lets Peer in, and whether the C node lets it be dialled.
+met(Peer, Node, C) ->
+    Linked = connect(Peer, Node),
+    Linked andalso mesh:part(Node, Peer),
+    Dialled = case cnode:connect(C, Peer) of
+                  "failed " ++ _ -> false;
+                  Fd -> cnode:close(C, Fd), cnode:part(Peer, C), true
+              end,
+    {Linked, Dialled}.
 
 %% Nobody listens there.
 name(N) ->
