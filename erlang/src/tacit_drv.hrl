@@ -1,4 +1,4 @@
-%% This release, as in meson.build: the driver must be of the same.
+%% This release: the one place that says it. The driver must be of the same.
 -define(VERSION, "0.1.0").
 
 %% Commands of the driver: src/carrier/control.c and info.c have the same list.

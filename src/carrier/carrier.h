@@ -36,6 +36,7 @@
 #ifndef TACIT_CARRIER_H
 #define TACIT_CARRIER_H
 
+#include "base/release.h"
 #include "conn.h"
 #include "link.h"
 #include "shared.h"

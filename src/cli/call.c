@@ -188,7 +188,7 @@ static int take_cookie(const char *const values[VALUES], const char **ret_cookie
     size_t len = strlen(text);
     snprintf(cookie, sizeof cookie, "%s", text);
     if (text == values[COOKIE])
-        tacit_wipe((char *)text, len);
+        tacit_wipe((void *)(uintptr_t)text, len);
     *ret_cookie = cookie;
     return len > 0 && len <= COOKIE_MAX
                ? CLI_OK

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/program.h"
-#include "cli/version.h"
+#include "base/release.h"
 
 static const struct {
     const char *name, *arguments, *what;
@@ -110,7 +110,7 @@ int main(int argc, char **argv)
         return finish(CLI_OK);
     }
     if (is_one_of(argv[1], "--version", "-V")) {
-        puts("tacit " TACIT_VERSION);
+        puts("tacit " TACIT_RELEASE);
         return finish(CLI_OK);
     }
     if (sodium_init() < 0)

@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 #include "base/program.h"
+#include "base/release.h"
 #include "channel/suite.h"
 #include "door/ask.h"
 #include "door/daemon.h"
-#include "door/version.h"
 #include "files/files.h"
 
 enum {
@@ -98,7 +98,7 @@ static int take_options(int argc, char **argv, struct options *o)
             o->unconfined = true;
             break;
         case 'v':
-            puts("secure-epmd " DOOR_RELEASE);
+            puts("secure-epmd " TACIT_RELEASE);
             return EXIT_SUCCESS;
         case 'h':
             usage(stdout);
@@ -225,7 +225,7 @@ static int run(const struct options *o)
     }
     system_close_sockets();
     confine(o);
-    log_event("ready", "release=%s conf=%s", DOOR_RELEASE, o->conf);
+    log_event("ready", "release=%s conf=%s", TACIT_RELEASE, o->conf);
     system_notify("READY=1");
     uv_run(&door.loop, UV_RUN_DEFAULT);
     uv_loop_close(&door.loop);

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/release.h"
 #include "door/daemon.h"
-#include "door/version.h"
 
 enum {
     HOSTS_MAX = 16,
@@ -68,7 +68,7 @@ static void welcome(struct node *n)
     struct tacit_door_frame frame = {.type = TACIT_DOOR_REGISTERED,
                                      .registered = {.version = n->version,
                                                     .creation = n->creation,
-                                                    .release = DOOR_RELEASE}};
+                                                    .release = TACIT_RELEASE}};
     uint8_t bytes[TACIT_DOOR_FRAME_MAX];
     char quoted[TACIT_FAULT_MAX];
     size_t len;

@@ -148,7 +148,7 @@ void do_bulk(int argc, char **argv)
     ei_x_new_with_version(&x);
     ei_x_encode_tuple_header(&x, 2);
     ei_x_encode_pid(&x, ei_self(&node));
-    ei_x_encode_binary(&x, bytes, (long)size);
+    ei_x_encode_binary(&x, bytes, (int)size);
     if (ei_reg_send_tmo(&node, atoi(argv[1]), argv[2], x.buff, x.index,
                         (unsigned)atoi(argv[4])) < 0)
         answer_failed();

@@ -253,10 +253,11 @@ static bool start_sides(const struct block *b, struct side sides[2])
     }
     for (unsigned role = 0; role < 2; role++) {
         struct side *side = &sides[role];
-        int error = noise_handshake_init(
-            &side->hs, p, (enum noise_role)role, b->prologue.at, b->prologue.size,
-            b->statics[role].at != NULL ? &side->s : NULL,
-            known[!role] ? sides[!role].s.public_key : NULL, give_psk, (void *)b);
+        int error = noise_handshake_init(&side->hs, p, (enum noise_role)role,
+                                         b->prologue.at, b->prologue.size,
+                                         b->statics[role].at != NULL ? &side->s : NULL,
+                                         known[!role] ? sides[!role].s.public_key : NULL,
+                                         give_psk, (void *)(uintptr_t)b);
         if (error != 0)
             return complain(b->file, b->line,
                             "%s: expected init_static and resp_static where the pattern "
