@@ -11,6 +11,7 @@
 
 #include "cli/cli.h"
 #include "cli/control.h"
+#include "ei/rules.h"
 #include "ei/wire.h"
 #include "tacit/ei.h"
 
@@ -196,6 +197,7 @@ int remote_open(struct remote *r)
     char host[TACIT_HOST_MAX + 1], name[TACIT_HOST_MAX + 32];
     int64_t until = connect_until(r);
     unsigned i = 0, dismissals = 0;
+    cnode_rules_files(cli_files);
     if (r->as == NULL && find_host(r, host) != CLI_OK)
         return CLI_FAILED;
     for (;;) {

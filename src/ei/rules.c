@@ -15,10 +15,17 @@
 /* --- reading -------------------------------------------------------------------------
  */
 
+static struct tacit_files (*files_of)(void) = tacit_files_real;
+
+void cnode_rules_files(struct tacit_files (*files)(void))
+{
+    files_of = files;
+}
+
 int cnode_rules_read(const char *conf, const struct tacit_policy *before,
                      struct cnode_rules **ret_rules, struct tacit_revoked *revoked)
 {
-    struct tacit_files files = tacit_files_real();
+    struct tacit_files files = files_of();
     struct tacit_fault fault;
     struct cnode_rules *rules = calloc(1, sizeof *rules);
     if (rules == NULL)

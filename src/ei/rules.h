@@ -26,6 +26,13 @@ struct cnode_rules {
 int cnode_rules_read(const char *conf, const struct tacit_policy *before,
                      struct cnode_rules **ret_rules, struct tacit_revoked *revoked);
 
+/*
+ * Whose files it may be: the process's own and root's, unless the command says otherwise,
+ * which root gives about other users' configurations, too.
+ */
+struct tacit_files;
+void cnode_rules_files(struct tacit_files (*files)(void));
+
 /* Those in force. The caller releases them. */
 struct cnode_rules *cnode_rules_of(struct cnode *node);
 void cnode_rules_release(struct cnode_rules *rules);

@@ -141,6 +141,14 @@ others() ->
     ?assertEqual({0, ["door: reloaded", "no node of " ++ Conf ++ " runs"], []}, Do(["reload"])),
     ?assertMatch({0, _, []}, Do(["mesh-key", "add"])),
     ?assertMatch([_, _], door_keys(Door)),
+    {0, Own} = mesh:tacit(["pubkey", filename:join(Dir, "identity.key")]),
+    At = "127.0.0.1:" ++ integer_to_list(Port),
+    ?assertMatch({0, _, []}, Do(["add-peer", "*@127.0.0.1", string:trim(Own), "--endpoint", At])),
+    %% The door has no such node.
+    [?assertMatch({Command, {Status, _, _}}, {Command, Do(Command)}) ||
+        {Status, Command} <- [{0, ["explain", "a@127.0.0.1"]}, {1, ["doctor", "a@127.0.0.1"]},
+                              {4, ["call", "-c", "secret", "a@127.0.0.1", "erlang", "node"]},
+                              {4, ["eval", "-c", "secret", "a@127.0.0.1", "node()."]}]],
     Key = filename:join(Dir, "mesh.key"),
     {ok, #file_info{uid = 65534, gid = 65534, mode = Mode}} = file:read_file_info(Key),
     ?assertEqual(8#600, Mode band 8#777),
