@@ -255,6 +255,7 @@ enum trouble {
     TROUBLE_RELOAD,
     TROUBLE_LISTEN,
     TROUBLE_EPMD,
+    TROUBLE_HELPER,
     TROUBLES,
 };
 

@@ -184,10 +184,11 @@ int helper_start(struct tacit_fault *fault)
 /* Both were ended at once: nobody is left who could start another. */
 static void tell_gone(void)
 {
+    static const char text[] = "users cannot be looked up any more: restart secure-epmd";
     if (!gone_told)
-        log_event("helper_gone",
-                  "text=\"users cannot be looked up any more: restart secure-epmd\"");
+        log_event("helper_gone", "text=\"%s\"", text);
     gone_told = true;
+    door_trouble(TROUBLE_HELPER, text);
 }
 
 /* false: it did not answer. */

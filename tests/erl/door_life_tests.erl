@@ -305,6 +305,8 @@ helper() ->
     "" = os:cmd(["kill -9 ", children(OtherKeeper), " ", OtherKeeper]),
     {ok, _} = door:command(Other, 6),
     ?assertMatch([_], door:events(Other, "helper_gone")),
+    ?assertEqual(["users cannot be looked up any more: restart secure-epmd"],
+                 [Text || ["trouble", Text] <- door:show(Other)]),
     0 = door:stop(Other).
 
 user() ->
