@@ -166,7 +166,8 @@ int cli_check(int argc, char **argv)
         return cli_fail("%s", fault.text);
     }
 
-    printf("%s: no fault\n", tacit_policy_path(policy));
+    bool well = !tacit_policy_own_fault(policy, (uint64_t)time(NULL), &fault);
+    printf("%s: %s\n", tacit_policy_path(policy), well ? "no fault" : "it loads");
     print_host(policy);
     print_certificate(policy);
     print_authorities(policy);
@@ -177,9 +178,7 @@ int cli_check(int argc, char **argv)
     print_policies(policy);
     for (size_t i = 0; (glob = tacit_policy_plain(policy, i)) != NULL; i++)
         printf("plain        %s  (not encrypted)\n", glob);
-    int status = tacit_policy_own_fault(policy, (uint64_t)time(NULL), &fault)
-                     ? cli_fail("%s", fault.text)
-                     : CLI_OK;
+    int status = well ? CLI_OK : cli_fail("%s", fault.text);
     tacit_policy_free(policy);
     return status;
 }
