@@ -44,7 +44,7 @@ static const struct {
     {"names", "[--conf FILE] HOST",
      "ask the door of a host which nodes are there, a name a line", cli_names},
     {"mesh-key",
-     "list | add [--key FILE] | use [--force] MARK | remove [--force] MARK "
+     "list | add [--key FILE] | use [--force] KEY-ID | remove [--force] KEY-ID "
      "(each: [--conf FILE])",
      "replace the mesh's key while the mesh runs", cli_mesh_key},
     {"authority", "new|show FILE",

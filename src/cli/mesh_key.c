@@ -114,12 +114,12 @@ static int find(const struct ring *r, size_t *ret_index)
         if (strncmp(r->marks[i], r->argument, len) != 0)
             continue;
         if (found < r->count)
-            return cli_fail("MARK: '%s' is the start of two, expected more of it",
+            return cli_fail("KEY-ID: '%s' is the start of two, expected more of it",
                             r->argument);
         found = i;
     }
     if (found == r->count)
-        return cli_fail("MARK: got '%s', expected one that 'tacit mesh-key list' shows",
+        return cli_fail("KEY-ID: got '%s', expected one that 'tacit mesh-key list' shows",
                         r->argument);
     *ret_index = found;
     return CLI_OK;
