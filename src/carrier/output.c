@@ -99,15 +99,13 @@ static void put_small(struct link *l, const void *bytes, size_t len)
     while (len > 0 && !l->doomed) {
         if (o->data_len == 0 && !make_room(l, 1024))
             return;
-        size_t take = room(o) - o->data_len;
-        if (take > len)
-            take = len;
+        size_t left = room(o) - o->data_len, take = len < left ? len : left;
         memcpy(o->batch->orig_bytes + o->sealed + TACIT_RECORD_HEADER + o->data_len, from,
                take);
         o->data_len += take;
         from += take;
         len -= take;
-        if (o->data_len == room(o))
+        if (take == left)
             link_seal_gathered(l);
     }
 }
@@ -285,6 +283,13 @@ static void account(struct link *l, size_t bytes)
     }
 }
 
+/* Asked here and not with each message: nothing is sealed that does not come by. */
+static void flush_fresh(struct link *l)
+{
+    link_refresh_keys(l, l->last_output);
+    link_flush_output(l);
+}
+
 void link_output(struct link *l, ErlIOVec *message)
 {
     size_t sealed = message->size;
@@ -306,10 +311,9 @@ void link_output(struct link *l, ErlIOVec *message)
         put_message(l, message);
     l->sent_messages++;
     l->keys.used |= message->size > 0;
-    link_refresh_keys(l, l->last_output);
     account(l, sealed);
     if (!l->gathering || l->output.sealed >= SEND_AT)
-        link_flush_output(l);
+        flush_fresh(l);
     else
         link_check_busy(l);
     if (!l->gathering)
@@ -343,7 +347,7 @@ void link_turn(struct link *l)
     if (!l->gathering)
         return;
     if (l->output.sealed + l->output.data_len > 0) {
-        link_flush_output(l);
+        flush_fresh(l);
         return; /* more may come: another turn */
     }
     l->gathering = false;
