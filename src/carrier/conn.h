@@ -21,7 +21,7 @@ struct conn {
     char wanted[TACIT_NAME_MAX + 1]; /* dialling: a node, or "@HOST" for its door */
     bool own_dynamic;    /* own_name is a host's: the node's name is to come */
     bool silent;         /* nothing is said any more: read, discard, until the deadline */
-    struct asker *asker; /* answering: one who asks for the names of nodes */
+    struct asker *asker; /* answering: what incoming.c has of one who asks for names */
     int skew;            /* seconds the peer's clock is off, where that was the reason */
     struct tacit_pending_entry pending; /* of a listener */
 };
@@ -52,13 +52,5 @@ enum conn_state conn_advance(struct conn *c);
 
 /* Wipes and frees; does not close fd. NULL is allowed. */
 void conn_free(struct conn *c);
-
-/* --- asker.c ---------------------------------------------------------------------- */
-
-/* The handshake of c is done, and the directory is wanted: goes on with the question. */
-int asker_start(struct conn *c);
-/* Reads the question as far as it is there, and answers it with the one name. */
-enum conn_state asker_advance(struct conn *c, const char *name);
-void asker_free(struct asker *a); /* NULL is allowed */
 
 #endif

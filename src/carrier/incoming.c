@@ -1,10 +1,12 @@
 /* Connections that come in, until each is a link or gone. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "listener.h"
+#include "carrier.h"
+#include "channel/directory.h"
 
 static struct conn *conn_of(struct tacit_pending_entry *e)
 {
@@ -34,6 +36,72 @@ void incoming_evict(struct listener *l)
         return;
     atomic_fetch_add(&carrier_counters.evicted, 1);
     drop(l, conn_of(victim));
+}
+
+/* --- one who asks for the names of nodes: it hears this one, and no other ------- */
+
+struct asker {
+    struct tacit_channel channel;
+    size_t got;
+    uint8_t question[TACIT_DIRECTORY_QUESTION_MAX];
+};
+
+static int asker_start(struct conn *c)
+{
+    c->asker = tacit_secret_alloc(sizeof *c->asker);
+    if (c->asker == NULL)
+        return TACIT_ENOMEM;
+    return tacit_session_take(&c->session, &c->asker->channel);
+}
+
+/* All of it fits the socket: little was sent before. */
+static int answer(struct conn *c, const char *name)
+{
+    uint8_t out[TACIT_DIRECTORY_ANSWER_MAX];
+    const char *const names[] = {name};
+    size_t from = 0, len;
+    for (bool done = false; !done;) {
+        int error =
+            tacit_directory_answer(&c->asker->channel, names, 1, &from, out, &len, &done);
+        if (!error && write(c->fd, out, len) != (ssize_t)len)
+            error = TACIT_ECUT;
+        if (error)
+            return error;
+    }
+    shutdown(c->fd, SHUT_WR);
+    c->silent = true; /* until it has read that and goes, or its deadline comes */
+    return TACIT_OK;
+}
+
+static enum conn_state asker_failed(struct conn *c, int error)
+{
+    c->event = tacit_session_fail(&c->session, error);
+    return CONN_OVER;
+}
+
+static enum conn_state asker_advance(struct conn *c, const char *name)
+{
+    struct asker *a = c->asker;
+    for (;;) {
+        size_t size = tacit_record_size(a->question, a->got); /* 0: not known yet */
+        size_t whole = size == 0 ? TACIT_RECORD_HEADER : size;
+        if (whole > sizeof a->question)
+            return asker_failed(c, TACIT_EFORMAT);
+        if (size > 0 && a->got == size)
+            break;
+        ssize_t n = read(c->fd, a->question + a->got, whole - a->got);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            return CONN_READ;
+        if (n <= 0)
+            return asker_failed(c, TACIT_ECUT);
+        a->got += (size_t)n;
+    }
+    int error = tacit_directory_question(&a->channel, a->question, a->got);
+    if (!error)
+        error = answer(c, name);
+    return error ? asker_failed(c, error) : CONN_READ;
 }
 
 /* --- handshakes that are over ------------------------------------------------------- */

@@ -1,5 +1,5 @@
 /*
- * Socket -> records; deliver.c makes messages of what is in them.
+ * Socket -> records -> messages to the emulator.
  *
  * Records are opened where they were read, except inside a long message: there they are
  * opened straight into the binary that the emulator will get.
@@ -11,12 +11,169 @@
 #include "carrier.h"
 
 enum {
+    SMALL_MESSAGE = 4096,      /* below this a copy costs less than a binary of its own */
+    FIRST_GROWTH = 128 * 1024, /* a message's buffer grows with what arrives */
+    HANDSHAKE_MESSAGE_MAX = 65535,
     BUFFER_SIZE = 2 * TACIT_RECORD_MAX,
     SMALL_BUFFER = 4096,       /* the large one costs as much as opening a lone message */
     READ_BUDGET = 1024 * 1024, /* bytes a callback reads, less what their records cost */
     LARGE_RECORD = 8 * 1024,   /* one that is better not moved */
     EXACT_AFTER_LARGE = 3,     /* records: a message's end and the next one's start */
 };
+
+/* --- records' data -> messages ------------------------------------------------------ */
+
+/* One message of the distribution handshake: {tacit_data, Port, Data} to the owner. */
+static void deliver_handshake(struct link *l, const uint8_t *bytes, size_t len)
+{
+    struct term t = {0};
+    term_atom(&t, "tacit_data");
+    term_port(&t, l->port);
+    term_list(&t, bytes, len);
+    term_tuple(&t, 3);
+    l->wants_message = false;
+    term_to_owner(&t, l->port);
+}
+
+/*
+ * Every message that came in passes here, whole: the one place for a filter on what a
+ * peer may do.
+ */
+static enum link_fate deliver(struct link *l, ErlDrvBinary *binary, const uint8_t *bytes,
+                              size_t len)
+{
+    int gone;
+    if (tacit_keys_changing(l->channel)) /* or the clock is not asked */
+        link_check_keys(l, erl_drv_monotonic_time(ERL_DRV_USEC));
+    if (l->doomed)
+        return LINK_LIVES;
+    l->received_messages++;
+    l->keys.used = true;
+    if (l->state == LINK_PASSIVE) {
+        deliver_handshake(l, bytes, len);
+        return LINK_LIVES;
+    }
+    if (binary != NULL && len >= SMALL_MESSAGE)
+        gone = driver_output_binary(l->port, NULL, 0, binary, 0, len);
+    else
+        gone = driver_output(l->port, (char *)(uintptr_t)bytes, len);
+    /* -1: the emulator has ended the link, for what the message was; l is gone. */
+    return gone < 0 ? LINK_GONE : LINK_LIVES;
+}
+
+static enum link_fate deliver_copy(struct link *l, const uint8_t *bytes, size_t len)
+{
+    if (len < SMALL_MESSAGE || l->state == LINK_PASSIVE)
+        return deliver(l, NULL, bytes, len);
+    ErlDrvBinary *binary = driver_alloc_binary(len);
+    if (binary == NULL) {
+        link_no_memory(l);
+        return LINK_LIVES;
+    }
+    memcpy(binary->orig_bytes, bytes, len);
+    enum link_fate fate = deliver(l, binary, (uint8_t *)binary->orig_bytes, len);
+    driver_free_binary(binary);
+    return fate;
+}
+
+static enum link_fate deliver_long(struct link *l)
+{
+    ErlDrvBinary *binary = l->input.message;
+    size_t len = l->input.message_len;
+    l->input.message = NULL;
+    l->input.header_len = 0;
+    enum link_fate fate = deliver(l, binary, (uint8_t *)binary->orig_bytes, len);
+    driver_free_binary(binary);
+    return fate;
+}
+
+static bool grow(struct link *l, size_t more)
+{
+    struct link_input *in = &l->input;
+    size_t need = in->message_got + more;
+    size_t have = in->message == NULL ? 0 : (size_t)in->message->orig_size;
+    if (need <= have)
+        return true;
+    size_t size = have * 2 < FIRST_GROWTH ? FIRST_GROWTH : have * 2;
+    if (size > in->message_len)
+        size = in->message_len;
+    if (size < need)
+        size = need;
+    ErlDrvBinary *grown = in->message == NULL ? driver_alloc_binary(size)
+                                              : driver_realloc_binary(in->message, size);
+    if (grown == NULL) {
+        link_no_memory(l);
+        return false;
+    }
+    in->message = grown;
+    return true;
+}
+
+static bool length_ok(struct link *l, size_t len)
+{
+    if (l->state == LINK_PASSIVE && len > HANDSHAKE_MESSAGE_MAX) {
+        link_protocol_error(l, "a distribution handshake message over 65535 bytes");
+        return false;
+    }
+    if (len > l->max_message) {
+        char text[REASON_MAX];
+        snprintf(text, sizeof text,
+                 "a message of %zu bytes, over the receiver's max-message = %zu", len,
+                 l->max_message);
+        link_send_close(l, TACIT_CLOSE_TOO_BIG, text);
+        link_doom(l, TACIT_ELIMIT, "too_big", text);
+        return false;
+    }
+    return true;
+}
+
+static size_t take(struct link_input *in, uint8_t *to, size_t len)
+{
+    size_t n = in->plain_len < len ? in->plain_len : len;
+    memcpy(to, in->plain, n);
+    in->plain += n;
+    in->plain_len -= n;
+    return n;
+}
+
+static enum link_fate consume(struct link *l)
+{
+    struct link_input *in = &l->input;
+    if (in->message != NULL) {
+        size_t left = in->message_len - in->message_got;
+        size_t n = in->plain_len < left ? in->plain_len : left;
+        if (!grow(l, n))
+            return LINK_LIVES;
+        in->message_got +=
+            take(in, (uint8_t *)in->message->orig_bytes + in->message_got, n);
+        return LINK_LIVES;
+    }
+    in->header_len += take(in, in->header + in->header_len, 4 - in->header_len);
+    if (in->header_len < 4)
+        return LINK_LIVES;
+    size_t len = (size_t)in->header[0] << 24 | (size_t)in->header[1] << 16 |
+                 (size_t)in->header[2] << 8 | in->header[3];
+    if (len == 0) { /* a tick: the count of received bytes has moved, which is its use */
+        in->header_len = 0;
+        l->received_messages++;
+        return LINK_LIVES;
+    }
+    if (!length_ok(l, len))
+        return LINK_LIVES;
+    if (len <= in->plain_len) {
+        const uint8_t *bytes = in->plain;
+        in->plain += len;
+        in->plain_len -= len;
+        in->header_len = 0;
+        return deliver_copy(l, bytes, len);
+    }
+    in->message_len = len;
+    in->message_got = 0;
+    (void)grow(l, in->plain_len);
+    return LINK_LIVES;
+}
+
+/* --- socket -> records -------------------------------------------------------------- */
 
 static void take_close(struct link *l, const uint8_t *data, size_t len)
 {
@@ -53,7 +210,7 @@ static void open_record(struct link *l, size_t size)
     bool direct = in->message != NULL && l->state == LINK_ACTIVE &&
                   most <= in->message_len - in->message_got;
     if (direct) {
-        if (!link_grow(l, most))
+        if (!grow(l, most))
             return;
         to = (uint8_t *)in->message->orig_bytes + in->message_got;
     }
@@ -95,13 +252,13 @@ static enum link_fate deliver_buffered(struct link *l, int64_t *budget)
     struct link_input *in = &l->input;
     while (may_deliver(l) && *budget > 0) {
         if (in->message != NULL && in->message_got == in->message_len) {
-            if (link_deliver_long(l) == LINK_GONE)
+            if (deliver_long(l) == LINK_GONE)
                 return LINK_GONE;
             continue;
         }
         if (in->plain_len > 0) {
             *budget -= MESSAGE_COST;
-            if (link_consume(l) == LINK_GONE)
+            if (consume(l) == LINK_GONE)
                 return LINK_GONE;
             continue;
         }

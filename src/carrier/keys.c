@@ -1,46 +1,9 @@
 /*
- * Fresh keys for a live link: when they are due, and the long-lived keys that the channel
- * borrows for them. The identity outlives the configuration that it came with: a link
- * goes on under the one that it was made with.
+ * Fresh keys for a live link, and the long-lived keys that the channel borrows for them.
+ * The identity outlives the configuration that it came with: a link goes on under the one
+ * that it was made with.
  */
-#include <sodium.h>
-#include <string.h>
-
 #include "carrier.h"
-
-/* --- identities -------------------------------------------------------------------- */
-
-struct identity *identity_new(const struct noise_keypair *pair)
-{
-    struct identity *identity = driver_alloc(sizeof *identity);
-    if (identity == NULL)
-        return NULL;
-    atomic_init(&identity->count, 1);
-    identity->pair = sodium_malloc(sizeof *identity->pair);
-    if (identity->pair == NULL) {
-        driver_free(identity);
-        return NULL;
-    }
-    *identity->pair = *pair;
-    sodium_mprotect_readonly(identity->pair);
-    return identity;
-}
-
-struct identity *identity_hold(struct identity *identity)
-{
-    atomic_fetch_add(&identity->count, 1);
-    return identity;
-}
-
-void identity_release(struct identity *identity)
-{
-    if (identity == NULL || atomic_fetch_sub(&identity->count, 1) > 1)
-        return;
-    sodium_free(identity->pair); /* wipes */
-    driver_free(identity);
-}
-
-/* --- a link's keys ------------------------------------------------------------------ */
 
 /* What the channel borrows. A pair key that changes ends the link: it is looked up. */
 static bool lend(const struct link *l, struct tacit_rekey_keys *keys)

@@ -3,6 +3,7 @@
 #define TACIT_CARRIER_LINK_H
 
 #include "conn.h"
+#include "due.h"
 #include "session/keys.h"
 #include "session/review.h"
 
@@ -18,13 +19,6 @@ enum link_state {
 enum link_fate {
     LINK_LIVES,
     LINK_GONE,
-};
-
-/* A place among those whose time comes: due.c. */
-struct due {
-    size_t at; /* 0: none */
-    uint64_t until;
-    ErlDrvTermData port;
 };
 
 struct link_input {
@@ -91,7 +85,7 @@ struct link {
     struct link_output output;
 };
 
-/* --- dial.c ----------------------------------------------------------------------- */
+/* --- how it comes to be ------------------------------------------------------------ */
 
 /* A link for a socket whose handshake is done; takes c over. NULL: no memory. */
 struct link *link_take(struct conn *c);
@@ -109,36 +103,17 @@ void link_proceed(struct link *l, unsigned timeout_ms);
 /* The handshake goes on as far as it can. */
 void link_handshake(struct link *l);
 
-/* --- rules.c ---------------------------------------------------------------------- */
+/* --- whether it may go on ---------------------------------------------------------- */
 
 /*
  * Whether the rules in force still allow the link: if not, the peer is told and the link
  * doomed. Called when a link comes to be and after each reload.
  */
 void link_review(struct link *l);
-
-/* --- due.c ------------------------------------------------------------------------ */
-
-enum {
-    DUE_BATCH = 256,
-};
-
-int due_init(void);
-void due_finish(void);
-/* The rules allow the link of this port until then, seconds since 1970; TACIT_NEVER. */
-void due_set(struct due *d, ErlDrvTermData port, uint64_t until);
-void due_clear(struct due *d);
-/*
- * The ports of those whose time has come, DUE_BATCH at most: they are to be reviewed,
- * which sets when they are due again. *ret_incomplete: memory ran out, all links are to
- * be.
- */
-size_t due_take(uint64_t now, ErlDrvTermData ret_ports[DUE_BATCH], bool *ret_incomplete);
-
 /* Whether the rule wants what the peer has been seen to be; "" or why it is refused. */
 const char *link_visibility_fault(const struct link *l);
 
-/* --- link.c ----------------------------------------------------------------------- */
+/* --- its callbacks and its end ----------------------------------------------------- */
 
 void link_ready_read(struct link *l);
 void link_ready_write(struct link *l);
@@ -159,62 +134,5 @@ void link_arm(struct link *l);
 void link_select(struct link *l, bool read, bool write);
 /* Tells the peer why, in a sealed record, as far as the socket takes it now. */
 void link_send_close(struct link *l, enum tacit_close reason, const char *text);
-
-/* --- keys.c ----------------------------------------------------------------------- */
-
-/* Queues an offer of fresh keys where they are due at `now` (us): true if it did so. */
-bool link_refresh_keys(struct link *l, ErlDrvTime now);
-/* Ends the link where an exchange is not answered: more than a tick is about to cross. */
-void link_check_keys(struct link *l, ErlDrvTime now);
-/* Takes the data of a record of type rekey and queues the answer, if there is one. */
-int link_take_rekey(struct link *l, const uint8_t *data, size_t size);
-
-/* --- output.c: messages -> records ------------------------------------------------ */
-
-/* One message of the emulator's, or of dist_util's; size 0 is a tick. */
-void link_output(struct link *l, ErlIOVec *message);
-void link_tick(struct link *l);
-/* Seals what is gathered: for a record that the channel is to seal behind it. */
-void link_seal_gathered(struct link *l);
-/* Takes a sealed record along with what link_flush_output sends. */
-void link_queue_record(struct link *l, const uint8_t *record, size_t len);
-/* The zero timer: what was gathered is sent, a gathering that came to rest ends. */
-void link_turn(struct link *l);
-/* Seals what waits in the port's queue and sends it, as far as a turn and the socket go.
- */
-void link_seal_queue(struct link *l);
-void link_free_output(struct link *l);
-
-/* --- send.c: records -> socket ---------------------------------------------------- */
-
-/* Seals what is gathered and sends it. */
-void link_flush_output(struct link *l);
-/* Sends what was queued so outside of the emulator's own output. */
-void link_send_now(struct link *l);
-/* Sends the records of the batch; nothing may be gathered behind them. */
-void link_send_batch(struct link *l);
-/* Sends what the socket did not take before. */
-void link_send_queue(struct link *l);
-/* The emulator is told whether to go on. */
-void link_check_busy(struct link *l);
-size_t link_pending(const struct link *l);
-/* How many bytes of the port's queue are records. */
-size_t link_queued(const struct link *l);
-
-/* --- input.c: socket -> records --------------------------------------------------- */
-
-/* Delivers what was read already, then reads what is there and delivers that. */
-enum link_fate link_read(struct link *l);
-void link_free_input(struct link *l);
-
-/* --- deliver.c: records' data -> messages ----------------------------------------- */
-
-/* Takes one step through the opened data: a length, a piece, or a whole message. */
-enum link_fate link_consume(struct link *l);
-/* Room for `more` bytes of the message that crosses records; false: the link is doomed.
- */
-bool link_grow(struct link *l, size_t more);
-/* The message that crossed records is whole. */
-enum link_fate link_deliver_long(struct link *l);
 
 #endif

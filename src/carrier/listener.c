@@ -5,7 +5,78 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "listener.h"
+#include "carrier.h"
+
+/* --- its sockets: those that the policy in force names, and only those ------------- */
+
+/* A host with a door has it listen in its nodes' place. */
+static size_t addresses(const struct tacit_policy *policy,
+                        const struct tacit_address **ret_addresses)
+{
+    size_t count = tacit_policy_listen(policy, ret_addresses);
+    return tacit_policy_door(policy) != NULL ? 0 : count;
+}
+
+/* Whether the policy names the address. */
+static bool is_wanted(const struct tacit_address *address,
+                      const struct tacit_policy *policy)
+{
+    const struct tacit_address *wanted;
+    size_t count = addresses(policy, &wanted);
+    for (size_t i = 0; i < count; i++)
+        if (tacit_address_equal(&wanted[i], address))
+            return true;
+    return false;
+}
+
+static bool has(const struct listen_set *set, const struct tacit_address *address)
+{
+    for (size_t i = 0; i < set->count; i++)
+        if (tacit_address_equal(&set->at[i].address, address))
+            return true;
+    return false;
+}
+
+static int cannot_listen(const struct tacit_policy *policy,
+                         const struct tacit_address *address, int error,
+                         char text[TACIT_FAULT_MAX])
+{
+    char at[TACIT_ADDRESS_TEXT];
+    tacit_address_to_text(address, at);
+    snprintf(text, TACIT_FAULT_MAX, "%s: [host] listen = %s: %s",
+             tacit_policy_path(policy), at, strerror(error));
+    return TACIT_ESYSTEM;
+}
+
+/* Opens what the policy names and the set has not; on an error it is as before. */
+static int open_wanted(struct listen_set *set, const struct tacit_policy *policy,
+                       char text[TACIT_FAULT_MAX])
+{
+    const struct tacit_address *wanted;
+    size_t count = addresses(policy, &wanted), before = set->count;
+    if (count == 0 && tacit_policy_door(policy) == NULL) {
+        snprintf(text, TACIT_FAULT_MAX,
+                 "%s: [host] has no listen, expected one address at least "
+                 "(or start the node with -dist_listen false)",
+                 tacit_policy_path(policy));
+        return TACIT_ECONFIG;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (has(set, &wanted[i]))
+            continue;
+        int fd = set->count < LISTEN_SET_MAX ? socket_listen(&wanted[i]) : -1;
+        if (fd < 0) {
+            int full = set->count < LISTEN_SET_MAX ? errno : EMFILE;
+            int error = cannot_listen(policy, &wanted[i], full, text);
+            while (set->count > before)
+                close(set->at[--set->count].fd);
+            return error;
+        }
+        set->at[set->count].fd = fd;
+        set->at[set->count++].address = wanted[i];
+    }
+    return TACIT_OK;
+}
 
 void listener_select(struct listener *l, int fd, int mode, bool on)
 {
@@ -118,7 +189,7 @@ int listener_start(ErlDrvPort port, const char *own_name, struct listener **ret_
     struct policy_ref *policy = shared_policy();
     int error = l == NULL || policy == NULL
                     ? TACIT_ENOMEM
-                    : listen_set_open(&l->sockets, policy->policy, text);
+                    : open_wanted(&l->sockets, policy->policy, text);
     if (error) {
         policy_release(policy);
         free(l);
@@ -147,7 +218,7 @@ static void settle(struct listener *l)
     policy_release(l->policy);
     l->policy = shared_policy();
     for (size_t i = 0; i < l->sockets.count; i++) {
-        if (listen_set_wanted(&l->sockets.at[i].address, l->policy->policy))
+        if (is_wanted(&l->sockets.at[i].address, l->policy->policy))
             kept.at[kept.count++] = l->sockets.at[i];
         else
             close_listening(l, l->sockets.at[i].fd);
@@ -173,7 +244,7 @@ int listener_try(struct listener *l, uint64_t reload, char text[TACIT_FAULT_MAX]
     }
     l->trial.process = driver_caller(l->port);
     l->trial.reload = reload;
-    int error = listen_set_open(&l->sockets, next->policy, text);
+    int error = open_wanted(&l->sockets, next->policy, text);
     policy_release(next);
     if (error)
         return error;

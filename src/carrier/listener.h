@@ -1,15 +1,11 @@
 /*
- * The port that listens, taken apart: what its files share, and nobody else.
- *
- *     listener.c      its sockets, its timer
- *     registration.c  its place at the host's door, in place of sockets of its own
- *     incoming.c      a connection from either, until it is a link or gone
- *     tell.c          what its owner and the acceptor are told
+ * The port that listens. registration.c is its place at the host's door, in place of
+ * sockets of its own; incoming.c a connection from either, until it is a link or gone.
  */
 #ifndef TACIT_CARRIER_LISTENER_H
 #define TACIT_CARRIER_LISTENER_H
 
-#include "carrier.h"
+#include "conn.h"
 #include "door/place.h"
 #include "gate/bucket.h"
 
@@ -20,6 +16,19 @@ struct registration {
     bool reading, used; /* selected now; or ever */
     bool told;          /* the owner was told that it is registered */
     uint32_t creation;  /* the same over all restarts of the door */
+};
+
+enum {
+    /* Twice what one configuration names: while another comes in force, both are open. */
+    LISTEN_SET_MAX = 2 * TACIT_LISTEN_MAX,
+};
+
+struct listen_set {
+    size_t count;
+    struct {
+        int fd;
+        struct tacit_address address;
+    } at[LISTEN_SET_MAX];
 };
 
 /* Sockets that a configuration wants which is not in force yet. */
@@ -43,54 +52,41 @@ struct listener {
     struct registration registration;
 };
 
-/* --- listener.c */
+/*
+ * Starts to listen on every address of the policy; text gets the reason on failure. Where
+ * the policy has a door, starts to register there instead: the owner is told as tell_door
+ * says (tell.h), within DOOR_START_MS and DOOR_ANSWER_MS, that it is registered, or
+ * why it is not and never will be.
+ */
+int listener_start(ErlDrvPort port, const char *own_name, struct listener **ret_listener,
+                   char text[TACIT_FAULT_MAX]);
+/* From now on links are announced to pid, as {tacit_accept, Port, LinkPort, Name,
+ * Dynamic}. */
+void listener_accept(struct listener *l, ErlDrvTermData pid);
+void listener_ready(struct listener *l, int fd);
+void listener_timeout(struct listener *l);
+/*
+ * Also listens on what that reload offers, or says why that cannot be: until whoever
+ * tries it, the calling process, settles it, or is no more.
+ */
+int listener_try(struct listener *l, uint64_t reload, char text[TACIT_FAULT_MAX]);
+/* What the calling process tried is over: listens on what the configuration in force
+ * names, and on nothing else. */
+void listener_settle(struct listener *l);
+void listener_process_exit(struct listener *l, const ErlDrvMonitor *monitor);
+void listener_stop(struct listener *l);
+/* Gives up the addresses, or the name at the door: see on_emergency_close (driver.c). */
+void listener_emergency_close(const struct listener *l);
+/* What the door knows the node's life by; 0: it has no door. */
+uint32_t listener_creation(const struct listener *l);
+/* The host's first address, for #net_address{}; NULL: it has interfaces only. */
+const struct tacit_address *listener_address(const struct listener *l);
+
+/* --- for registration.c and incoming.c */
 
 /* driver_select() on its port. */
 void listener_select(struct listener *l, int fd, int mode, bool on);
 /* Descriptors ran out: makes room, and accepts no more for a moment. */
 void listener_starve(struct listener *l);
-
-/* --- registration.c */
-
-/* Registers with the policy's door, if it has one; the owner is told how it goes. */
-void registration_start(struct listener *l);
-/* The policy is another: moves to its door, or to none. */
-void registration_settle(struct listener *l);
-void registration_accept(struct listener *l); /* the acceptor is there */
-void registration_ready(struct listener *l);
-void registration_timeout(struct listener *l, ErlDrvTime now);
-/* How long until registration_timeout has something to do; -1: nothing. */
-ErlDrvTime registration_wait(const struct listener *l, ErlDrvTime now);
-void registration_stop(struct listener *l);
-
-/* --- incoming.c */
-
-/*
- * Takes over a connection that was accepted at this time. first is what was read of it
- * elsewhere: a first message behind its length (TACIT_DOOR_FIRST bytes), or NULL.
- */
-void incoming_take(struct listener *l, int fd, const struct tacit_address *peer,
-                   ErlDrvTime accepted, const uint8_t *first);
-/* Goes on with the one whose socket this is. */
-void incoming_ready(struct listener *l, int fd);
-/* Ends those whose time is over. */
-void incoming_timeout(struct listener *l, ErlDrvTime now);
-/* Makes room: ends the one that tacit_pending_victim names. */
-void incoming_evict(struct listener *l);
-void incoming_stop(struct listener *l);
-
-/* --- tell.c */
-
-/* {tacit_event, Port, Reason, Name, Fingerprint, Address, Line, Text}: for the log. */
-void tell_event(struct listener *l, const struct conn *c, const char *reason,
-                const char *text);
-/* {tacit_accept, Port, LinkPort, Name, Dynamic} */
-void tell_accept(struct listener *l, ErlDrvPort port, const struct tacit_claim *peer);
-/*
- * {tacit_door, Port, What, Text}: registered, failed (the node is not to start), lost,
- * refused or keys (the door opens other mesh keys now). To the owner until the first
- * registered, then to the acceptor.
- */
-void tell_door(struct listener *l, const char *what, const char *text);
 
 #endif

@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "listener.h"
+#include "carrier.h"
 
 /* Lets go of the connection to the door. */
 static void disconnect(struct listener *l)

@@ -1,4 +1,5 @@
 /* What all ports of the driver share. One lock; nothing under it blocks. */
+#include <sodium.h>
 #include <string.h>
 #include <sys/time.h>
 #include <time.h>
@@ -7,6 +8,7 @@
 #include "carrier.h"
 #include "channel/suite.h"
 #include "files/files.h"
+#include "gate/guard.h"
 #include "gate/setups.h"
 #include "policy/signed.h"
 
@@ -55,70 +57,6 @@ uint64_t wall_clock(void)
 ErlDrvTime monotonic_ms(void)
 {
     return erl_drv_monotonic_time(ERL_DRV_MSEC);
-}
-
-/* The policy's identity: the one in force where it is the same key. */
-static struct identity *identity_of(const struct tacit_policy *policy)
-{
-    const struct noise_keypair *pair = tacit_policy_identity(policy);
-    struct policy_ref *now = shared_policy();
-    struct identity *identity;
-    if (now != NULL && now->identity != NULL &&
-        memcmp(now->identity->pair->public_key, pair->public_key, NOISE_DHLEN) == 0)
-        identity = identity_hold(now->identity);
-    else
-        identity = identity_new(pair);
-    policy_release(now);
-    return identity;
-}
-
-/* What comes after the policy in force: none of what was signed ever goes back. */
-static int read_next(const char *path, const char *newest, size_t len,
-                     struct tacit_policy **ret_policy, struct tacit_fault *fault)
-{
-    struct tacit_files files = tacit_files_real();
-    struct policy_ref *before = shared_policy();
-    struct tacit_policy *policy = NULL;
-    int error =
-        len > 0 && before != NULL
-            ? newest_read(before->policy, newest, len, &policy, fault)
-            : tacit_policy_load(path, &files, tacit_suites_available(), &policy, fault);
-    if (error == TACIT_OK)
-        error = tacit_policy_may_follow(policy, before == NULL ? NULL : before->policy,
-                                        fault);
-    policy_release(before);
-    if (error)
-        tacit_policy_free(policy);
-    else
-        *ret_policy = policy;
-    return error;
-}
-
-int shared_read(const char *path, const char *newest, size_t len,
-                struct policy_ref **ret_ref, struct tacit_fault *fault)
-{
-    struct policy_ref *ref = driver_alloc(sizeof *ref);
-    if (ref == NULL) {
-        snprintf(fault->text, sizeof fault->text, "%s: memory ran out", path);
-        return TACIT_ENOMEM;
-    }
-    memset(ref, 0, sizeof *ref);
-    atomic_init(&ref->count, 1);
-    int error = tacit_file_revoked(path, &ref->revoked, fault);
-    if (error == TACIT_OK)
-        error = read_next(path, newest, len, &ref->policy, fault);
-    if (error) {
-        policy_release(ref);
-        return error;
-    }
-    if (tacit_policy_identity(ref->policy) != NULL &&
-        (ref->identity = identity_of(ref->policy)) == NULL) {
-        snprintf(fault->text, sizeof fault->text, "%s: lockable memory ran out", path);
-        policy_release(ref);
-        return TACIT_ENOMEM;
-    }
-    *ret_ref = ref;
-    return TACIT_OK;
 }
 
 void shared_offer(struct policy_ref *ref, uint64_t reload)
@@ -334,4 +272,146 @@ unsigned shared_hidden_keys(const struct tacit_policy *policy)
     struct tacit_mesh_marks marks = shared.door_keys;
     erl_drv_mutex_unlock(shared.lock);
     return tacit_mesh_hidden(keys, count, has_door ? &marks : NULL);
+}
+
+/* --- identities -------------------------------------------------------------------- */
+
+struct identity *identity_new(const struct noise_keypair *pair)
+{
+    struct identity *identity = driver_alloc(sizeof *identity);
+    if (identity == NULL)
+        return NULL;
+    atomic_init(&identity->count, 1);
+    identity->pair = sodium_malloc(sizeof *identity->pair);
+    if (identity->pair == NULL) {
+        driver_free(identity);
+        return NULL;
+    }
+    *identity->pair = *pair;
+    sodium_mprotect_readonly(identity->pair);
+    return identity;
+}
+
+struct identity *identity_hold(struct identity *identity)
+{
+    atomic_fetch_add(&identity->count, 1);
+    return identity;
+}
+
+void identity_release(struct identity *identity)
+{
+    if (identity == NULL || atomic_fetch_sub(&identity->count, 1) > 1)
+        return;
+    sodium_free(identity->pair); /* wipes */
+    driver_free(identity);
+}
+
+/* --- the guard and the clock, under a lock of their own ----------------------------- */
+
+static struct {
+    ErlDrvMutex *lock;
+    struct tacit_clock clock;
+    struct tacit_guard guard;
+    int64_t step; /* of the wall clock, that nobody was told of yet */
+} gate;
+
+/*
+ * With the lock held. The emulator's own clocks would not do: it has them go faster or
+ * slower after the wall clock was set.
+ */
+static struct tacit_now look(void)
+{
+    int64_t step;
+    struct tacit_now now =
+        tacit_clock_look(&gate.clock, tacit_wall_clock(), tacit_unset_ms(), &step);
+    gate.step += step;
+    return now;
+}
+
+int guard_init(void)
+{
+    char name[] = "tacit_guard";
+    gate.lock = erl_drv_mutex_create(name);
+    if (gate.lock == NULL)
+        return TACIT_ENOMEM;
+    gate.guard.all = tacit_guard_all;
+    gate.guard.source = tacit_guard_source;
+    (void)look(); /* the memory of first messages begins here */
+    return TACIT_OK;
+}
+
+void guard_finish(void)
+{
+    tacit_guard_free(&gate.guard);
+    gate.clock = (struct tacit_clock){0};
+    gate.step = 0;
+    erl_drv_mutex_destroy(gate.lock);
+}
+
+struct tacit_now guard_now(void)
+{
+    erl_drv_mutex_lock(gate.lock);
+    struct tacit_now now = look();
+    erl_drv_mutex_unlock(gate.lock);
+    return now;
+}
+
+void guard_signed(const struct tacit_now *now, uint64_t time)
+{
+    erl_drv_mutex_lock(gate.lock);
+    tacit_clock_signed(&gate.clock, now, time);
+    erl_drv_mutex_unlock(gate.lock);
+}
+
+void guard_own_signed(uint64_t time)
+{
+    erl_drv_mutex_lock(gate.lock);
+    tacit_clock_own(&gate.clock, time);
+    erl_drv_mutex_unlock(gate.lock);
+}
+
+int64_t guard_step(void)
+{
+    erl_drv_mutex_lock(gate.lock);
+    (void)look();
+    int64_t step = gate.step;
+    gate.step = 0;
+    erl_drv_mutex_unlock(gate.lock);
+    return step;
+}
+
+int guard_first(const struct tacit_address *source, const uint8_t ephemeral[NOISE_DHLEN],
+                uint64_t time, int *ret_skew)
+{
+    erl_drv_mutex_lock(gate.lock);
+    struct tacit_now now = look();
+    int error = tacit_guard_first(&gate.guard, source, ephemeral, time, &now, ret_skew);
+    erl_drv_mutex_unlock(gate.lock);
+    return error;
+}
+
+void guard_own(const uint8_t ephemeral[NOISE_DHLEN], uint64_t time)
+{
+    erl_drv_mutex_lock(gate.lock);
+    struct tacit_now now = look();
+    tacit_guard_own(&gate.guard, ephemeral, time, &now);
+    erl_drv_mutex_unlock(gate.lock);
+}
+
+void guard_known(const struct tacit_address *source, bool known)
+{
+    erl_drv_mutex_lock(gate.lock);
+    if (known)
+        tacit_guard_known(&gate.guard, source);
+    else
+        tacit_guard_forget(&gate.guard, source);
+    erl_drv_mutex_unlock(gate.lock);
+}
+
+size_t guard_count(void)
+{
+    erl_drv_mutex_lock(gate.lock);
+    size_t count = tacit_guard_count(&gate.guard);
+    erl_drv_mutex_unlock(gate.lock);
+    return count;
 }

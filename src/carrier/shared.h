@@ -64,14 +64,6 @@ extern struct counters carrier_counters;
 int shared_init(void);
 void shared_finish(void);
 
-/*
- * Reads a configuration; it is not in force yet. May wait for its files: on a thread of
- * its own. newest: a signed policy
- * that a peer has sent, of len bytes, to be taken, too; 0: none.
- */
-int shared_read(const char *path, const char *newest, size_t len,
-                struct policy_ref **ret_ref, struct tacit_fault *fault);
-
 /* The configuration that the reload of this number has read: it replaces what another
  * offered. Takes ref over. */
 void shared_offer(struct policy_ref *ref, uint64_t reload);
@@ -124,7 +116,7 @@ unsigned shared_hidden_keys(const struct tacit_policy *policy);
 uint64_t wall_clock(void); /* seconds since 1970 */
 ErlDrvTime monotonic_ms(void);
 
-/* --- guard.c ---------------------------------------------------------------------- */
+/* --- guard and clock ---------------------------------------------------------------- */
 
 /* When the driver is loaded, and unloaded. */
 int guard_init(void);
@@ -148,42 +140,11 @@ void guard_own(const uint8_t ephemeral[NOISE_DHLEN], uint64_t time);
 void guard_known(const struct tacit_address *source, bool known);
 size_t guard_count(void); /* of sources that are known */
 
-/* --- keys.c: identities ----------------------------------------------------------- */
+/* --- identities ----------------------------------------------------------- */
 
 /* A copy of the pair; NULL: no memory. */
 struct identity *identity_new(const struct noise_keypair *pair);
 struct identity *identity_hold(struct identity *identity);
 void identity_release(struct identity *identity); /* NULL is allowed */
-
-/* --- rules.c ---------------------------------------------------------------------- */
-
-/* The fingerprint of the key that the policy has for a node; false: it has none. */
-bool rule_fingerprint(const struct tacit_policy *policy, const char *name,
-                      char ret_text[TACIT_FINGERPRINT_TEXT]);
-
-/* --- reload.c --------------------------------------------------------------------- */
-
-int reload_init(void);
-void reload_finish(void);
-
-/*
- * Starts to read the configuration at path, with a signed policy as shared_read, on a
- * thread of the driver's own. The calling process then gets {tacit_loaded, Number, Text};
- * Text is empty, and the configuration offered under that number, where it has no fault.
- * An error, and why, where it cannot start, or an earlier one has not come to its end.
- */
-int reload_start(ErlDrvPort port, const char *path, const void *newest, size_t len,
-                 uint64_t *ret_number, char text[TACIT_FAULT_MAX]);
-/* Nobody waits for it any more: what it has read, or will have, is of no use. */
-void reload_give_up(uint64_t number);
-
-/* --- newest.c --------------------------------------------------------------------- */
-
-/*
- * Loads the configuration anew with the signed policy in text, if that is newer than the
- * one that was in force before, and may be. TACIT_EREFUSED or TACIT_ECONFIG, and why.
- */
-int newest_read(const struct tacit_policy *before, const char *text, size_t len,
-                struct tacit_policy **ret_policy, struct tacit_fault *fault);
 
 #endif

@@ -17,6 +17,7 @@
 #include "../memory/fault.h"
 #include "../memory/world.h"
 #include "base/cursor.h"
+#include "carrier/carrier.h"
 #include "carrier/control.h"
 #include "door/protocol.h"
 

@@ -19,6 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/cursor.h"
+#include "carrier/carrier.h"
 #include "carrier/control.h"
 #include "fault.h"
 #include "world.h"

@@ -7,6 +7,8 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "base/cursor.h"
+#include "carrier/carrier.h"
 #include "carrier/control.h"
 #include "fault.h"
 
