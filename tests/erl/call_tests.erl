@@ -263,8 +263,12 @@ ended_early(#{a := #{dir := Dir, port := Port}, node := Node}) ->
     ?assert(relay:connections(Relay) > 1),
     relay:stop(Relay).
 
-counted(there) -> put(there, N = case get(there) of undefined -> 1; M -> M + 1 end), N;
-counted(back) -> 0.
+counted(there) ->
+    N = case get(there) of undefined -> 1; M -> M + 1 end,
+    put(there, N),
+    N;
+counted(back) ->
+    0.
 
 %% The first process of a row is who makes the link.
 remark() ->

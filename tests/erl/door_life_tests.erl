@@ -302,6 +302,8 @@ helper() ->
     %% Both at once: nobody is left to start another, which the log says.
     Other = #{os_pid := OtherPid} = door:start(Host),
     [OtherKeeper] = children(OtherPid),
+    mesh:wait_until(fun() -> children(OtherKeeper) =/= [] end),
+    "" = os:cmd("kill -STOP " ++ OtherKeeper), % it starts no other meanwhile
     "" = os:cmd(["kill -9 ", children(OtherKeeper), " ", OtherKeeper]),
     {ok, _} = door:command(Other, 6),
     ?assertMatch([_], door:events(Other, "helper_gone")),
