@@ -18,7 +18,6 @@ static struct part {
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static atomic_uintptr_t newest;
-static atomic_uint forks; /* of this process's ancestors, since they had contexts */
 
 /* --- fork() --------------------------------------------------------------------------
  */
@@ -38,13 +37,8 @@ static void unlock_all(void)
 
 static void become_child(void)
 {
-    atomic_fetch_add(&forks, 1);
+    cnode_forked();
     unlock_all();
-}
-
-unsigned cnode_process(void)
-{
-    return atomic_load(&forks);
 }
 
 /* --- the table -----------------------------------------------------------------------

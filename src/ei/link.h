@@ -179,8 +179,10 @@ void cnode_link_free(struct cnode_link *l);
  * allowed. */
 void cnode_link_abandon(struct cnode_link *l);
 
-/* context.c: which process this is, of those that were forked off one another. */
+/* cnode.c: which process this is, of those that were forked off one another; it is one.
+ */
 unsigned cnode_process(void);
+void cnode_forked(void);
 
 /* --- write.c */
 

@@ -121,34 +121,6 @@ int policy_heed_revoked(struct policy_conf *c, const char *path,
     return error;
 }
 
-int policy_outside(struct policy_conf *c, const char *shown, const char *glob,
-                   bool *ret_pass)
-{
-    struct tacit_fault fault;
-    *ret_pass = false;
-    if (c->authority == NULL ||
-        policy_authority_for(c->policy, c->authority, glob, false))
-        return 0;
-    tacit_fault_at(&fault, c->path, c->line,
-                   "%.300s is for nodes that [authority %s] may not sign for, "
-                   "expected one within its names",
-                   shown, c->authority->name);
-    *ret_pass = !policy_is_new(c->policy, c->source);
-    if (*ret_pass)
-        return policy_note(c->policy, &fault);
-    *c->fault = fault;
-    return c->error = TACIT_ECONFIG;
-}
-
-int policy_check_count(struct policy_conf *c, unsigned *count, const char *what)
-{
-    if (c->authority == NULL || ++*count <= POLICY_SIGNED_MAX ||
-        !policy_is_new(c->policy, c->source))
-        return 0;
-    return CONF_FAULT(c, c->line, "more than %d %s, expected fewer in a signed policy",
-                      POLICY_SIGNED_MAX, what);
-}
-
 void policy_conf_free(struct policy_conf *c)
 {
     for (size_t i = 0; i < c->pair_paths.count; i++)

@@ -1,8 +1,9 @@
 /*
  * A tacit.conf while it is being read, and the rules that an authority signed likewise.
  * conf.c takes the text apart; section.c knows where each line belongs, by the
- * table in table.c; the values are set in values.c, door.c, peers.c, conditions.c,
- * authority.c and tests.c; the files that it names are read in newest.c and secrets.c.
+ * table in table.c; the values are set by what item.c offers in values.c, door.c,
+ * peers.c, conditions.c, authority.c and tests.c; the files that it names are read in
+ * newest.c and secrets.c.
  */
 #ifndef TACIT_POLICY_CONF_H
 #define TACIT_POLICY_CONF_H
@@ -86,6 +87,7 @@ int policy_check_whole(struct policy_conf *c);
 
 /* Takes white space off both ends. */
 void policy_trim(const char **text, size_t *len);
+bool policy_is_space(char c);
 
 /* Frees what c holds beside the policy. */
 void policy_conf_free(struct policy_conf *c);

@@ -24,24 +24,11 @@ static int leave_section(struct policy_conf *c)
     return 0;
 }
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r';
-}
-
-void policy_trim(const char **text, size_t *len)
-{
-    for (; *len > 0 && is_space(**text); (*text)++)
-        (*len)--;
-    while (*len > 0 && is_space((*text)[*len - 1]))
-        (*len)--;
-}
-
 /* The same rule as inih's: a ';' behind white space starts a comment. */
 static size_t without_comment(const char *text, size_t len)
 {
     for (size_t i = 1; i < len; i++) {
-        if (text[i] == ';' && is_space(text[i - 1]))
+        if (text[i] == ';' && policy_is_space(text[i - 1]))
             return i;
     }
     return len;
@@ -60,7 +47,7 @@ int policy_enter_section(struct policy_conf *c, const char *text, size_t len)
     const char *inner = text + 1;
     size_t inner_len = len - 2, name_len = 0;
     policy_trim(&inner, &inner_len);
-    while (name_len < inner_len && !is_space(inner[name_len]))
+    while (name_len < inner_len && !policy_is_space(inner[name_len]))
         name_len++;
     const struct policy_section *section = policy_find_section(c, inner, name_len);
     const char *rest = inner + name_len;

@@ -15,12 +15,6 @@ static const struct {
     {"chacha20-poly1305", TACIT_SUITE_CHACHA20_POLY1305},
 };
 
-int policy_value_fault(struct policy_conf *c, const char *value, const char *expected)
-{
-    return CONF_FAULT(c, c->line, "%s: got '%s', expected %s", c->key,
-                      QUOTE(value, strlen(value)), expected);
-}
-
 /* Keeps a path as written. */
 static int set_path(struct policy_conf *c, const char *value, char **ret_path)
 {
@@ -58,27 +52,6 @@ int policy_set_door_identity(struct policy_conf *c, const char *value)
 int policy_set_pair_key(struct policy_conf *c, const char *value)
 {
     return set_path(c, value, &c->pair_paths.at[c->pair_paths.count - 1]);
-}
-
-int policy_each_item(struct policy_conf *c, const char *value, policy_set_fn *set)
-{
-    char item[256]; /* a value is shorter: inih's line is */
-    int error = 0;
-    for (bool more = true; more && error == 0;) {
-        value += strspn(value, " \t");
-        size_t len = strcspn(value, ",");
-        more = value[len] == ',';
-        size_t end = len;
-        while (end > 0 && (value[end - 1] == ' ' || value[end - 1] == '\t'))
-            end--;
-        if (end >= sizeof item)
-            return TACIT_ESPACE;
-        memcpy(item, value, end);
-        item[end] = '\0';
-        value += len + more;
-        error = set(c, item);
-    }
-    return error;
 }
 
 static int add_suite(struct policy_conf *c, const char *item)
@@ -130,15 +103,6 @@ static int add_listen(struct policy_conf *c, const char *item)
 int policy_set_listen(struct policy_conf *c, const char *value)
 {
     return policy_each_item(c, value, add_listen);
-}
-
-int policy_set_flag(struct policy_conf *c, const char *value, bool *ret_flag)
-{
-    bool yes = strcmp(value, "yes") == 0;
-    if (!yes && strcmp(value, "no") != 0)
-        return policy_value_fault(c, value, "yes or no");
-    *ret_flag = yes;
-    return 0;
 }
 
 int policy_set_listen_wildcard(struct policy_conf *c, const char *value)

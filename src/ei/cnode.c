@@ -1,0 +1,157 @@
+/* A C node: what its links and listeners have in common. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "ei/fault.h"
+#include "ei/link.h"
+#include "files/files.h"
+
+/* --- processes ---------------------------------------------------------------------- */
+
+static atomic_uint forks; /* of this process's ancestors, since they had contexts */
+
+unsigned cnode_process(void)
+{
+    return atomic_load(&forks);
+}
+
+void cnode_forked(void)
+{
+    atomic_fetch_add(&forks, 1);
+}
+
+/* --- the node ----------------------------------------------------------------------- */
+
+/* With the lock held. A C node has no log: a step of the clock is told nowhere. */
+static struct tacit_now look(struct cnode *node)
+{
+    int64_t step;
+    return tacit_clock_look(&node->clock, tacit_wall_clock(), tacit_unset_ms(), &step);
+}
+
+int cnode_new(const char *conf, const char *name, struct cnode **ret_node)
+{
+    struct cnode *node = calloc(1, sizeof *node);
+    if (node == NULL)
+        return cnode_fault(TACIT_ENOMEM, "memory ran out");
+    int error = cnode_rules_read(conf, NULL, &node->rules, &node->revoked);
+    if (error) {
+        free(node);
+        return error;
+    }
+    atomic_init(&node->users, 1);
+    atomic_init(&node->generation, node->rules->generation);
+    pthread_mutex_init(&node->lock, NULL);
+    pthread_mutex_init(&node->links_lock, NULL);
+    node->guard.all = tacit_guard_all;
+    node->guard.source = tacit_guard_source;
+    (void)look(node); /* its memory of first messages begins here */
+    tacit_clock_own(&node->clock, tacit_policy_own_signed_at(node->rules->policy));
+    snprintf(node->name, sizeof node->name, "%s", name);
+    *ret_node = node;
+    return TACIT_OK;
+}
+
+struct cnode *cnode_hold(struct cnode *node)
+{
+    atomic_fetch_add(&node->users, 1);
+    return node;
+}
+
+void cnode_release(struct cnode *node)
+{
+    if (node == NULL || atomic_fetch_sub(&node->users, 1) > 1)
+        return;
+    cnode_rules_release(node->rules);
+    tacit_revoked_free(&node->revoked);
+    tacit_guard_free(&node->guard);
+    pthread_mutex_destroy(&node->lock);
+    pthread_mutex_destroy(&node->links_lock);
+    free(node);
+}
+
+int cnode_guard_first(struct cnode *node, const struct tacit_address *source,
+                      const uint8_t ephemeral[NOISE_DHLEN], uint64_t sent)
+{
+    int skew, error = TACIT_OK;
+    pthread_mutex_lock(&node->lock);
+    struct tacit_now now = look(node);
+    if (source == NULL)
+        tacit_guard_own(&node->guard, ephemeral, sent, &now);
+    else
+        error = tacit_guard_first(&node->guard, source, ephemeral, sent, &now, &skew);
+    pthread_mutex_unlock(&node->lock);
+    return error;
+}
+
+struct tacit_now cnode_now(struct cnode *node)
+{
+    pthread_mutex_lock(&node->lock);
+    struct tacit_now now = look(node);
+    pthread_mutex_unlock(&node->lock);
+    return now;
+}
+
+void cnode_signed(struct cnode *node, const struct tacit_now *now, uint64_t time)
+{
+    pthread_mutex_lock(&node->lock);
+    tacit_clock_signed(&node->clock, now, time);
+    pthread_mutex_unlock(&node->lock);
+}
+
+void cnode_guard_known(struct cnode *node, const struct tacit_address *source, bool known)
+{
+    pthread_mutex_lock(&node->lock);
+    if (known)
+        tacit_guard_known(&node->guard, source);
+    else
+        tacit_guard_forget(&node->guard, source);
+    pthread_mutex_unlock(&node->lock);
+}
+
+void cnode_set_revoked(struct cnode *node, struct tacit_revoked *list)
+{
+    pthread_mutex_lock(&node->lock);
+    struct tacit_revoked before = node->revoked;
+    node->revoked = *list;
+    pthread_mutex_unlock(&node->lock);
+    *list = before;
+}
+
+bool cnode_is_revoked(struct cnode *node, const struct tacit_policy *policy,
+                      const uint8_t key[NOISE_DHLEN])
+{
+    struct tacit_revoked now = {0};
+    struct tacit_fault fault;
+    int error = tacit_file_revoked(tacit_policy_path(policy), &now, &fault);
+    if (error)
+        (void)cnode_fault(error, "%s: those that were read before are revoked",
+                          fault.text);
+    else
+        cnode_set_revoked(node, &now);
+    tacit_revoked_free(&now);
+    pthread_mutex_lock(&node->lock);
+    bool revoked = tacit_revoked_has(&node->revoked, key);
+    pthread_mutex_unlock(&node->lock);
+    return revoked;
+}
+
+void cnode_set_door_keys(struct cnode *node, const struct tacit_mesh_marks *marks)
+{
+    pthread_mutex_lock(&node->lock);
+    node->has_door = marks != NULL;
+    node->door = marks != NULL ? *marks : (struct tacit_mesh_marks){0};
+    pthread_mutex_unlock(&node->lock);
+}
+
+unsigned cnode_hidden_keys(struct cnode *node, const struct tacit_policy *policy)
+{
+    const struct tacit_secret *keys;
+    size_t count = tacit_policy_mesh_keys(policy, &keys);
+    pthread_mutex_lock(&node->lock);
+    unsigned hidden = tacit_mesh_hidden(keys, count, node->has_door ? &node->door : NULL);
+    pthread_mutex_unlock(&node->lock);
+    return hidden;
+}
