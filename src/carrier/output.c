@@ -57,9 +57,15 @@ void link_check_busy(struct link *l)
 
 static void fail_write(struct link *l, int error)
 {
-    /* What the peer said before it went may still be unread: reading finds the end. */
-    if (error == EPIPE || error == ECONNRESET)
+    /* What the peer said before it went may still be unread: reading finds the end. That
+     * is not left to the emulator: OTP 28 and later may poll a socket no more whose end
+     * came together with data. */
+    if (error == EPIPE || error == ECONNRESET) {
+        l->pumping = true;
+        if (!l->flushing)
+            link_arm(l);
         return;
+    }
     link_doom(l, TACIT_ECUT, erl_errno_id(error), strerror(error));
 }
 
