@@ -216,6 +216,19 @@ static void few_messages_are_delivered_in_one_callback(void **state)
     }
 }
 
+static void what_was_gathered_does_not_put_fresh_keys_off(void **state)
+{
+    sender.keys.limits.records = 1;
+    for (int turn = 0; turn < 3; turn++) {
+        turns_lent = 0;
+        send_message(huge, 100);
+        send_message(huge, 100);
+        assert_int_equal(turns_lent, 0);
+        link_turn(&sender);
+        assert_int_equal(turns_lent, turn == 0 ? 0 : 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +247,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(few_are_opened_in_one_callback, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(few_messages_are_delivered_in_one_callback,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_gathered_does_not_put_fresh_keys_off,
                                         set_up, tear_down),
     };
     if (sodium_init() < 0)

@@ -8,6 +8,8 @@
 /* held: bytes of binaries that the driver has made and the queue keeps. */
 extern size_t turns_queued, turns_held;
 extern bool turns_busy;
+/* How often keys were to be lent, for an offer of fresh ones. */
+extern size_t turns_lent;
 /* What was delivered: messages; and their bytes, as far as turns_arrived has room. */
 extern size_t turns_messages, turns_bytes, turns_room;
 extern char *turns_arrived;
