@@ -164,8 +164,11 @@ revoked_elsewhere() ->
     ok = file:write_file(Rules, ["[mesh]\nrevoked = ", Fingerprint, "\n"]),
     {0, _} = mesh:tacit(["policy", "sign", "--authority", Key, Rules,
                          filename:join(Dir, "main.policy")]),
-    mesh:wait_until(fun() -> element(1, names(B, "127.0.0.1")) =:= 1 end, 60000),
-    refused(B, "the key is revoked"),
+    %% A question that is asked while the door reloads is cut: it looks for policies by itself.
+    mesh:wait_until(fun() ->
+                            {_, Said} = names(B, "127.0.0.1"),
+                            string:find(Said, "the key is revoked") =/= nomatch
+                    end, 60000),
     ?assertMatch([_ | _], door:events(Door, "reloaded")),
     lists:foreach(fun mesh:stop/1, [Node, NodeB]),
     %% What was signed before does not come back, wherever it is put.

@@ -26,10 +26,14 @@ start() ->
     Places = [own_node(), passed_node(), own_cnode(), passed_cnode(), door()],
     Said = [{Place, What, Bytes} || #{messages := Messages} = Place <- Places,
                                     {What, Bytes} <- Messages],
+    [#{dial := DialFirst} | _] = Places,
+    Nothing = waits(DialFirst(<<>>)),
+    timer:sleep(500),
     Garbage = [waits(Dial(<<384:16, 0:(8 * 384)>>)) || {#{dial := Dial}, _, _} <- Said],
     timer:sleep(500),
     Strangers = [waits(Dial(Bytes)) || {#{dial := Dial}, _, Bytes} <- Said],
-    Results = [{Where, What, which(First, Second)}
+    {0, Least} = heard(Nothing),
+    Results = [{Where, What, which(Least, First, Second)}
                || {{#{where := Where}, What, _}, First, Second}
                       <- lists:zip3(Said, Garbage, Strangers)],
     #{results => Results, places => Places}.
@@ -48,11 +52,14 @@ waits(Socket) ->
     Pid ! go,
     Pid.
 
-%% What a stranger heard, and whether he was sent off later than who came before him.
-which(Garbage, Stranger) ->
-    {0, First} = receive {Garbage, H1, At1} -> {H1, At1} end,
-    {Heard, Second} = receive {Stranger, H2, At2} -> {H2, At2} end,
-    {Heard, if Second > First -> later; true -> sooner end}.
+heard(Pid) ->
+    receive {Pid, Heard, At} -> {Heard, At} end.
+
+%% What a stranger heard, and whether each was sent off later than who came before him.
+which(Least, Garbage, Stranger) ->
+    {0, First} = heard(Garbage),
+    {Heard, Second} = heard(Stranger),
+    {Heard, if Second > First, First > Least -> later; true -> sooner end}.
 
 heard(Socket, Size) ->
     case gen_tcp:recv(Socket, 0, ?PATIENCE) of
