@@ -197,14 +197,16 @@ listen_as(Owner, New, Path) ->
 
 %% Closed to others; made where it is not there.
 make_directory(Dir) ->
-    _ = [prim_file:write_file_info(Dir, #file_info{mode = 8#700}) ||
-            prim_file:make_dir(Dir) =:= ok],
+    Made = prim_file:make_dir(Dir),
+    _ = [prim_file:write_file_info(Dir, #file_info{mode = 8#700}) || Made =:= ok],
     case prim_file:read_link_info(Dir) of
         {ok, #file_info{type = directory, mode = Mode, uid = Owner}}
           when Mode band 8#077 =:= 0 ->
             {ok, Owner};
         {ok, _} ->
             {error, "expected a directory that others cannot enter, mode 0700"};
+        {error, enoent} when Made =/= ok ->
+            Made; % why it cannot be
         {error, _} = Error ->
             Error
     end.

@@ -425,7 +425,12 @@ open_directory() ->
     mesh:logged(A, [run_dir(Host), "no control socket", "mode 0700"]),
     ?assertEqual({ok, []}, file:list_dir(run_dir(Host))),
     ?assertEqual({ok, #{cut => []}}, reload(A)),
-    mesh:stop(A).
+    mesh:stop(A),
+    %% One that cannot be made: why not. Nobody makes a folder there.
+    B = mesh:start("b", mesh:host("127.0.0.2"), #{env => [{"TACIT_RUN", "/sys/tacit-run"}]}),
+    mesh:logged(B, ["/sys/tacit-run", "no control socket"]),
+    ?assertEqual(nomatch, string:find(mesh:log(B), "no such file")),
+    mesh:stop(B).
 
 bad_requests() ->
     Host = mesh:host("127.0.0.1"),
