@@ -181,8 +181,8 @@ static bool check_mesh_key(struct trial *t, int error)
             t, TRIAL_MESH_KEY, TRIAL_FAILED,
             "silence: another mesh key there ('tacit mesh-key list': this "
             "host seals with %s), a clock that is wrong (this one says %s), no %s "
-            "there (start it, or give its [peer] line the endpoint where it is), or no "
-            "Tacit",
+            "there (start it, or give its [peer] line the endpoint where it is), one "
+            "that stands still, or no Tacit",
             mark, now, t->node);
     return trial_tell(t, TRIAL_MESH_KEY, TRIAL_FAILED,
                       "what answers is not Tacit with this mesh key: %s",
