@@ -115,12 +115,18 @@ bool ring_door_has(const struct ring *r, const struct tacit_secret *key)
     return index_at_door(r, key) < r->door_count;
 }
 
-void ring_door_remove(struct ring *r, const struct tacit_secret *key)
+void ring_door_remove_mark(struct ring *r, const char *mark)
 {
     struct tacit_secret *keys = r->secrets->door;
-    size_t at = index_at_door(r, key);
-    if (at == r->door_count)
+    for (size_t at = 0; at < r->door_count; at++) {
+        uint8_t bytes[TACIT_MESH_MARK];
+        char text[TACIT_MESH_MARK_TEXT];
+        tacit_mesh_mark(&keys[at], bytes);
+        tacit_mesh_mark_text(bytes, text);
+        if (strcmp(text, mark) != 0)
+            continue;
+        memmove(&keys[at], &keys[at + 1], (r->door_count - at - 1) * sizeof *keys);
+        r->door_count--;
         return;
-    memmove(&keys[at], &keys[at + 1], (r->door_count - at - 1) * sizeof *keys);
-    r->door_count--;
+    }
 }

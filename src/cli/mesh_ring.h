@@ -38,9 +38,9 @@ struct ring {
  */
 int ring_find_door(struct ring *r);
 
-/* Whether the door's own keyring has key; takes it out of it. */
+/* Whether the door's own keyring has key; takes the one with that mark out of it. */
 bool ring_door_has(const struct ring *r, const struct tacit_secret *key);
-void ring_door_remove(struct ring *r, const struct tacit_secret *key);
+void ring_door_remove_mark(struct ring *r, const char *mark);
 
 /*
  * Writes both. The door's first: it has to open what others seal with. CLI_FAILED, with

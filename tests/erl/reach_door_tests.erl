@@ -21,6 +21,7 @@ reach_door_test_() ->
               "is named", fun other_file/0},
              {"of a node or a door that was not reached mesh-key says nothing else, and that once",
               fun mesh_key_missed/0},
+             {"a mesh key that is left at the door alone can be taken away there", fun left_over/0},
              {"a mesh key that cannot be written is not named, and no keyring has it", fun not_written/0},
              {"the mesh key of two hosts with doors is replaced: each step waits for all doors, and new "
               "links are made after each", fun rotation/0}]].
@@ -72,7 +73,7 @@ local(Path) -> [{ifaddr, {local, Path}} | local()].
 
 %% Until either ends.
 bring(Pairs) ->
-    [ok = inet:setopts(From, [{active, once}]) || {From, _} <- Pairs],
+    [inet:setopts(From, [{active, once}]) || {From, _} <- Pairs], % if it is open still
     receive
         {tcp, From, Bytes} ->
             {_, To} = lists:keyfind(From, 1, Pairs),
@@ -180,6 +181,30 @@ mesh_key_missed() ->
     ?assertEqual([Old, New], door_keys(Door)),
     mesh:thaw(Node),
     lists:foreach(fun mesh:stop/1, [Node, Other]),
+    ?assertEqual(0, door:stop(Door)).
+
+left_over() ->
+    A = door:host("127.0.0.1"),
+    Own = own_folder(A, ["mesh.key"]),
+    Door = door:start(Own, #{socket => filename:join(maps:get(dir, A), "door.sock")}),
+    [Old] = door_keys(Door),
+    {0, Lines, []} = mesh_key(A, ["add"]),
+    [New] = door_keys(Door) -- [Old],
+    true = lists:member(New, Lines),
+    {0, _, []} = mesh_key(A, ["use", New]),
+    door:signal(Door, "STOP"),
+    {1, ["no node of " ++ _], _} = mesh_key(A, ["remove", "--force", Old]),
+    door:signal(Door, "CONT"),
+    ?assertEqual([Old, New], door_keys(Door)),
+    Said = Old ++ " is in the door's keyring alone, and may be for nodes of another configuration: "
+        "nothing was changed (--force: do it all the same)",
+    ?assertEqual({1, [], [Said]}, mesh_key(A, ["remove", Old])),
+    ?assertMatch({1, [], ["KEY-ID: got " ++ _]}, mesh_key(A, ["use", Old])),
+    ?assertEqual([Old, New], door_keys(Door)),
+    ?assertMatch({0, ["door: reloaded", _], []}, mesh_key(A, ["remove", "--force", Old])),
+    ?assertEqual([New], door_keys(Door)),
+    {0, Listed, []} = mesh_key(A, ["list"]),
+    ?assertEqual([], [Line || Line <- Listed, lists:prefix(Old, Line)]),
     ?assertEqual(0, door:stop(Door)).
 
 %% The nodes' keyring would be longer than files may be, the door's not.
