@@ -19,6 +19,8 @@ reach_test_() ->
              {"a node that only the door knows is named", fun only_the_door/0},
              {"root checks, shows, reloads and gives another mesh key to what is another user's; a "
               "third user's file is refused", fun others/0},
+             {"a run directory that cannot be looked into is named, and not taken for one without nodes",
+              fun no_directory/0},
              {"two nodes of one name and process number have two sockets; what is no socket stays",
               fun sockets/0}]].
 
@@ -131,6 +133,14 @@ sockets() ->
     mesh:wait_until(fun() -> length(control_sockets(Host)) =:= 2 end),
     ?assertMatch(["b@127.0.0.1." ++ _, "mine.sock"], control_sockets(Host)),
     mesh:stop(Last).
+
+no_directory() ->
+    #{conf := Conf, dir := Dir} = Host = mesh:host("127.0.0.1"),
+    Run = filename:join(Dir, "run"),
+    ?assertEqual({0, ["no node of " ++ Conf ++ " runs"], []}, reload(Host)),
+    ok = file:write_file(Run, "a letter"),
+    No = {1, [], [Run ++ ": Not a directory"]},
+    ?assertEqual({No, No}, {reload(Host), tacit(["mesh-key", "list", "--conf", Conf])}).
 
 %% All of it, door and files, is nobody's.
 others() ->
