@@ -87,14 +87,15 @@ other_release() ->
     "" = os:cmd("cp -rL " ++ From ++ " " ++ Lib),
     So = filename:join([Lib, "tacit", "priv", "tacit_drv.so"]),
     {ok, Bytes} = file:read_file(So),
-    Other = binary:replace(Bytes, <<0, "0.1.0", 0>>, <<0, "0.0.9", 0>>, [global]),
+    %% A compiler may have made a number of its first four bytes.
+    Other = binary:replace(Bytes, <<"0.1.">>, <<"0.9.">>, [global]),
     ?assertNotEqual(Bytes, Other),
     ok = file:write_file(So, Other),
     #{status := Status, err := Err, files := []} =
         start(mesh:host("127.0.0.1"), #{}, [{"ERL_LIBS", Lib}]),
     ?assertEqual(1, Status),
     ?assertMatch({match, _}, re:run(Err, ["^tacit: the driver of ", So, " that is loaded is of ",
-                                          "release 0\\.0\\.9, the modules of 0\\.1\\.0: .*\n$"])).
+                                          "release 0\\.9\\.0, the modules of 0\\.1\\.0: .*\n$"])).
 
 %% --- without standard error ----------------------------------------------------------------
 
