@@ -28,7 +28,7 @@
                   evicted := non_neg_integer(),    % to make room
                   exchanges := non_neg_integer(),  % first messages answered, with X25519
                   limited := non_neg_integer(),    % valid ones too many to be answered
-                  told := non_neg_integer(),       % bytes sent before a valid one
+                  unauthenticated_bytes := non_neg_integer(), % bytes sent before a valid one
                   known := non_neg_integer(),      % sources that an allowed peer came from
                   handshakes := non_neg_integer(), % completed, in either role
                   links := [link()]}.
@@ -102,7 +102,7 @@ link_map(#{name := Name} = Info) ->
 %% nothing changes, and the text says file, line and value. Otherwise it is in force when
 %% this returns, and the links that it no longer allows, named here, are being ended. No
 %% other link is touched.
--spec reload() -> {ok, #{cut := [binary()]}} | {error, string()}.
+-spec reload() -> {ok, #{dropped := [binary()]}} | {error, string()}.
 reload() ->
     tacit_control:reload().
 
@@ -111,7 +111,7 @@ reload() ->
 %% restarts, whatever tacit.conf allows, until unrevoke/1: `lasts' is false where the file
 %% that sees to that, `revoked' beside tacit.conf, could not be written yet: it is tried again.
 -spec revoke(node() | binary()) ->
-          {ok, #{fingerprints := [binary()], cut := [binary()], lasts := boolean()}} |
+          {ok, #{fingerprints := [binary()], dropped := [binary()], lasts := boolean()}} |
           {error, string()}.
 revoke(Who) ->
     tacit_control:revoke(Who).

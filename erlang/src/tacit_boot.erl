@@ -220,7 +220,7 @@ plain_entry(Name, Allowed) ->
 cut_plain() ->
     {ok, Nodes} = net_kernel:nodes_info(),
     [begin
-         tacit_logger:warning("tacit: plain link cut name=~ts: no [plain] line allows it",
+         tacit_logger:warning("tacit: plain link dropped name=~ts: no [plain] line allows it",
                               [Node]),
          true = erlang:disconnect_node(Node),
          atom_to_binary(Node)

@@ -46,12 +46,12 @@ started() ->
 door_keys() ->
     gen_server:cast(?MODULE, door_keys).
 
--spec reload() -> {ok, #{cut := [binary()]}} | {error, string()}.
+-spec reload() -> {ok, #{dropped := [binary()]}} | {error, string()}.
 reload() ->
     tacit_reload:reload().
 
 -spec revoke(node() | binary()) ->
-          {ok, #{fingerprints := [binary()], cut := [binary()], lasts := boolean()}} |
+          {ok, #{fingerprints := [binary()], dropped := [binary()], lasts := boolean()}} |
           {error, string()}.
 revoke(Who) ->
     call({revoke, Who}).
@@ -111,7 +111,7 @@ handle_call({revoke, Who}, From, State) ->
              State};
         Fingerprints ->
             Next = change(#change{add = Fingerprints, remove = []}, State),
-            Said = #{fingerprints => Fingerprints, cut => review()},
+            Said = #{fingerprints => Fingerprints, dropped => review()},
             {noreply, write([{From, Said}], Next)}
     end;
 handle_call({unrevoke, Who}, From, State) ->
@@ -176,7 +176,7 @@ review() ->
     log_cut(tacit_drv:review()).
 
 log_cut(Cut) ->
-    lists:foreach(fun({Who, Text}) -> tacit_log:cut(Who, Text) end, Cut),
+    lists:foreach(fun({Who, Text}) -> tacit_log:dropped(Who, Text) end, Cut),
     [Name || {#{name := Name}, _} <- Cut].
 
 %% --- what is revoked ---------------------------------------------------------------------------

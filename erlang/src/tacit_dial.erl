@@ -144,7 +144,7 @@ handshake(Port, Until, Last) ->
         {tacit_up, Port, _Name, _Fingerprint} ->
             {ok, Port};
         {tacit_down, Port, Reason, Text, Fingerprint, Line} ->
-            Again = not Last andalso lists:member(Reason, [silence, cut, econnreset]),
+            Again = not Last andalso lists:member(Reason, [handshake_timeout, truncated, econnreset]),
             case Again of
                 true -> again;
                 false -> {down, Reason, Text, Fingerprint, Line}

@@ -24,14 +24,14 @@
 -export([endpoint/1, is_plain/1, plain/0, last/1]).
 -export([info/1, links/0]).
 
--export_type([address/0, cut/0, last/0, link_info/0, host_info/0]).
+-export_type([address/0, dropped/0, last/0, link_info/0, host_info/0]).
 
 -include("tacit_drv.hrl").
 
 -type address() :: {inet:ip_address(), inet:port_number()}.
 -type last() :: #{direction := in | out, reason := atom(), text := string(),
                   time := non_neg_integer()}.
--type cut() :: {tacit_log:who(), Text :: binary()}.
+-type dropped() :: {tacit_log:who(), Text :: binary()}.
 -type link_info() :: #{atom() => term()}.
 -type host_info() :: #{atom() => term()}.
 
@@ -165,17 +165,17 @@ give_up(Number, File) ->
                                         "for ~b s", [File, ?READ_TIMEOUT div 1000]))}.
 
 %% Holds every link against the rules in force; those that they do not allow are being ended.
--spec review() -> [cut()].
+-spec review() -> [dropped()].
 review() ->
     review(ports()).
 
 review(Ports) ->
-    [cut(list_to_binary(Cut)) || Port <- Ports,
+    [dropped(list_to_binary(Cut)) || Port <- Ports,
                                  {ok, [_ | _] = Cut} <- [control(Port, ?REVIEW, [])]].
 
 %% The same, of those that were allowed up to a moment that has come: with the others the
 %% clock changes nothing.
--spec review_due() -> [cut()].
+-spec review_due() -> [dropped()].
 review_due() ->
     case due([]) of
         all -> review();
@@ -233,7 +233,7 @@ key_of(Name) ->
 peer_mesh_keys(Port, Marks) ->
     done(control(Port, ?PEER_KEYS, [[Mark, $\n] || Mark <- Marks])).
 
-cut(<<In, L1, Name:L1/binary, L2, Fingerprint:L2/binary, L3, Address:L3/binary,
+dropped(<<In, L1, Name:L1/binary, L2, Fingerprint:L2/binary, L3, Address:L3/binary,
       L4, Line:L4/binary, Text/binary>>) ->
     {#{direction => direction(In), name => Name, fingerprint => Fingerprint,
        address => Address, line => Line}, Text}.

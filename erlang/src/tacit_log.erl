@@ -1,8 +1,8 @@
-%% What Tacit writes to the log of links: a line for each that was accepted, refused or cut,
+%% What Tacit writes to the log of links: a line for each that was accepted, refused or dropped,
 %% who it was (name, fingerprint, address) and which line of the configuration decided.
 -module(tacit_log).
 
--export([accepted/1, refused/3, cut/2]).
+-export([accepted/1, refused/3, dropped/2]).
 -export([who/3, lost_handshake/3, door/2, clock/1]).
 
 -export_type([who/0]).
@@ -29,9 +29,9 @@ refused(#{direction := Direction} = Who, Reason, Text) ->
                          [Direction, Reason | fields(Who)] ++ [Text]).
 
 %% A live link that the rules do not allow any more.
--spec cut(who(), iodata()) -> ok.
-cut(#{direction := Direction} = Who, Text) ->
-    tacit_logger:warning("tacit: link cut direction=~s " ?FIELDS ": ~ts",
+-spec dropped(who(), iodata()) -> ok.
+dropped(#{direction := Direction} = Who, Text) ->
+    tacit_logger:warning("tacit: link dropped direction=~s " ?FIELDS ": ~ts",
                          [Direction | fields(Who)] ++ [Text]).
 
 fields(#{name := Name, fingerprint := Fingerprint, address := Address, line := Line}) ->
@@ -55,7 +55,7 @@ who(Direction, Name, Port) ->
 %% closed because it is done (it dialled us at the same time, say) is no news.
 -spec lost_handshake(who(), atom(), string()) -> ok.
 lost_handshake(Who, Reason, Text) ->
-    case lists:member(Reason, [done, cut, closed, econnreset, epipe]) of
+    case lists:member(Reason, [done, truncated, closed, econnreset, epipe]) of
         true -> ok;
         false -> refused(Who, Reason, Text)
     end.

@@ -19,7 +19,7 @@
 start_link() ->
     gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
 
--spec reload() -> {ok, #{cut := [binary()]}} | {error, string()}.
+-spec reload() -> {ok, #{dropped := [binary()]}} | {error, string()}.
 reload() ->
     try
         gen_server:call(?MODULE, reload, infinity)
@@ -37,7 +37,7 @@ init([]) ->
 -spec handle_call(term(), gen_server:from(), state()) -> {reply, term(), state()}.
 handle_call(reload, _From, State) ->
     case reload(<<>>, start(State)) of
-        {ok, Cut, Next} -> {reply, {ok, #{cut => Cut}}, Next};
+        {ok, Cut, Next} -> {reply, {ok, #{dropped => Cut}}, Next};
         {error, _} = Error -> {reply, Error, State}
     end;
 handle_call(_Request, _From, State) ->
@@ -138,7 +138,7 @@ reload_policy(From, Text, State) ->
     end.
 
 log_policy(taken, From, Cut) ->
-    tacit_logger:notice("tacit: policy from ~ts: reloaded, ~b links cut", [From, Cut]);
+    tacit_logger:notice("tacit: policy from ~ts: reloaded, ~b links dropped", [From, Cut]);
 log_policy(revokes, From, Cut) ->
     tacit_logger:warning("tacit: policy from ~ts: not taken but for what it revokes, ~b links "
-                         "cut", [From, Cut]).
+                         "dropped", [From, Cut]).

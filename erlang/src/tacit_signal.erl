@@ -39,8 +39,8 @@ handle_event(_Signal, State) ->
 
 log_reload() ->
     case tacit_control:reload() of
-        {ok, #{cut := Cut}} ->
-            tacit_logger:notice("tacit: SIGHUP: reloaded, ~b links cut", [length(Cut)]);
+        {ok, #{dropped := Cut}} ->
+            tacit_logger:notice("tacit: SIGHUP: reloaded, ~b links dropped", [length(Cut)]);
         {error, Text} ->
             say_unchanged(Text)
     end.

@@ -282,7 +282,7 @@ request(<<"who">>, []) ->
           ["pid", os:getpid()]]};
 request(<<"reload">>, []) ->
     case tacit:reload() of
-        {ok, #{cut := Names}} -> {ok, [["cut", Name] || Name <- Names]};
+        {ok, #{dropped := Names}} -> {ok, [["dropped", Name] || Name <- Names]};
         {error, _} = Error -> Error
     end;
 request(<<"links">>, []) ->

@@ -37,7 +37,7 @@ enum tacit_error {
     TACIT_ECONFIG,  /* the configuration is wrong: the fault text says where */
     /* Of the other side */
     TACIT_ECLOSED,  /* the peer closed, and said why inside the seal */
-    TACIT_ECUT,     /* the connection ended without a sealed close */
+    TACIT_ETRUNCATED,     /* the connection ended without a sealed close */
     TACIT_ETIMEOUT, /* the deadline passed */
     TACIT_ERROR_COUNT
 };

@@ -4,7 +4,7 @@ static const struct {
     const char *name, *text;
 } errors[TACIT_ERROR_COUNT] = {
     [TACIT_OK] = {"ok", "no error"},
-    [TACIT_ENOMEM] = {"no_memory", "memory ran out"},
+    [TACIT_ENOMEM] = {"no_memory", "out of memory"},
     [TACIT_ESYSTEM] = {"system", "a system call failed"},
     [TACIT_EABSENT] = {"absent", "there is no such file"},
     [TACIT_ECRYPTO] = {"crypto", "libsodium did not start"},
@@ -23,7 +23,7 @@ static const struct {
     [TACIT_EREFUSED] = {"refused", "no line of the configuration allows it"},
     [TACIT_ECONFIG] = {"config", "the configuration is wrong"},
     [TACIT_ECLOSED] = {"closed", "the peer closed the link"},
-    [TACIT_ECUT] = {"cut", "the connection ended without a sealed close"},
+    [TACIT_ETRUNCATED] = {"truncated", "the connection ended without a sealed close"},
     [TACIT_ETIMEOUT] = {"timeout", "the deadline passed"},
 };
 

@@ -135,10 +135,10 @@ void conn_feed(struct conn *c, const uint8_t *bytes, size_t len)
 /* --- bytes -------------------------------------------------------------------------- */
 
 /* The socket gives or takes no more; a refusal stays one, whether it is heard or not. */
-static enum conn_state cut(struct conn *c)
+static enum conn_state truncated(struct conn *c)
 {
     if (c->event != TACIT_SESSION_REFUSED)
-        c->event = tacit_session_fail(&c->session, TACIT_ECUT);
+        c->event = tacit_session_fail(&c->session, TACIT_ETRUNCATED);
     return CONN_OVER;
 }
 
@@ -157,10 +157,10 @@ static enum conn_state send_output(struct conn *c)
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return is_passing(n) ? CONN_WRITE : cut(c);
+            return is_passing(n) ? CONN_WRITE : truncated(c);
         bool answers = c->session.handshake.config.role == NOISE_RESPONDER;
         if (answers && !c->session.first_seen)
-            atomic_fetch_add(&carrier_counters.told, (uint64_t)n);
+            atomic_fetch_add(&carrier_counters.unauthenticated_bytes, (uint64_t)n);
         tacit_session_sent(&c->session, (size_t)n);
     }
     return CONN_READ;
@@ -172,7 +172,7 @@ static enum conn_state discard(struct conn *c)
 {
     uint8_t waste[4096];
     ssize_t n = read(c->fd, waste, sizeof waste);
-    return n > 0 || is_passing(n) || (n < 0 && errno == EINTR) ? CONN_READ : cut(c);
+    return n > 0 || is_passing(n) || (n < 0 && errno == EINTR) ? CONN_READ : truncated(c);
 }
 
 enum conn_state conn_advance(struct conn *c)
@@ -193,7 +193,7 @@ enum conn_state conn_advance(struct conn *c)
         if (is_passing(n))
             return CONN_READ;
         if (n <= 0)
-            return cut(c);
+            return truncated(c);
         conn_feed(c, bytes, (size_t)n);
     }
 }

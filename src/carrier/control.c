@@ -305,7 +305,7 @@ static void put_address(struct tacit_writer *w, const struct tacit_address *a)
 static ErlDrvSSizeT do_listen(struct carrier_port *p, struct tacit_reader *r, char **rbuf,
                               size_t rlen)
 {
-    char name[TACIT_NAME_MAX + 1], text[TACIT_FAULT_MAX] = "memory ran out";
+    char name[TACIT_NAME_MAX + 1], text[TACIT_FAULT_MAX] = "out of memory";
     uint8_t space[32];
     get_name(r, name);
     if (!tacit_name_ok(name)) {
@@ -330,7 +330,7 @@ static ErlDrvSSizeT do_listen(struct carrier_port *p, struct tacit_reader *r, ch
 static ErlDrvSSizeT do_listen_try(struct listener *l, struct tacit_reader *r, char **rbuf,
                                   size_t rlen)
 {
-    char text[TACIT_FAULT_MAX] = "memory ran out";
+    char text[TACIT_FAULT_MAX] = "out of memory";
     return listener_try(l, tacit_get_u64(r), text) == TACIT_OK
                ? reply_ok(rbuf, rlen)
                : reply_failed(rbuf, rlen, text);

@@ -11,7 +11,7 @@ static struct {
     ErlDrvMutex *lock;
     struct due **heap; /* from 1 on: 0 is nowhere */
     size_t count, room;
-    bool incomplete; /* memory ran out: one at least is missing */
+    bool incomplete; /* out of memory: one at least is missing */
 } all;
 
 int due_init(void)

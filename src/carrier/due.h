@@ -25,7 +25,7 @@ void due_set(struct due *d, ErlDrvTermData port, uint64_t until);
 void due_clear(struct due *d);
 /*
  * The ports of those whose time has come, DUE_BATCH at most: they are to be reviewed,
- * which sets when they are due again. *ret_incomplete: memory ran out, all links are to
+ * which sets when they are due again. *ret_incomplete: out of memory, all links are to
  * be.
  */
 size_t due_take(uint64_t now, ErlDrvTermData ret_ports[DUE_BATCH], bool *ret_incomplete);

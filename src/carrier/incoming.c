@@ -64,7 +64,7 @@ static int answer(struct conn *c, const char *name)
         int error =
             tacit_directory_answer(&c->asker->channel, names, 1, &from, out, &len, &done);
         if (!error && write(c->fd, out, len) != (ssize_t)len)
-            error = TACIT_ECUT;
+            error = TACIT_ETRUNCATED;
         if (error)
             return error;
     }
@@ -95,7 +95,7 @@ static enum conn_state asker_advance(struct conn *c, const char *name)
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
             return CONN_READ;
         if (n <= 0)
-            return asker_failed(c, TACIT_ECUT);
+            return asker_failed(c, TACIT_ETRUNCATED);
         a->got += (size_t)n;
     }
     int error = tacit_directory_question(&a->channel, a->question, a->got);

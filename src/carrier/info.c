@@ -234,7 +234,7 @@ static void put_host(ei_x_buff *x, const struct tacit_policy *policy)
     put_counter(x, "handshakes", &carrier_counters.handshakes);
     put_counter(x, "exchanges", &carrier_counters.exchanges);
     put_counter(x, "limited", &carrier_counters.limited);
-    put_counter(x, "told", &carrier_counters.told);
+    put_counter(x, "unauthenticated_bytes", &carrier_counters.unauthenticated_bytes);
     put_integer(x, "known", guard_count());
 }
 

@@ -192,7 +192,7 @@ static void take_rekey(struct link *l, const uint8_t *data, size_t len)
 {
     int error = link_take_rekey(l, data, len);
     if (error == TACIT_ELIMIT)
-        link_doom(l, error, "keys_worn", tacit_error_text(error));
+        link_doom(l, error, "key_limit", tacit_error_text(error));
     else if (error)
         link_protocol_error(l, tacit_keys_unexpected);
     else
@@ -310,15 +310,15 @@ static bool have_buffer(struct link *l)
 
 /* The peer's end without a sealed close. Before its first record a reset says no more
  * than an end: it did not read what we sent behind message 3. */
-static void cut(struct link *l, int error)
+static void truncated(struct link *l, int error)
 {
     if (l->initiator && !l->passed_first && (error == 0 || error == ECONNRESET))
-        link_doom(l, TACIT_ECUT, "unconfirmed",
+        link_doom(l, TACIT_ETRUNCATED, "unconfirmed",
                   "it closed without a word: refused, another pair key, or tampering");
     else if (error)
-        link_doom(l, TACIT_ECUT, erl_errno_id(error), strerror(error));
+        link_doom(l, TACIT_ETRUNCATED, erl_errno_id(error), strerror(error));
     else
-        link_doom(l, TACIT_ECUT, "cut", tacit_error_text(TACIT_ECUT));
+        link_doom(l, TACIT_ETRUNCATED, "truncated", tacit_error_text(TACIT_ETRUNCATED));
 }
 
 /*
@@ -351,7 +351,7 @@ static bool read_once(struct link *l, int64_t *budget)
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         return false;
     if (n <= 0) {
-        cut(l, n < 0 ? errno : 0);
+        truncated(l, n < 0 ? errno : 0);
         return false;
     }
     in->end += (size_t)n;

@@ -33,7 +33,7 @@ __attribute__((noinline)) static bool offer(struct link *l, ErlDrvTime now)
         tacit_keys_offer(&l->keys, l->channel, &keys, now, record, sizeof record, &len);
     tacit_wipe(&keys, sizeof keys);
     if (error) {
-        link_doom(l, error, error == TACIT_ELIMIT ? "keys_worn" : tacit_error_name(error),
+        link_doom(l, error, error == TACIT_ELIMIT ? "key_limit" : tacit_error_name(error),
                   tacit_error_text(error));
         return false;
     }
@@ -52,8 +52,9 @@ void link_check_keys(struct link *l, ErlDrvTime now)
     if (l->doomed || l->state != LINK_ACTIVE ||
         !tacit_keys_overdue(&l->keys, l->channel, now))
         return;
-    link_send_close(l, TACIT_CLOSE_WORN, tacit_keys_too_late);
-    link_doom(l, TACIT_ELIMIT, tacit_close_name(TACIT_CLOSE_WORN), tacit_keys_too_late);
+    link_send_close(l, TACIT_CLOSE_KEY_LIMIT, tacit_keys_too_late);
+    link_doom(l, TACIT_ELIMIT, tacit_close_name(TACIT_CLOSE_KEY_LIMIT),
+              tacit_keys_too_late);
 }
 
 int link_take_rekey(struct link *l, const uint8_t *data, size_t size)

@@ -65,7 +65,7 @@ void link_protocol_error(struct link *l, const char *text)
 
 void link_no_memory(struct link *l)
 {
-    link_doom(l, TACIT_ENOMEM, "no_memory", "memory ran out");
+    link_doom(l, TACIT_ENOMEM, "no_memory", "out of memory");
 }
 
 /* Ends a doomed link: the owner is told first, then the port goes. Touch nothing after.
@@ -136,7 +136,7 @@ static void out_of_time(struct link *l)
         link_doom(l, TACIT_ETIMEOUT, "etimedout", "no answer to TCP's connect");
     else
         link_doom(
-            l, TACIT_ETIMEOUT, "silence",
+            l, TACIT_ETIMEOUT, "handshake_timeout",
             "connected, but no answer: another mesh key, a wrong clock, another host, or "
             "no Tacit there");
 }
@@ -421,7 +421,7 @@ static void handshake_failed(struct link *l)
                  session->handshake.peer.name);
     else if (error == TACIT_EREFUSED)
         snprintf(text, sizeof text, "%s", ruling_of_ours(&session->ruling));
-    else if (error == TACIT_ECUT)
+    else if (error == TACIT_ETRUNCATED)
         snprintf(
             text, sizeof text,
             "it closed without an answer: no node of that name, another mesh key, or no "

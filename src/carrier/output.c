@@ -66,7 +66,7 @@ static void fail_write(struct link *l, int error)
             link_arm(l);
         return;
     }
-    link_doom(l, TACIT_ECUT, erl_errno_id(error), strerror(error));
+    link_doom(l, TACIT_ETRUNCATED, erl_errno_id(error), strerror(error));
 }
 
 /* How much of the bytes the socket takes now; -1 after an error. */
@@ -211,7 +211,7 @@ static void seal_record(struct link *l, const void *bytes, size_t len)
     int error = tacit_channel_seal(l->channel, TACIT_RECORD_DATA, &iov, 1, record,
                                    (size_t)o->batch->orig_size - o->sealed, &size);
     if (error)
-        link_doom(l, error, error == TACIT_ELIMIT ? "keys_worn" : tacit_error_name(error),
+        link_doom(l, error, error == TACIT_ELIMIT ? "key_limit" : tacit_error_name(error),
                   tacit_error_text(error));
     else
         o->sealed += size;

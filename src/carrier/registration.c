@@ -56,7 +56,8 @@ static void lost(struct listener *l)
 
 static void lose(struct listener *l, const char *fault)
 {
-    (void)tacit_place_fail(&l->registration.place, TACIT_ECUT, fault, monotonic_ms());
+    (void)tacit_place_fail(&l->registration.place, TACIT_ETRUNCATED, fault,
+                           monotonic_ms());
     lost(l);
 }
 

@@ -167,7 +167,7 @@ static int read_all(const char *path, const char *newest, size_t len,
 {
     struct policy_ref *ref = driver_alloc(sizeof *ref);
     if (ref == NULL) {
-        snprintf(fault->text, sizeof fault->text, "%s: memory ran out", path);
+        snprintf(fault->text, sizeof fault->text, "%s: out of memory", path);
         return TACIT_ENOMEM;
     }
     memset(ref, 0, sizeof *ref);
@@ -181,7 +181,7 @@ static int read_all(const char *path, const char *newest, size_t len,
     }
     if (tacit_policy_identity(ref->policy) != NULL &&
         (ref->identity = identity_of(ref->policy)) == NULL) {
-        snprintf(fault->text, sizeof fault->text, "%s: lockable memory ran out", path);
+        snprintf(fault->text, sizeof fault->text, "%s: lockable out of memory", path);
         policy_release(ref);
         return TACIT_ENOMEM;
     }
@@ -314,7 +314,7 @@ int reload_start(ErlDrvPort port, const char *path, const void *newest, size_t l
 {
     struct job *job = job_new(port, path, newest, len);
     if (job == NULL) {
-        snprintf(text, TACIT_FAULT_MAX, "memory ran out");
+        snprintf(text, TACIT_FAULT_MAX, "out of memory");
         return TACIT_ENOMEM;
     }
     erl_drv_mutex_lock(reader.lock);

@@ -55,7 +55,8 @@ struct counters {
     atomic_uint_least64_t handshakes; /* completed, in either role */
     atomic_uint_least64_t exchanges;  /* first messages answered: X25519 was computed */
     atomic_uint_least64_t limited;    /* valid ones that were too many: it was not */
-    atomic_uint_least64_t told;       /* bytes sent before a valid first message */
+    atomic_uint_least64_t
+        unauthenticated_bytes; /* bytes sent before a valid first message */
 };
 
 extern struct counters carrier_counters;

@@ -35,13 +35,13 @@ enum tacit_record_type {
 
 /* Why a side closes; told inside the seal, so to an authenticated peer only. */
 enum tacit_close {
-    TACIT_CLOSE_DONE = 1,     /* nothing more to say */
-    TACIT_CLOSE_REFUSED = 2,  /* no line allows the key */
-    TACIT_CLOSE_NAME = 3,     /* the key is known, but not good for the name claimed */
-    TACIT_CLOSE_MISMATCH = 4, /* the distribution handshake claims another name */
-    TACIT_CLOSE_WORN = 5,     /* the keys have sealed all that they may */
-    TACIT_CLOSE_PROTOCOL = 6, /* the peer broke the protocol */
-    TACIT_CLOSE_TOO_BIG = 7,  /* a distribution message over the limit */
+    TACIT_CLOSE_DONE = 1,      /* nothing more to say */
+    TACIT_CLOSE_REFUSED = 2,   /* no line allows the key */
+    TACIT_CLOSE_NAME = 3,      /* the key is known, but not good for the name claimed */
+    TACIT_CLOSE_MISMATCH = 4,  /* the distribution handshake claims another name */
+    TACIT_CLOSE_KEY_LIMIT = 5, /* the keys have sealed all that they may */
+    TACIT_CLOSE_PROTOCOL = 6,  /* the peer broke the protocol */
+    TACIT_CLOSE_TOO_BIG = 7,   /* a distribution message over the limit */
     /* For keys that are known: which of the rules is in the way. */
     TACIT_CLOSE_ADDRESS = 8,      /* not from this address */
     TACIT_CLOSE_DIRECTION = 9,    /* the link is for the other side to open */

@@ -49,7 +49,7 @@ int client_handshake(struct client *c, const struct tacit_policy *policy,
  */
 int client_proceed(struct client *c, const struct tacit_address *address, bool revoked);
 
-/* Bytes as they are. TACIT_ECUT, TACIT_ETIMEOUT. */
+/* Bytes as they are. TACIT_ETRUNCATED, TACIT_ETIMEOUT. */
 int client_send(struct client *c, const uint8_t *bytes, size_t len);
 
 /* The next record as it came, whole, in c->record. */

@@ -143,7 +143,7 @@ int control_answer(char *text, char **ret_text)
                                : "the answer was cut: it ended, or you are another user";
     *ret_text = strdup(rest);
     free(text);
-    return ok ? TACIT_OK : error ? TACIT_EREFUSED : TACIT_ECUT;
+    return ok ? TACIT_OK : error ? TACIT_EREFUSED : TACIT_ETRUNCATED;
 }
 
 static int take_answer(struct call *c, int64_t deadline, int seconds, char **ret_text)

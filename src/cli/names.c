@@ -51,7 +51,7 @@ static int explain(const struct ask *a, const char *address, int error)
         return cli_fail("%s at %s: it refuses: %s", a->host, address, a->client->text);
     if (error == TACIT_EREFUSED)
         return cli_fail("%s at %s: %s", a->host, address, a->client->session.ruling.text);
-    if (error == TACIT_ETIMEOUT || error == TACIT_ECUT)
+    if (error == TACIT_ETIMEOUT || error == TACIT_ETRUNCATED)
         return cli_fail("%s at %s: no answer: another mesh key, a wrong clock, a door "
                         "without door-identity, or no Tacit there",
                         a->host, address);

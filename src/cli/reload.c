@@ -28,8 +28,8 @@ static int reload_one(const struct control_process *p)
     } else {
         printf("%s: reloaded\n", p->name);
         for (at = text; control_line(&at, fields) >= 2;) {
-            if (strcmp(fields[0], "cut") == 0)
-                printf("%s: cut %s\n", p->name, fields[1]);
+            if (strcmp(fields[0], "dropped") == 0)
+                printf("%s: dropped %s\n", p->name, fields[1]);
         }
     }
     free(text);

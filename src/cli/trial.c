@@ -176,7 +176,7 @@ static bool check_mesh_key(struct trial *t, int error)
     tacit_time_to_text((uint64_t)time(NULL), now);
     if (t->client->session.handshake.peer.name[0] != '\0') /* message 2 opened */
         return trial_tell(t, TRIAL_MESH_KEY, TRIAL_OK, "%s", mark);
-    if (error == TACIT_ECUT || error == TACIT_ETIMEOUT)
+    if (error == TACIT_ETRUNCATED || error == TACIT_ETIMEOUT)
         return trial_tell(
             t, TRIAL_MESH_KEY, TRIAL_FAILED,
             "silence: another mesh key there ('tacit mesh-key list': this "

@@ -77,7 +77,7 @@ static bool refused_there(struct trial *t, int error)
     const struct client *c = t->client;
     char key[TACIT_KEY_TEXT];
     tacit_key_to_text(tacit_policy_identity(t->policy)->public_key, key);
-    if (error == TACIT_ECUT)
+    if (error == TACIT_ETRUNCATED)
         return trial_tell(t, TRIAL_RULE_THERE, TRIAL_FAILED,
                           "it closed without a word: the two sides have different "
                           "pair-keys for one another, or someone tampers");
@@ -205,7 +205,8 @@ static bool check_cookie(struct trial *t, uint32_t challenge)
         return true;
     }
     error = exchange_digests(t, challenges[1], digests);
-    if (error && error != TACIT_ECLOSED && error != TACIT_ECUT && error != TACIT_EAUTH)
+    if (error && error != TACIT_ECLOSED && error != TACIT_ETRUNCATED &&
+        error != TACIT_EAUTH)
         return trial_tell(t, TRIAL_COOKIE, TRIAL_FAILED,
                           "no answer from Erlang there: %s: see whether %s hangs",
                           tacit_error_text(error), t->node);

@@ -69,7 +69,7 @@ static int read_frame(int fd, int64_t deadline, struct tacit_door_frame *ret_fra
         if (n < 0 && errno != EINTR && errno != EAGAIN)
             return TACIT_ESYSTEM;
         if (n == 0)
-            return TACIT_ECUT;
+            return TACIT_ETRUNCATED;
         in.len += n > 0 ? (size_t)n : 0;
     }
     return bad ? TACIT_EFORMAT : tacit_door_read(in.bytes, in.len, ret_frame);
@@ -83,7 +83,7 @@ static int exchange(int fd, int64_t deadline, struct report *r,
     size_t len;
     int error = tacit_door_write(frame, bytes, &len);
     if (!error && send(fd, bytes, len, MSG_NOSIGNAL) != (ssize_t)len)
-        error = TACIT_ECUT;
+        error = TACIT_ETRUNCATED;
     while (!error && (error = read_frame(fd, deadline, frame)) == TACIT_OK) {
         if (frame->type == TACIT_DOOR_END)
             return r->text == NULL ? TACIT_EFORMAT : TACIT_OK;
@@ -116,7 +116,7 @@ static int fail(int error, const char *path, int64_t ms,
     size_t room = sizeof fault->text - (size_t)used;
     if (error == TACIT_EABSENT)
         snprintf(text, room, "%s: is secure-epmd running?", strerror(errno));
-    else if (error == TACIT_ECUT)
+    else if (error == TACIT_ETRUNCATED)
         snprintf(text, room, "the answer was cut: is secure-epmd running?");
     else if (error == TACIT_ESYSTEM)
         snprintf(text, room, "%s", strerror(errno));

@@ -296,7 +296,7 @@ uint64_t wall_clock(void);
 void door_trouble(enum trouble which, const char *text);
 /* The end: stops listening, lets what has begun come to its end, then leaves. */
 void door_end(const char *why);
-/* Descriptors or memory ran out: strangers go, and accepting rests for a moment. */
+/* Descriptors or out of memory: strangers go, and accepting rests for a moment. */
 void door_starved(void);
 /* Zeroed memory for a new connection. NULL: there is none, and strangers have to go. */
 void *door_allocate(size_t size);

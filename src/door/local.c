@@ -42,7 +42,7 @@ void local_refuse(struct node *n, enum tacit_door_reason reason, const char *nam
     stream_finish(&n->stream, bytes, len);
 }
 
-/* Text as report frames, and the end. NULL: memory ran out. */
+/* Text as report frames, and the end. NULL: out of memory. */
 static uint8_t *report_frames(const char *text, size_t *ret_len)
 {
     size_t left = strlen(text), used = 0, len;

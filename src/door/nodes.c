@@ -120,7 +120,7 @@ static int judge(const struct node *n, const struct tacit_door_register *reg,
 
 void nodes_enroll(struct node *n, const struct tacit_door_register *reg)
 {
-    char text[TACIT_DOOR_TEXT_MAX + 1] = "memory ran out";
+    char text[TACIT_DOOR_TEXT_MAX + 1] = "out of memory";
     int reason = door.ending ? TACIT_DOOR_LIMIT : judge(n, reg, text);
     if (reason) {
         local_refuse(n, (enum tacit_door_reason)reason, reg->name,

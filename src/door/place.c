@@ -81,7 +81,7 @@ refused(struct tacit_place *p, const struct tacit_door_refused *refusal, int64_t
 
 static enum tacit_place_event cut(struct tacit_place *p, const char *fault, int64_t now)
 {
-    return tacit_place_fail(p, TACIT_ECUT, fault, now);
+    return tacit_place_fail(p, TACIT_ETRUNCATED, fault, now);
 }
 
 /* --- registering -------------------------------------------------------------------- */

@@ -29,8 +29,8 @@ static enum tacit_place_event ask(struct tacit_place *p, int fd,
     /* A new socket has room for it. */
     if (tacit_place_ask(p, who, now, bytes, &len) != TACIT_OK ||
         send(fd, bytes, len, MSG_NOSIGNAL) != (ssize_t)len)
-        return tacit_place_fail(p, TACIT_ECUT, "the door does not take the registration",
-                                now);
+        return tacit_place_fail(p, TACIT_ETRUNCATED,
+                                "the door does not take the registration", now);
     return TACIT_PLACE_NOTHING;
 }
 
@@ -41,7 +41,7 @@ enum tacit_place_event tacit_place_connect(struct tacit_place *p,
     int fd = socket_connect_unix(p->path);
     *ret_fd = -1;
     if (fd < 0)
-        return tacit_place_fail(p, TACIT_ECUT, strerror(errno), now);
+        return tacit_place_fail(p, TACIT_ETRUNCATED, strerror(errno), now);
     enum tacit_place_event event = ask(p, fd, who, now);
     if (event == TACIT_PLACE_LOST)
         close(fd);
@@ -63,7 +63,7 @@ enum tacit_place_event tacit_place_receive(struct tacit_place *p, int fd, int64_
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         return TACIT_PLACE_NOTHING;
     if (n < 0)
-        return tacit_place_fail(p, TACIT_ECUT,
+        return tacit_place_fail(p, TACIT_ETRUNCATED,
                                 errno == EPROTO ? "the door passed more than one socket"
                                                 : strerror(errno),
                                 now);

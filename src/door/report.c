@@ -47,8 +47,8 @@ static size_t figures(struct figure ret[32])
          c->exchanges},
         {"limited", "Valid first messages over a limit", false, c->limited},
         {"late", "Connections whose time ran out on the way to a node", false, c->late},
-        {"starved", "Times that descriptors or memory ran out", false, c->starved},
-        {"no_memory", "Connections ended because memory ran out", false, c->no_memory},
+        {"starved", "Times that descriptors or out of memory", false, c->starved},
+        {"no_memory", "Connections ended because out of memory", false, c->no_memory},
         {"directory", "Directory questions answered", false, c->directory},
         {"directory_refused", "Directory questions refused", false, c->directory_refused},
         {"registrations", "Registrations of nodes", false, c->registrations},
@@ -68,7 +68,7 @@ static size_t figures(struct figure ret[32])
     return count;
 }
 
-/* A text that grows; NULL once memory ran out. */
+/* A text that grows; NULL once out of memory. */
 struct text {
     FILE *file;
     char *bytes;

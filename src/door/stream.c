@@ -132,7 +132,7 @@ void stream_finish(struct stream *s, uint8_t *bytes, size_t len)
     s->out_at = 0;
     s->closing = true;
     if (bytes == NULL)
-        stream_close(s); /* memory ran out */
+        stream_close(s); /* out of memory */
     else
         send_some(s);
 }

@@ -76,11 +76,11 @@ static int dial_next(struct cnode_context *c, struct wire_race *race, bool *ret_
     c->link = cnode_link_new(c->node, connection.fd);
     if (c->link == NULL) {
         close(connection.fd);
-        return cnode_fault(TACIT_ENOMEM, "memory ran out");
+        return cnode_fault(TACIT_ENOMEM, "out of memory");
     }
     error = cnode_link_dial(c->link, target->name, share(race));
     c->link->setup_until = target->deadline;
-    if ((error != TACIT_ECUT && error != TACIT_ETIMEOUT) ||
+    if ((error != TACIT_ETRUNCATED && error != TACIT_ETIMEOUT) ||
         c->link->session->handshake.peer.name[0] != '\0' || wire_race_is_over(race))
         return error;
     cnode_link_free(c->link);
@@ -95,7 +95,7 @@ static int dial(struct cnode_context *c)
     struct wire_race *race =
         wire_race_new(rules->policy, &target->endpoint, target->deadline);
     bool again = race != NULL;
-    int error = race != NULL ? TACIT_OK : cnode_fault(TACIT_ENOMEM, "memory ran out");
+    int error = race != NULL ? TACIT_OK : cnode_fault(TACIT_ENOMEM, "out of memory");
     while (again)
         error = dial_next(c, race, &again);
     wire_race_free(race);

@@ -35,7 +35,7 @@ int cnode_new(const char *conf, const char *name, struct cnode **ret_node)
 {
     struct cnode *node = calloc(1, sizeof *node);
     if (node == NULL)
-        return cnode_fault(TACIT_ENOMEM, "memory ran out");
+        return cnode_fault(TACIT_ENOMEM, "out of memory");
     int error = cnode_rules_read(conf, NULL, &node->rules, &node->revoked);
     if (error) {
         free(node);

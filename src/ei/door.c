@@ -32,7 +32,7 @@ static void disconnect(struct cnode_listener *s)
 
 static void lose(struct cnode_listener *s, const char *fault)
 {
-    (void)tacit_place_fail(&s->place, TACIT_ECUT, fault, now_ms());
+    (void)tacit_place_fail(&s->place, TACIT_ETRUNCATED, fault, now_ms());
     disconnect(s);
 }
 

@@ -44,7 +44,7 @@ int cnode_errno(int error)
         return EACCES;
     case TACIT_ELIMIT:
         return EMSGSIZE;
-    case TACIT_ECUT:
+    case TACIT_ETRUNCATED:
     case TACIT_ECLOSED:
         return ECONNRESET;
     default:

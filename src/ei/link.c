@@ -151,7 +151,8 @@ static int explain(const struct cnode_link *l, const char *wanted)
     const struct tacit_handshake *hs = &l->session->handshake;
     int error = l->session->error;
     char fingerprint[TACIT_FINGERPRINT_TEXT];
-    if (hs->peer.name[0] == '\0' && (error == TACIT_ECUT || error == TACIT_ETIMEOUT))
+    if (hs->peer.name[0] == '\0' &&
+        (error == TACIT_ETRUNCATED || error == TACIT_ETIMEOUT))
         return cnode_fault(error,
                            "%s: connected, but no answer: another mesh key, a wrong "
                            "clock, no node of that name, or no Tacit there",
@@ -236,7 +237,7 @@ void cnode_link_wake(struct cnode_link *l)
 static void part(struct cnode_link *l)
 {
     int64_t deadline = wire_deadline(l->up ? PART_MS : PART_EARLY_MS);
-    bool peer_ended = l->failed == TACIT_ECUT;
+    bool peer_ended = l->failed == TACIT_ETRUNCATED;
     cnode_link_close(l, TACIT_CLOSE_DONE, "");
     if (peer_ended || wire_send(l->fd, l->out + l->out_at, l->out_end - l->out_at,
                                 deadline) != TACIT_OK)

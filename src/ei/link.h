@@ -117,8 +117,8 @@ struct cnode_link {
     char why[RULING_TEXT + 64];
     struct ruling ruling; /* by the rules of the generation `reviewed` */
     unsigned reviewed;
-    unsigned cut; /* the generation that does not allow it any more; 0: none */
-    uint8_t seen; /* enum tacit_visibility: what the peer has said that it is */
+    unsigned dropped; /* the generation that does not allow it any more; 0: none */
+    uint8_t seen;     /* enum tacit_visibility: what the peer has said that it is */
     struct tacit_link_keys keys;
     size_t out_at, out_end;
     uint8_t out[LINK_OUT]; /* sealed, not sent yet */

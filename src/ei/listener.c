@@ -240,7 +240,7 @@ int cnode_listen(struct cnode *node, struct cnode_listener **ret_listener)
 {
     struct cnode_listener *s = calloc(1, sizeof *s);
     if (s == NULL)
-        return cnode_fault(TACIT_ENOMEM, "memory ran out");
+        return cnode_fault(TACIT_ENOMEM, "out of memory");
     pthread_mutex_init(&s->accepting, NULL);
     s->node = cnode_hold(node);
     s->rules = cnode_rules_of(node);

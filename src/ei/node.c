@@ -77,11 +77,11 @@ int tacit_ei_init(ei_cnode *ec, const char *conf, const char *name, const char *
 
 int tacit_ei_reload(ei_cnode *ec)
 {
-    unsigned cut;
+    unsigned dropped;
     if (ec->setup_context == NULL)
         return failed(cnode_fault(TACIT_ESTATE, BEFORE_INIT));
-    int error = cnode_reload(ec->setup_context, &cut);
-    return error ? failed(error) : (int)cut;
+    int error = cnode_reload(ec->setup_context, &dropped);
+    return error ? failed(error) : (int)dropped;
 }
 
 void tacit_ei_free(ei_cnode *ec)

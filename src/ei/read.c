@@ -135,8 +135,8 @@ static int take_control(struct cnode_link *l, enum tacit_record_type type,
     pthread_mutex_unlock(&l->lock);
     if (!error)
         return cnode_link_flush_some(l);
-    cnode_link_close(l, error == TACIT_ELIMIT ? TACIT_CLOSE_WORN : TACIT_CLOSE_PROTOCOL,
-                     why);
+    cnode_link_close(
+        l, error == TACIT_ELIMIT ? TACIT_CLOSE_KEY_LIMIT : TACIT_CLOSE_PROTOCOL, why);
     return error;
 }
 
@@ -234,9 +234,9 @@ static int receive_some(struct cnode_link *l, bool *ret_more)
         n = receive_holding(l, in->raw + in->end, room);
     *ret_more = n > 0;
     if (n == 0)
-        return cnode_link_fail(l, TACIT_ECUT, "it closed without a word");
+        return cnode_link_fail(l, TACIT_ETRUNCATED, "it closed without a word");
     if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
-        return cnode_link_fail(l, TACIT_ECUT, strerror(errno));
+        return cnode_link_fail(l, TACIT_ETRUNCATED, strerror(errno));
     in->end += n > 0 ? (size_t)n : 0;
     return TACIT_OK;
 }
@@ -289,7 +289,8 @@ static int fill(struct cnode_link *l, int64_t deadline)
         bool more = true;
         if (in->plain_len > 0)
             error = consume(l);
-        else if (l->failed && l->failed != TACIT_ECUT) /* cut: what came is still good */
+        else if (l->failed &&
+                 l->failed != TACIT_ETRUNCATED) /* cut: what came is still good */
             error = l->failed;
         else if (size > 0 && size <= have)
             error = open_record(l, size);
@@ -353,7 +354,7 @@ int cnode_link_read(struct cnode_link *l, char *buf, size_t *len, int64_t deadli
     else
         cnode_link_explain(l, error);
     pthread_mutex_unlock(&l->reading);
-    if (error != TACIT_ECLOSED && error != TACIT_ECUT)
+    if (error != TACIT_ECLOSED && error != TACIT_ETRUNCATED)
         return error;
     *len = 0; /* as a socket has it */
     return TACIT_OK;

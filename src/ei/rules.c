@@ -29,7 +29,7 @@ int cnode_rules_read(const char *conf, const struct tacit_policy *before,
     struct tacit_fault fault;
     struct cnode_rules *rules = calloc(1, sizeof *rules);
     if (rules == NULL)
-        return cnode_fault(TACIT_ENOMEM, "memory ran out");
+        return cnode_fault(TACIT_ENOMEM, "out of memory");
     atomic_init(&rules->users, 1);
     rules->generation = 1;
     int error =
@@ -106,7 +106,7 @@ int cnode_link_review(struct cnode_link *l)
         l->ruling = ruling;
         tacit_keys_limit(&l->keys, rules->policy);
     } else if (!l->failed) {
-        l->cut = rules->generation;
+        l->dropped = rules->generation;
     }
     pthread_mutex_unlock(&l->lock);
     cnode_rules_release(rules);
@@ -131,15 +131,15 @@ int64_t cnode_link_next_review(struct cnode_link *l)
  */
 
 /* Ends it where it is not allowed any more; so may the thread that uses it have done. */
-static bool cut(struct cnode_link *l, unsigned generation)
+static bool drop(struct cnode_link *l, unsigned generation)
 {
     (void)cnode_link_review(l);
     pthread_mutex_lock(&l->lock);
-    bool is_cut = l->cut == generation;
+    bool is_dropped = l->dropped == generation;
     pthread_mutex_unlock(&l->lock);
-    if (is_cut)
+    if (is_dropped)
         cnode_link_wake(l);
-    return is_cut;
+    return is_dropped;
 }
 
 static unsigned review_links(struct cnode *node, unsigned generation)
@@ -147,7 +147,7 @@ static unsigned review_links(struct cnode *node, unsigned generation)
     unsigned count = 0;
     pthread_mutex_lock(&node->links_lock);
     for (struct cnode_link *l = node->links; l != NULL; l = l->next)
-        count += l->process == cnode_process() && cut(l, generation);
+        count += l->process == cnode_process() && drop(l, generation);
     pthread_mutex_unlock(&node->links_lock);
     return count;
 }
@@ -173,7 +173,7 @@ static int put_in_force(struct cnode *node, struct cnode_rules *rules,
     return TACIT_OK;
 }
 
-int cnode_reload(struct cnode *node, unsigned *ret_cut)
+int cnode_reload(struct cnode *node, unsigned *ret_dropped)
 {
     struct cnode_rules *now = cnode_rules_of(node), *rules;
     struct tacit_revoked revoked = {0};
@@ -188,7 +188,7 @@ int cnode_reload(struct cnode *node, unsigned *ret_cut)
         cnode_rules_release(rules);
     } else {
         cnode_set_revoked(node, &revoked);
-        *ret_cut = review_links(node, generation);
+        *ret_dropped = review_links(node, generation);
     }
     tacit_revoked_free(&revoked);
     return error;

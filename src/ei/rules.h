@@ -39,9 +39,9 @@ void cnode_rules_release(struct cnode_rules *rules);
 
 /*
  * Reads the configuration anew; where anything is wrong nothing changes. Then ends the
- * links that it does not allow any more: *ret_cut is how many.
+ * links that it does not allow any more: *ret_dropped is how many.
  */
-int cnode_reload(struct cnode *node, unsigned *ret_cut);
+int cnode_reload(struct cnode *node, unsigned *ret_dropped);
 
 /*
  * Whether a link is still allowed, where that may have changed: the rules are others, or

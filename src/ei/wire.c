@@ -57,7 +57,7 @@ int wire_send(int fd, const uint8_t *bytes, size_t len, int64_t deadline)
             return error;
         ssize_t n = send(fd, bytes, len, MSG_NOSIGNAL);
         if (n < 0 && !passing(n))
-            return TACIT_ECUT;
+            return TACIT_ETRUNCATED;
         bytes += n > 0 ? n : 0;
         len -= n > 0 ? (size_t)n : 0;
     }
@@ -72,7 +72,7 @@ int wire_receive(int fd, uint8_t *bytes, size_t len, int64_t deadline)
             return error;
         ssize_t n = recv(fd, bytes, len, 0);
         if (n == 0 || (n < 0 && !passing(n)))
-            return TACIT_ECUT;
+            return TACIT_ETRUNCATED;
         bytes += n > 0 ? n : 0;
         len -= n > 0 ? (size_t)n : 0;
     }

@@ -35,14 +35,14 @@ int wire_poll_ms(int64_t deadline);
 /* Waits for poll()'s events. TACIT_ETIMEOUT: the deadline came; TACIT_ESYSTEM. */
 int wire_wait(int fd, short events, int64_t deadline);
 
-/* All of the bytes. TACIT_ECUT, TACIT_ETIMEOUT. */
+/* All of the bytes. TACIT_ETRUNCATED, TACIT_ETIMEOUT. */
 int wire_send(int fd, const uint8_t *bytes, size_t len, int64_t deadline);
 int wire_receive(int fd, uint8_t *bytes, size_t len, int64_t deadline);
 
 /*
  * Moves the bytes of a session that has come to event, until it comes to another one than
- * MORE and all it has to say is sent. Where that cannot be, it has failed: TACIT_ECUT,
- * TACIT_ETIMEOUT.
+ * MORE and all it has to say is sent. Where that cannot be, it has failed:
+ * TACIT_ETRUNCATED, TACIT_ETIMEOUT.
  */
 enum tacit_session_event wire_session(int fd, struct tacit_session *session,
                                       enum tacit_session_event event, int64_t deadline);

@@ -22,7 +22,7 @@ static int send_some(struct cnode_link *l, bool *ret_left)
         n = send(l->fd, l->out + l->out_at, l->out_end - l->out_at,
                  MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
-        return TACIT_ECUT;
+        return TACIT_ETRUNCATED;
     l->out_at += n > 0 ? (size_t)n : 0;
     *ret_left = l->out_at < l->out_end;
     if (!*ret_left)
@@ -88,7 +88,7 @@ int cnode_link_check_keys(struct cnode_link *l)
     pthread_mutex_unlock(&l->lock);
     if (!overdue)
         return TACIT_OK;
-    cnode_link_close(l, TACIT_CLOSE_WORN, tacit_keys_too_late);
+    cnode_link_close(l, TACIT_CLOSE_KEY_LIMIT, tacit_keys_too_late);
     return TACIT_ELIMIT;
 }
 

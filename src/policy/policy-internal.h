@@ -77,7 +77,7 @@ struct policy_test {
         size_t count, cap; \
     }
 
-/* Makes room for one more: its address, all zeros, or NULL where memory ran out. */
+/* Makes room for one more: its address, all zeros, or NULL where out of memory. */
 #define POLICY_ADD(list)                                                \
     policy_list_add((void **)&(list)->at, &(list)->count, &(list)->cap, \
                     sizeof *(list)->at)

@@ -44,7 +44,7 @@ static inline bool tacit_keys_changing(const struct tacit_channel *ch)
 
 /*
  * Whether the exchange under way should be over: then nothing but ticks may cross, and
- * the link ends, with TACIT_CLOSE_WORN and tacit_keys_too_late.
+ * the link ends, with TACIT_CLOSE_KEY_LIMIT and tacit_keys_too_late.
  */
 bool tacit_keys_overdue(const struct tacit_link_keys *keys,
                         const struct tacit_channel *ch, int64_t now);

@@ -43,7 +43,7 @@ linked() ->
     {A, B}.
 
 reloads(#{host := #{conf := Conf}} = Node) ->
-    ?assertEqual({ok, #{cut => []}}, mesh:call(Node, tacit, reload, [])),
+    ?assertEqual({ok, #{dropped => []}}, mesh:call(Node, tacit, reload, [])),
     mesh:wait_until(fun() -> element(1, mesh:tacit(["reload", "--conf", Conf])) =:= 0 end).
 
 killed() ->
@@ -86,7 +86,7 @@ no_process() ->
     mesh:wait_until(fun() -> filelib:is_file(filename:join(Dir, "full")) end),
     ?assertEqual(pang, mesh:call(B, net_adm, ping, [?A])),
     ?assertMatch({ok, #{state := down, reason := revoked}}, mesh:call(B, tacit, info, [?A])),
-    ?assertMatch({ok, #{cut := [<<"b@127.0.0.2">>], lasts := false}},
+    ?assertMatch({ok, #{dropped := [<<"b@127.0.0.2">>], lasts := false}},
                  receive Revoked -> Revoked end),
     _ = all(A),
     ?assertEqual(nomatch, string:find(mesh:log(A), "Error in process")),
@@ -144,7 +144,7 @@ no_port() ->
     ?assertEqual(pong, mesh:call(A, net_adm, ping, [?B])),
     Before = all(A),
     {Revoked, After} = mesh:on(A, fun() -> revoke_without_ports() end),
-    ?assertMatch({ok, #{cut := [<<"b@127.0.0.2">>]}}, Revoked),
+    ?assertMatch({ok, #{dropped := [<<"b@127.0.0.2">>]}}, Revoked),
     ?assertEqual(Before, After),
     _ = all(A),
     reloads(A),
@@ -179,7 +179,7 @@ other_owner() ->
     A = mesh:start("a", Host),
     mesh:logged(A, [Run, "no control socket", "belongs to this node's user"]),
     _ = all(A),
-    ?assertEqual({ok, #{cut => []}}, mesh:call(A, tacit, reload, [])),
+    ?assertEqual({ok, #{dropped => []}}, mesh:call(A, tacit, reload, [])),
     ok = file:change_owner(Run, 0),
     reloads(A),
     mesh:stop(A).

@@ -86,10 +86,10 @@ cut() ->
     {A, B} = mesh:pair(),
     ?assertEqual(pong, mesh:call(B, net_adm, ping, [?A])),
     mesh:append(maps:get(host, A), "direction = out\n"),
-    ?assertEqual({ok, #{cut => [<<"b@127.0.0.2">>]}}, mesh:call(A, tacit, reload, [])),
+    ?assertEqual({ok, #{dropped => [<<"b@127.0.0.2">>]}}, mesh:call(A, tacit, reload, [])),
     {Line, Fingerprint} = {line_of(A, "*@127.0.0.2"), fingerprint(B)},
     ?assertMatch(#{"name" := "b@127.0.0.2", "fingerprint" := Fingerprint, "line" := Line,
-                   "address" := "127.0.0." ++ _}, fields(A, "cut", "in")),
+                   "address" := "127.0.0." ++ _}, fields(A, "dropped", "in")),
     ?assertEqual(pong, mesh:call(A, net_adm, ping, [?B])),
     ?assertMatch(#{"line" := Line}, fields(A, "accepted", "out")),
     mesh:stop_pair({A, B}).

@@ -162,7 +162,7 @@ other_wanted(#{node := Node, address := Address, options := Options}) ->
     ?assertEqual({error, closed}, foreign:connect(Address, Options#{wanted => "l@127.0.0.1"})),
     mesh:logged(Node, ["direction=in", "reason=name",
                        "it wants l@127.0.0.1, which this node is not"]),
-    ?assertMatch({ok, #{told := 0}}, mesh:call(Node, tacit, info, [])),
+    ?assertMatch({ok, #{unauthenticated_bytes := 0}}, mesh:call(Node, tacit, info, [])),
     no_link(Node).
 
 narrow_dynamic(#{narrow := Narrow} = World) ->

@@ -111,7 +111,7 @@ ahead() ->
     Before = mesh:handshakes(A),
     Step(?DAY),
     mesh:logged(A, ["this host's clock was set 86", " s ahead"]),
-    ?assertEqual({ok, #{cut => []}}, mesh:call(A, tacit, reload, [])),
+    ?assertEqual({ok, #{dropped => []}}, mesh:call(A, tacit, reload, [])),
     ?assertEqual([?B], mesh:nodes_of(A)),
     ?assertEqual(Before, mesh:handshakes(A)),
     mesh:part(A, B),

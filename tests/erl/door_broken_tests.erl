@@ -40,7 +40,7 @@ faults() ->
       "the door said something that is no frame"},
      {"an empty frame", fun(S) -> door:send(S, <<0:16>>) end,
       "the door said something that is no frame"},
-     {"a link cut short", fun(S) -> door:hand(S, door:frame(?PASS, <<0:64, 4>>), [tcp()]) end,
+     {"a link dropped short", fun(S) -> door:hand(S, door:frame(?PASS, <<0:64, 4>>), [tcp()]) end,
       "the door said something that is no frame"},
      {"garbage", fun(S) -> door:send(S, binary:copy(<<"garbage!">>, 1000)) end,
       "the door said something that is no frame"},

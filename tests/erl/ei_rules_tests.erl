@@ -331,7 +331,7 @@ revoked_there(#{node := Node} = World) ->
     {#{name := Name} = C, Fd} = listening("c", Host),
     Link = cnode:connect(C, Node),
     used(C, Link),
-    {ok, #{cut := [_]}} = mesh:call(Node, tacit, revoke, [Name]),
+    {ok, #{dropped := [_]}} = mesh:call(Node, tacit, revoke, [Name]),
     says("^failed eio .*the peer closed: revoked: the key is revoked",
          cnode:call(C, ["receive", Link, ?DEADLINE])),
     cnode:close(C, Link),

@@ -95,7 +95,7 @@ replayed() ->
     link_and_part(A, B),
     [receive {replayed, Pid} -> ok end || Pid <- Pids],
     link_and_part(A, B),
-    ?assertMatch(#{replays := ?REPLAYS, told := 0}, info(A)),
+    ?assertMatch(#{replays := ?REPLAYS, unauthenticated_bytes := 0}, info(A)),
     ?assertEqual(Before + 3, maps:get(exchanges, info(A))), % the recorded one, two friends
     mesh:stop_pair(Pair).
 

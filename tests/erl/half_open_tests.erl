@@ -50,7 +50,7 @@ node_alone(Ns) ->
 %% Bytes were sent, and X25519 computed, for nobody else: also for dials that failed.
 for_friends_only(Node, Failed) ->
     {ok, Info} = mesh:call(Node, tacit, info, []),
-    #{told := Told, exchanges := Exchanges, handshakes := Handshakes} = Info,
+    #{unauthenticated_bytes := Told, exchanges := Exchanges, handshakes := Handshakes} = Info,
     ?assertEqual(0, Told),
     ?assert(Exchanges >= Handshakes andalso Exchanges =< Handshakes + Failed).
 

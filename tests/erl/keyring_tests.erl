@@ -196,7 +196,7 @@ bad_news() ->
     [mesh:call(A, erlang, send, [{tacit_control, ?B}, News]) ||
         News <- [{tacit_mesh_keys, ?A}, {tacit_mesh_keys, ?A, [Good]}, {tacit_mesh_keys, ?B},
                  {tacit_mesh_keys, "a"}, {tacit_mesh_keys, nobody@nowhere}]],
-    ?assertEqual({ok, #{cut => []}}, mesh:call(B, tacit, reload, [])),
+    ?assertEqual({ok, #{dropped => []}}, mesh:call(B, tacit, reload, [])),
     {ok, #{peer_mesh_keys := Shown}} = mesh:call(B, tacit, info, [?A]),
     ?assertEqual(Marks, [binary_to_list(Mark) || Mark <- Shown]),
     ?assertEqual(Control, mesh:call(B, erlang, whereis, [tacit_control])),

@@ -41,7 +41,7 @@ on_node(Count, Sources, Limit, Others) ->
               counters => fun() -> {ok, Info} = mesh:call(A, tacit, info, []), Info end,
               meanwhile => fun(W) -> Others(W), link_and_part(A, B) end},
     flood(World, Count),
-    ?assertMatch({ok, #{told := 0}}, mesh:call(A, tacit, info, [])),
+    ?assertMatch({ok, #{unauthenticated_bytes := 0}}, mesh:call(A, tacit, info, [])),
     mesh:stop_pair(Pair).
 
 link_and_part(A, #{name := Name} = B) ->

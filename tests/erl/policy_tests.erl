@@ -195,7 +195,7 @@ refused() ->
                          Certificate]),
     [begin
          put_text(A, Text),
-         ?assertEqual({ok, #{cut => []}}, mesh:call(A, tacit, reload, [])),
+         ?assertEqual({ok, #{dropped => []}}, mesh:call(A, tacit, reload, [])),
          mesh:logged(A, [path(A) ++ Reason]),
          ?assertEqual([5, 5], [serial(Node) || Node <- [A, B]]),
          ?assertEqual(Before, [mesh:handshakes(Node) || Node <- [A, B]]),
@@ -235,7 +235,7 @@ bad_rules() ->
     Other = foreign:key_text(foreign:identity()),
     [begin
          put_file(A, sign(Key, Serial, Rules)),
-         ?assertEqual({ok, #{cut => []}}, mesh:call(A, tacit, reload, [])),
+         ?assertEqual({ok, #{dropped => []}}, mesh:call(A, tacit, reload, [])),
          mesh:logged(A, [path(A) ++ Reason]),
          ?assertEqual([1, 1], [serial(Node) || Node <- [A, B]]),
          ?assertEqual([?B], mesh:nodes_of(A))
@@ -287,7 +287,7 @@ from_peer() ->
                                   {tacit_policies, ?A, [1 | 2]}, {tacit_policies, ?A, [x, {y}]},
                                   {tacit_policies, x, lists:duplicate(70, x)},
                                   {tacit_policies, ?A, [{<<>>, 1, <<>>}, {x, y, z}]}]],
-    ?assertEqual({ok, #{cut => []}}, mesh:call(B, tacit, reload, [])),
+    ?assertEqual({ok, #{dropped => []}}, mesh:call(B, tacit, reload, [])),
     ?assertEqual(Control, mesh:call(B, erlang, whereis, [tacit_control])),
     ?assertEqual(5, serial(B)),
     ?assertEqual([?A], mesh:nodes_of(B)),
@@ -304,7 +304,7 @@ own_revocation() ->
     {ok, Text} = file:read_file(ConfA),
     ok = file:write_file(ConfA, string:replace(Text, "[mesh]\n",
                                                ["[mesh]\nrevoked = ", Fingerprint, "\n"])),
-    ?assertEqual({ok, #{cut => [<<"b@127.0.0.2">>]}}, mesh:call(A, tacit, reload, [])),
+    ?assertEqual({ok, #{dropped => [<<"b@127.0.0.2">>]}}, mesh:call(A, tacit, reload, [])),
     ?assertEqual(1, serial(A)),
     mesh:stop(A),
     Again = start("a", maps:get(host, A)),
@@ -319,7 +319,7 @@ revoked_apart() ->
     Text = contents(sign(Key, 6, ["[mesh]\nrevoked = ", Fingerprint, "\n[peer x@a.b]\n"
                                   "public-key = ", foreign:key_text(foreign:identity()), "\n"])),
     mesh:call(A, erlang, send, [{tacit_control, ?B}, {tacit_policy, ?A, Text}]),
-    mesh:logged(B, ["policy from a@127.0.0.1: not taken but for what it revokes, 1 links cut"]),
+    mesh:logged(B, ["policy from a@127.0.0.1: not taken but for what it revokes, 1 links dropped"]),
     mesh:logged(B, ["main.policy:9: [peer x@a.b] is for nodes that"]),
     ?assertEqual([], mesh:nodes_of(B)),
     ?assertEqual(5, serial(B)),

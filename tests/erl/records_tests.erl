@@ -49,14 +49,14 @@ cases(#{tag := Tag}) ->
       {marked, large(), fun(F) -> {replace, [F, F]} end, [before, marked], [auth]}},
      {"a record that overtakes another", {marked, large(), fun(_) -> hold end, [before], [auth]}},
      {"a record that is left out", {marked, large(), with(<<>>), [before], [auth]}},
-     {"a cut in the middle of a record", {marked, large(), cut_half(fin), [before], [cut]}},
+     {"a cut in the middle of a record", {marked, large(), cut_half(fin), [before], [truncated]}},
      {"a reset in the middle of a record",
-      {marked, large(), cut_half(rst), [before], [cut, econnreset]}},
-     {"a cut in the middle of a long message", {long, huge(), cut_half(fin), [before], [cut]}},
+      {marked, large(), cut_half(rst), [before], [truncated, econnreset]}},
+     {"a cut in the middle of a long message", {long, huge(), cut_half(fin), [before], [truncated]}},
      {"a cut between two records",
-      {marked, large(), fun(F) -> {cut, F, fin} end, [before, marked], [cut]}},
+      {marked, large(), fun(F) -> {cut, F, fin} end, [before, marked], [truncated]}},
      {"a reset between two records",
-      {marked, large(), fun(_) -> {cut, <<>>, rst} end, [before], [cut, econnreset]}}].
+      {marked, large(), fun(_) -> {cut, <<>>, rst} end, [before], [truncated, econnreset]}}].
 
 tests() ->
     [{"a record of an earlier link ends the link", fun earlier_link/1},

@@ -374,7 +374,7 @@ unanswered(#{node := Node, host := Host, options := Options} = World) ->
     mesh:on(Node, fun() -> spawn(fun say_forever/0) end),
     ?assertMatch({?KEYS_WORN, "an exchange of fresh keys did not" ++ _}, hear_close(dialled(Deaf))),
     wait_for_link(World, []),
-    {ok, #{reason := keys_worn}} = mesh:call(Node, tacit, info, [?NODE]),
+    {ok, #{reason := key_limit}} = mesh:call(Node, tacit, info, [?NODE]),
     mesh:on(Node, fun() -> exit(whereis(rekey_says), kill) end),
     receive
         {Hears, Why} -> ?assertMatch({?KEYS_WORN, "an exchange of fresh keys did not" ++ _}, Why)

@@ -79,14 +79,14 @@ removed_peer() ->
     [A, B, C] = Nodes = three(),
     connect(A, [?B, ?C]),
     Before = change(A, "[peer *@127.0.0.2]", "[peer *@127.0.0.99]"),
-    ?assertEqual({ok, #{cut => [<<"b@127.0.0.2">>]}}, reload(A)),
+    ?assertEqual({ok, #{dropped => [<<"b@127.0.0.2">>]}}, reload(A)),
     parted(A, [?C]),
-    mesh:logged(A, ["link cut", "name=b@127.0.0.2", "fingerprint=", "address=127.0.0.2:"]),
+    mesh:logged(A, ["link dropped", "name=b@127.0.0.2", "fingerprint=", "address=127.0.0.2:"]),
     ?assertEqual(pang, mesh:call(B, net_adm, ping, [?A])),
     ?assertEqual(pang, mesh:call(A, net_adm, ping, [?B])),
     ?assertEqual([?C], mesh:nodes_of(A)),
     restore(A, Before),
-    ?assertEqual({ok, #{cut => []}}, reload(A)),
+    ?assertEqual({ok, #{dropped => []}}, reload(A)),
     connect(B, [?A]),
     connect(C, [?A]),
     lists:foreach(fun mesh:stop/1, Nodes).
@@ -122,8 +122,8 @@ under_traffic() ->
     Before = text(A),
     [begin
          restore(A, [Before, io_lib:format(Extra, [I])]),
-         ?assertEqual({ok, #{cut => []}}, reload(A)),
-         ?assertEqual({ok, #{cut => []}}, reload(B))
+         ?assertEqual({ok, #{dropped => []}}, reload(A)),
+         ?assertEqual({ok, #{dropped => []}}, reload(B))
      end || I <- lists:seq(1, ?RELOADS div 2)],
     Sent = mesh:on(A, fun() -> ask(Source) end),
     ?assertEqual(Sent, mesh:on(B, fun() -> ask(Sink) end)),
@@ -166,7 +166,7 @@ ten_thousand() ->
                                        I <- lists:seq(1, 10000)]),
     Echo = mesh:call(B, erlang, spawn, [fun echo/0]),
     Trips = mesh:on(A, fun() -> trips_during_reload(Echo) end),
-    ?assertMatch({{ok, #{cut := []}}, N} when N > 0, Trips),
+    ?assertMatch({{ok, #{dropped := []}}, N} when N > 0, Trips),
     mesh:stop_pair({A, B}).
 
 echo() ->
@@ -194,10 +194,10 @@ pair_key() ->
     {0, _} = mesh:tacit(["psk", Key]),
     connect(A, [?B]),
     [change(Node, "\nendpoint =", "\npair-key = " ++ Key ++ "\nendpoint =") || Node <- [A, B]],
-    ?assertEqual({ok, #{cut => [<<"b@127.0.0.2">>]}}, reload(A)),
+    ?assertEqual({ok, #{dropped => [<<"b@127.0.0.2">>]}}, reload(A)),
     _ = reload(B),
     connect(A, [?B]),
-    ?assertEqual({ok, #{cut => []}}, reload(A)),
+    ?assertEqual({ok, #{dropped => []}}, reload(A)),
     ?assertEqual([?B], mesh:nodes_of(A)),
     mesh:stop_pair({A, B}).
 
@@ -207,7 +207,7 @@ suite() ->
     {ok, #{suite := Suite}} = mesh:call(A, tacit, info, [?B]),
     Others = ["aegis-256", "aes-256-gcm", "chacha20-poly1305"] -- [atom_to_list(Suite)],
     change(A, "[mesh]", "[mesh]\nsuites = " ++ lists:join(",", Others)),
-    ?assertEqual({ok, #{cut => [<<"b@127.0.0.2">>]}}, reload(A)),
+    ?assertEqual({ok, #{dropped => [<<"b@127.0.0.2">>]}}, reload(A)),
     connect(A, [?B]),
     {ok, #{suite := Now}} = mesh:call(A, tacit, info, [?B]),
     ?assertNotEqual(Suite, Now),
@@ -232,12 +232,12 @@ addresses() ->
     Other = mesh:free_port(Ip),
     {Old, New} = listen_lines(HostB, [Port, Other]),
     Before = change(B, Old, New),
-    ?assertEqual({ok, #{cut => []}}, reload(B)),
+    ?assertEqual({ok, #{dropped => []}}, reload(B)),
     ?assertEqual([true, true], [accepts(Ip, P) || P <- [Port, Other]]),
     restore(B, Before),
     {Old, Moved} = listen_lines(HostB, [Other]),
     change(B, Old, Moved),
-    ?assertEqual({ok, #{cut => []}}, reload(B)),
+    ?assertEqual({ok, #{dropped => []}}, reload(B)),
     mesh:wait_until(fun() -> not accepts(Ip, Port) end),
     ?assert(accepts(Ip, Other)),
     ?assertEqual([?B], mesh:nodes_of(A)),
@@ -259,7 +259,7 @@ taken_address() ->
     ?assertEqual([true, false], [accepts(Ip, P) || P <- [Port, Free]]),
     ?assertEqual([?B], mesh:nodes_of(A)),
     ok = gen_tcp:close(Taken),
-    ?assertEqual({ok, #{cut => [<<"a@127.0.0.1">>]}}, reload(B)),
+    ?assertEqual({ok, #{dropped => [<<"a@127.0.0.1">>]}}, reload(B)),
     mesh:stop_pair({A, B}).
 
 %% So often that twice what a configuration may name would not do.
@@ -274,7 +274,7 @@ abandoned() ->
      end || Other <- Others],
     mesh:wait_until(fun() -> not lists:any(fun(Other) -> accepts(Ip, Other) end, Others) end),
     ?assert(accepts(Ip, Port)),
-    ?assertEqual({ok, #{cut => []}}, reload(B)),
+    ?assertEqual({ok, #{dropped => []}}, reload(B)),
     connect(A, [?B]),
     mesh:stop_pair({A, B}).
 
@@ -312,7 +312,7 @@ stalled_output() ->
     ok = On(fun() -> stall(open_port({fd, 9, 9}, [out, binary])) end),
     mesh:wait_until(fun() -> mesh:call(B, erpc, call, [?A, erlang, port_info, [stalled, queue_size]])
                                  =/= {queue_size, 0} end),
-    ?assertEqual({ok, #{cut => []}}, On(fun() -> tacit:reload() end)),
+    ?assertEqual({ok, #{dropped => []}}, On(fun() -> tacit:reload() end)),
     mesh:kill(A),
     lists:foreach(fun mesh:stop/1, [B, A]).
 
@@ -354,7 +354,7 @@ stalled_file() ->
                                      [foreign:key_text(foreign:identity()), Stall])),
     Waits = mesh:call(A, erlang, spawn, [fun() -> exit(tacit:reload()) end]),
     mesh:wait_until(fun() -> reads(A) end),
-    ?assertMatch({ok, #{cut := [<<"b@127.0.0.2">>], lasts := true}},
+    ?assertMatch({ok, #{dropped := [<<"b@127.0.0.2">>], lasts := true}},
                  mesh:call(A, tacit, revoke, [?B], 10000)),
     ?assert(mesh:call(A, erlang, is_process_alive, [Waits])),
     mesh:wait_until(fun() -> not mesh:call(A, erlang, is_process_alive, [Waits]) end, 60000),
@@ -362,7 +362,7 @@ stalled_file() ->
     ?assertMatch({_, _}, binary:match(list_to_binary(Text), <<"has not come to its end">>)),
     restore(A, Before),
     ok = file:write_file(Go, ""),
-    mesh:wait_until(fun() -> mesh:call(A, tacit, reload, []) =:= {ok, #{cut => []}} end),
+    mesh:wait_until(fun() -> mesh:call(A, tacit, reload, []) =:= {ok, #{dropped => []}} end),
     ?assertEqual(pang, mesh:call(B, net_adm, ping, [?A])),
     {ok, _} = mesh:call(A, tacit, unrevoke, [?B]),
     connect(B, [?A]),
@@ -409,7 +409,7 @@ sighup() ->
                     end),
     [] = os:cmd("kill -HUP " ++ maps:get(os_pid, A)),
     parted(A, []),
-    mesh:logged(A, ["SIGHUP: reloaded, 1 links cut"]),
+    mesh:logged(A, ["SIGHUP: reloaded, 1 links dropped"]),
     mesh:append(maps:get(host, A), "\ncolour = red\n"),
     [] = os:cmd("kill -HUP " ++ maps:get(os_pid, A)),
     mesh:logged(A, ["SIGHUP: nothing was changed", "colour"]),
@@ -424,7 +424,7 @@ open_directory() ->
     A = mesh:start("a", Host),
     mesh:logged(A, [run_dir(Host), "no control socket", "mode 0700"]),
     ?assertEqual({ok, []}, file:list_dir(run_dir(Host))),
-    ?assertEqual({ok, #{cut => []}}, reload(A)),
+    ?assertEqual({ok, #{dropped => []}}, reload(A)),
     mesh:stop(A),
     %% One that cannot be made: why not. Nobody makes a folder there.
     B = mesh:start("b", mesh:host("127.0.0.2"), #{env => [{"TACIT_RUN", "/sys/tacit-run"}]}),
@@ -447,7 +447,7 @@ bad_requests() ->
     {ok, Silent} = gen_tcp:connect({local, Path}, 0, []), % says nothing, stands in nobody's way
     ?assertMatch(<<"ok\nkind\tnode\nname\ta@127.0.0.1\n", _/binary>>, ask_socket(Path, "who\n")),
     gen_tcp:close(Silent),
-    ?assertEqual({ok, #{cut => []}}, reload(A)),
+    ?assertEqual({ok, #{dropped => []}}, reload(A)),
     mesh:stop(A).
 
 ask_socket(Path, Request) ->

@@ -74,7 +74,7 @@ revoked() ->
     [A, B, _] = Nodes = start_all(hosts(3)),
     [?assertEqual(pong, ping(A, Name)) || Name <- [?B, ?C]],
     Fingerprint = fingerprint(B),
-    ?assertEqual({ok, #{fingerprints => [Fingerprint], cut => [<<"b@127.0.0.2">>],
+    ?assertEqual({ok, #{fingerprints => [Fingerprint], dropped => [<<"b@127.0.0.2">>],
                         lasts => true}},
                  mesh:call(A, tacit, revoke, [?B])),
     mesh:wait_until(fun() -> mesh:nodes_of(A) =:= [?C] end),
@@ -97,7 +97,7 @@ restarted() ->
     ?assertEqual(1, Known()),
     ?assertMatch({ok, _}, mesh:call(A, tacit, revoke, [?B])),
     mesh:wait_until(fun() -> Known() =:= 0 end),
-    ?assertEqual({ok, #{cut => []}}, mesh:call(A, tacit, reload, [])),
+    ?assertEqual({ok, #{dropped => []}}, mesh:call(A, tacit, reload, [])),
     ?assertEqual(pang, ping(B, ?A)),
     mesh:stop(A),
     Again = mesh:start("a", maps:get(host, A)),
@@ -110,12 +110,12 @@ restarted() ->
 without_link() ->
     [A, B] = start_all(hosts(2)),
     Fingerprint = fingerprint(B),
-    ?assertEqual({ok, #{fingerprints => [Fingerprint], cut => [], lasts => true}},
+    ?assertEqual({ok, #{fingerprints => [Fingerprint], dropped => [], lasts => true}},
                  mesh:call(A, tacit, revoke, [?B])),
     ?assertEqual(pang, ping(B, ?A)),
     ?assertMatch({ok, _}, mesh:call(A, tacit, unrevoke, [Fingerprint])),
     ?assertEqual(pong, ping(B, ?A)),
-    ?assertEqual({ok, #{fingerprints => [Fingerprint], cut => [<<"b@127.0.0.2">>],
+    ?assertEqual({ok, #{fingerprints => [Fingerprint], dropped => [<<"b@127.0.0.2">>],
                         lasts => true}},
                  mesh:call(A, tacit, revoke, [Fingerprint])),
     mesh:stop_pair({A, B}).
@@ -213,7 +213,7 @@ five_hosts() ->
     Fingerprint = fingerprint(Bad),
     [begin
          revoke_line(Node, Fingerprint),
-         ?assertEqual({ok, #{cut => [<<"a@127.0.0.1">>]}}, mesh:call(Node, tacit, reload, []))
+         ?assertEqual({ok, #{dropped => [<<"a@127.0.0.1">>]}}, mesh:call(Node, tacit, reload, []))
      end || Node <- Nodes],
     [mesh:wait_until(fun() -> mesh:nodes_of(Node) =:= Names -- [?A, maps:get(name, Node)] end)
      || Node <- Nodes],

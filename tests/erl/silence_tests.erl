@@ -132,7 +132,7 @@ own_node() ->
 
 %% The one first message that it was to answer.
 once(Node) ->
-    ?assertMatch({ok, #{exchanges := 1, told := 0, known := 0}}, mesh:call(Node, tacit, info, [])).
+    ?assertMatch({ok, #{exchanges := 1, unauthenticated_bytes := 0, known := 0}}, mesh:call(Node, tacit, info, [])).
 
 %% It is a door, too, and asks one that shows the same key. Gives what it then says.
 own_door(#{dir := Dir, conf := Conf} = Host) ->

@@ -74,12 +74,12 @@ links_go_on() ->
     ?assertEqual(pong, mesh:call(A, net_adm, ping, [?B])),
     mesh:part(A, B),
     ?assertEqual(pong, mesh:call(B, net_adm, ping, [?A])),
-    ?assertMatch({ok, #{cut := [<<"a@127.0.0.1">>]}}, mesh:call(B, tacit, revoke, [?A])),
+    ?assertMatch({ok, #{dropped := [<<"a@127.0.0.1">>]}}, mesh:call(B, tacit, revoke, [?A])),
     ?assertMatch({ok, _}, mesh:call(B, tacit, reload, [])),
     [open_gate(N) || N <- Nodes],
     ok = mesh:logged(B, ["link refused", "name=c@127.0.0.3"]),
     ok = mesh:logged(B, ["link accepted", "name=a@127.0.0.1"]),
-    ok = mesh:logged(B, ["link cut", "name=a@127.0.0.1"]),
+    ok = mesh:logged(B, ["link dropped", "name=a@127.0.0.1"]),
     [mesh:stop(N) || N <- Nodes].
 
 counted() ->

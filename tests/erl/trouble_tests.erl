@@ -209,7 +209,7 @@ unanswered_test_() ->
                {"where the host does not answer the caller gets pang within the setup time, "
                 "and info/1 says so", fun(N, _) -> assert_down(N, 'x@127.0.0.5', etimedout) end},
                {"where a listener says nothing the caller gets pang within the setup time, "
-                "and info/1 says silence", fun(N, _) -> assert_down(N, 'x@127.0.0.4', silence) end},
+                "and info/1 says handshake_timeout", fun(N, _) -> assert_down(N, 'x@127.0.0.4', handshake_timeout) end},
                {"a process that waits for a dead address does not block other connections",
                 fun others_go_on/2}]]
      end}.

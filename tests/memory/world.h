@@ -42,7 +42,7 @@ ErlDrvEntry *driver_init(void);
  * More than one may come in a turn. */
 struct port *world_accepted(void);
 
-/* Loads the driver and opens ports; false: memory ran out. */
+/* Loads the driver and opens ports; false: out of memory. */
 bool world_start(void);
 struct port *world_open(void);
 /* As the emulator does on port_close; may be called on one that is closed. */

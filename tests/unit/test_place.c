@@ -81,7 +81,7 @@ static void a_node_that_starts_asks_for_five_seconds(void **state)
     int tries = 0;
     for (; p.state == TACIT_PLACE_WAITING; tries++) {
         assert_int_equal(tacit_place_timeout(&p, now), TACIT_PLACE_CONNECT);
-        assert_int_equal(tacit_place_fail(&p, TACIT_ECUT, "no such file", now),
+        assert_int_equal(tacit_place_fail(&p, TACIT_ETRUNCATED, "no such file", now),
                          TACIT_PLACE_LOST);
         now += p.state == TACIT_PLACE_WAITING ? tacit_place_wait(&p, now) : 0;
     }
@@ -130,7 +130,7 @@ static void once_registered_it_asks_for_ever_and_more_rarely(void **state)
     now += wait;
     registers(now);
     assert_string_equal(p.fault, "");
-    tacit_place_fail(&p, TACIT_ECUT, "gone", now);
+    tacit_place_fail(&p, TACIT_ETRUNCATED, "gone", now);
     assert_int_equal(tacit_place_wait(&p, now), TACIT_PLACE_RETRY_MS);
 }
 

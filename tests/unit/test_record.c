@@ -290,7 +290,7 @@ static void a_close_can_be_read_safely_whatever_it_says(void **state)
     assert_int_equal(tacit_close_parse((const uint8_t *)"\1", 1, &reason, text), 0);
     assert_string_equal(text, "");
     assert_string_equal(tacit_close_name((enum tacit_close)0), "unknown");
-    assert_string_equal(tacit_close_name(TACIT_CLOSE_WORN), "keys_worn");
+    assert_string_equal(tacit_close_name(TACIT_CLOSE_KEY_LIMIT), "key_limit");
 }
 
 static void wiped(enum tacit_suite suite)

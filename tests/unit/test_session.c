@@ -508,9 +508,9 @@ static void where_the_connection_ends_nothing_is_said_and_no_secret_is_left(void
     dial_as(one, two, false);
     answer_as(two, false);
     carry(&initiator, &responder, 1 << 20);
-    assert_int_equal(tacit_session_fail(&responder.session, TACIT_ECUT),
+    assert_int_equal(tacit_session_fail(&responder.session, TACIT_ETRUNCATED),
                      TACIT_SESSION_FAILED);
-    assert_over(&responder, TACIT_ECUT);
+    assert_over(&responder, TACIT_ETRUNCATED);
 }
 
 static int make_keys(void **state)

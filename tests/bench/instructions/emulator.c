@@ -89,7 +89,7 @@ void link_doom(struct link *l, int error, const char *reason, const char *text)
 
 void link_no_memory(struct link *l)
 {
-    never("memory ran out");
+    never("out of memory");
 }
 
 void link_protocol_error(struct link *l, const char *text)
