@@ -24,7 +24,7 @@
  *
  * Locks: ERL_DRV_FLAG_USE_PORT_LOCKING, so a port's state needs none; struct
  * carrier_shared has its own. After driver_exit(), or -1 from driver_output*(), the
- * port's state is gone: functions that may do so return enum link_fate and the caller
+ * port's state is gone: functions that may do so return enum link_result and the caller
  * touches nothing more.
  */
 #ifndef TACIT_CARRIER_H

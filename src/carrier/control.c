@@ -403,9 +403,9 @@ static ErlDrvSSizeT do_review(struct link *l, char **rbuf, size_t rlen)
     char fingerprint[TACIT_FINGERPRINT_TEXT], address[TACIT_ADDRESS_TEXT];
     uint8_t space[TACIT_NAME_MAX + sizeof fingerprint + sizeof address + RULING_LINE +
                   REASON_MAX];
-    bool doomed = l->doomed;
+    bool failed = l->failed;
     link_review(l);
-    if (doomed || !l->doomed)
+    if (failed || !l->failed)
         return reply_ok(rbuf, rlen);
     tacit_fingerprint(l->peer_key, fingerprint);
     tacit_address_to_text(&l->peer_address, address);
@@ -415,7 +415,7 @@ static ErlDrvSSizeT do_review(struct link *l, char **rbuf, size_t rlen)
     put_text(&w, fingerprint);
     put_text(&w, address);
     put_text(&w, l->line);
-    tacit_put_bytes(&w, l->doom_text, strlen(l->doom_text));
+    tacit_put_bytes(&w, l->failed_text, strlen(l->failed_text));
     return reply(rbuf, rlen, 0, space, tacit_written(&w));
 }
 
@@ -430,7 +430,7 @@ static ErlDrvSSizeT do_refuse(struct link *l, struct tacit_reader *r, char **rbu
     get_name(r, text);
     atomic_fetch_add(&carrier_counters.refused, 1);
     link_send_close(l, reason, text);
-    link_doom(l, TACIT_ENAME, tacit_close_name(reason), text);
+    link_fail(l, TACIT_ENAME, tacit_close_name(reason), text);
     link_arm(l);
     return reply_ok(rbuf, rlen);
 }
@@ -493,7 +493,7 @@ static ErlDrvSSizeT to_link(struct carrier_port *p, enum command command,
             return reply_failed(rbuf, rlen, "einval");
         l->state = LINK_ACTIVE;
         link_set_up(l, true);
-        l->pumping = true;
+        l->read_pending = true;
         link_arm(l);
         return reply_ok(rbuf, rlen);
     case COMMAND_TICK:

@@ -39,13 +39,13 @@ static void deliver_handshake(struct link *l, const uint8_t *bytes, size_t len)
  * Every message that came in passes here, whole: the one place for a filter on what a
  * peer may do.
  */
-static enum link_fate deliver(struct link *l, ErlDrvBinary *binary, const uint8_t *bytes,
-                              size_t len)
+static enum link_result deliver(struct link *l, ErlDrvBinary *binary,
+                                const uint8_t *bytes, size_t len)
 {
     int gone;
     if (tacit_keys_changing(l->channel)) /* or the clock is not asked */
         link_check_keys(l, erl_drv_monotonic_time(ERL_DRV_USEC));
-    if (l->doomed)
+    if (l->failed)
         return LINK_LIVES;
     l->received_messages++;
     l->keys.used = true;
@@ -61,7 +61,7 @@ static enum link_fate deliver(struct link *l, ErlDrvBinary *binary, const uint8_
     return gone < 0 ? LINK_GONE : LINK_LIVES;
 }
 
-static enum link_fate deliver_copy(struct link *l, const uint8_t *bytes, size_t len)
+static enum link_result deliver_copy(struct link *l, const uint8_t *bytes, size_t len)
 {
     if (len < SMALL_MESSAGE || l->state == LINK_PASSIVE)
         return deliver(l, NULL, bytes, len);
@@ -71,20 +71,20 @@ static enum link_fate deliver_copy(struct link *l, const uint8_t *bytes, size_t 
         return LINK_LIVES;
     }
     memcpy(binary->orig_bytes, bytes, len);
-    enum link_fate fate = deliver(l, binary, (uint8_t *)binary->orig_bytes, len);
+    enum link_result result = deliver(l, binary, (uint8_t *)binary->orig_bytes, len);
     driver_free_binary(binary);
-    return fate;
+    return result;
 }
 
-static enum link_fate deliver_long(struct link *l)
+static enum link_result deliver_long(struct link *l)
 {
     ErlDrvBinary *binary = l->input.message;
     size_t len = l->input.message_len;
     l->input.message = NULL;
     l->input.header_len = 0;
-    enum link_fate fate = deliver(l, binary, (uint8_t *)binary->orig_bytes, len);
+    enum link_result result = deliver(l, binary, (uint8_t *)binary->orig_bytes, len);
     driver_free_binary(binary);
-    return fate;
+    return result;
 }
 
 static bool grow(struct link *l, size_t more)
@@ -121,7 +121,7 @@ static bool length_ok(struct link *l, size_t len)
                  "a message of %zu bytes, over the receiver's max-message = %zu", len,
                  l->max_message);
         link_send_close(l, TACIT_CLOSE_TOO_BIG, text);
-        link_doom(l, TACIT_ELIMIT, "too_big", text);
+        link_fail(l, TACIT_ELIMIT, "too_big", text);
         return false;
     }
     return true;
@@ -136,7 +136,7 @@ static size_t take(struct link_input *in, uint8_t *to, size_t len)
     return n;
 }
 
-static enum link_fate consume(struct link *l)
+static enum link_result consume(struct link *l)
 {
     struct link_input *in = &l->input;
     if (in->message != NULL) {
@@ -180,19 +180,19 @@ static void take_close(struct link *l, const uint8_t *data, size_t len)
     enum tacit_close reason;
     char text[TACIT_CLOSE_TEXT_MAX + 1], full[REASON_MAX];
     if (tacit_close_parse(data, len, &reason, text)) {
-        link_doom(l, TACIT_EFORMAT, "protocol", "a malformed close");
+        link_fail(l, TACIT_EFORMAT, "protocol", "a malformed close");
         return;
     }
     snprintf(full, sizeof full, "the peer closed: %s%s%s", tacit_close_name(reason),
              text[0] != '\0' ? ": " : "", text);
-    link_doom(l, TACIT_ECLOSED, tacit_close_name(reason), full);
+    link_fail(l, TACIT_ECLOSED, tacit_close_name(reason), full);
 }
 
 static void take_rekey(struct link *l, const uint8_t *data, size_t len)
 {
     int error = link_take_rekey(l, data, len);
     if (error == TACIT_ELIMIT)
-        link_doom(l, error, "key_limit", tacit_error_text(error));
+        link_fail(l, error, "key_limit", tacit_error_text(error));
     else if (error)
         link_protocol_error(l, tacit_keys_unexpected);
     else
@@ -222,7 +222,7 @@ static void open_record(struct link *l, size_t size)
     else if (in->exact > 0)
         in->exact--;
     if (error) {
-        link_doom(l, error, tacit_error_name(error), "a record that does not open");
+        link_fail(l, error, tacit_error_name(error), "a record that does not open");
     } else if (type == TACIT_RECORD_CLOSE) {
         take_close(l, to, len);
     } else if (type == TACIT_RECORD_REKEY) {
@@ -241,13 +241,13 @@ static void open_record(struct link *l, size_t size)
 /* Whether there is reason to go on with what was read. */
 static bool may_deliver(const struct link *l)
 {
-    return !l->doomed &&
+    return !l->failed &&
            (l->state == LINK_ACTIVE || (l->state == LINK_PASSIVE && l->wants_message));
 }
 
 /* Delivers from the buffer until it runs dry, or nobody wants more, or it is time for
  * others. */
-static enum link_fate deliver_buffered(struct link *l, int64_t *budget)
+static enum link_result deliver_buffered(struct link *l, int64_t *budget)
 {
     struct link_input *in = &l->input;
     while (may_deliver(l) && *budget > 0) {
@@ -313,12 +313,12 @@ static bool have_buffer(struct link *l)
 static void truncated(struct link *l, int error)
 {
     if (l->initiator && !l->passed_first && (error == 0 || error == ECONNRESET))
-        link_doom(l, TACIT_ETRUNCATED, "unconfirmed",
+        link_fail(l, TACIT_ETRUNCATED, "unconfirmed",
                   "it closed without a word: refused, another pair key, or tampering");
     else if (error)
-        link_doom(l, TACIT_ETRUNCATED, erl_errno_id(error), strerror(error));
+        link_fail(l, TACIT_ETRUNCATED, erl_errno_id(error), strerror(error));
     else
-        link_doom(l, TACIT_ETRUNCATED, "truncated", tacit_error_text(TACIT_ETRUNCATED));
+        link_fail(l, TACIT_ETRUNCATED, "truncated", tacit_error_text(TACIT_ETRUNCATED));
 }
 
 /*
@@ -337,7 +337,7 @@ static size_t to_read(const struct link_input *in)
                                                     : room;
 }
 
-/* Reads once; false: there is nothing more to read now, or the link is doomed. */
+/* Reads once; false: there is nothing more to read now, or the link is failed. */
 static bool read_once(struct link *l, int64_t *budget)
 {
     struct link_input *in = &l->input;
@@ -361,7 +361,7 @@ static bool read_once(struct link *l, int64_t *budget)
     return (size_t)n == wanted;
 }
 
-enum link_fate link_read(struct link *l)
+enum link_result link_read(struct link *l)
 {
     int64_t budget = READ_BUDGET;
     bool more = true;
@@ -375,11 +375,11 @@ enum link_fate link_read(struct link *l)
         tidy(&l->input);
     }
     if (budget <= 0)
-        l->pumping = true; /* what is left comes in the next turn */
+        l->read_pending = true; /* what is left comes in the next turn */
     if (budget < READ_BUDGET &&
         link_refresh_keys(l, erl_drv_monotonic_time(ERL_DRV_USEC)))
         link_send_now(l);
-    if (!l->doomed)
+    if (!l->failed)
         link_select(l, may_deliver(l), l->selected_write);
     if (budget < READ_BUDGET)
         erl_drv_consume_timeslice(l->port,

@@ -5,7 +5,7 @@
 #include "link.h"
 
 /* Delivers what was read already, then reads what is there and delivers that. */
-enum link_fate link_read(struct link *l);
+enum link_result link_read(struct link *l);
 void link_free_input(struct link *l);
 
 #endif

@@ -26,14 +26,14 @@ __attribute__((noinline)) static bool offer(struct link *l, ErlDrvTime now)
     struct tacit_rekey_keys keys;
     uint8_t record[TACIT_REKEY_RECORD_MAX];
     size_t len;
-    link_seal_gathered(l); /* what the channel seals now comes behind */
-    if (l->doomed || !lend(l, &keys))
+    link_seal_batched(l); /* what the channel seals now comes behind */
+    if (l->failed || !lend(l, &keys))
         return false;
     int error =
         tacit_keys_offer(&l->keys, l->channel, &keys, now, record, sizeof record, &len);
     tacit_wipe(&keys, sizeof keys);
     if (error) {
-        link_doom(l, error, error == TACIT_ELIMIT ? "key_limit" : tacit_error_name(error),
+        link_fail(l, error, error == TACIT_ELIMIT ? "key_limit" : tacit_error_name(error),
                   tacit_error_text(error));
         return false;
     }
@@ -43,17 +43,17 @@ __attribute__((noinline)) static bool offer(struct link *l, ErlDrvTime now)
 
 bool link_refresh_keys(struct link *l, ErlDrvTime now)
 {
-    return !l->doomed && l->state == LINK_ACTIVE &&
+    return !l->failed && l->state == LINK_ACTIVE &&
            tacit_keys_due(&l->keys, l->channel, now) && offer(l, now);
 }
 
 void link_check_keys(struct link *l, ErlDrvTime now)
 {
-    if (l->doomed || l->state != LINK_ACTIVE ||
+    if (l->failed || l->state != LINK_ACTIVE ||
         !tacit_keys_overdue(&l->keys, l->channel, now))
         return;
     link_send_close(l, TACIT_CLOSE_KEY_LIMIT, tacit_keys_too_late);
-    link_doom(l, TACIT_ELIMIT, tacit_close_name(TACIT_CLOSE_KEY_LIMIT),
+    link_fail(l, TACIT_ELIMIT, tacit_close_name(TACIT_CLOSE_KEY_LIMIT),
               tacit_keys_too_late);
 }
 
@@ -67,8 +67,8 @@ int link_take_rekey(struct link *l, const uint8_t *data, size_t size)
         link_protocol_error(l, tacit_keys_too_often);
         return TACIT_OK;
     }
-    link_seal_gathered(l);
-    if (l->doomed)
+    link_seal_batched(l);
+    if (l->failed)
         return TACIT_OK;
     if (!lend(l, &keys))
         return TACIT_ESTATE;

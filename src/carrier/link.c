@@ -34,8 +34,8 @@ static void tell_down(struct link *l)
     term_port(&t, l->port);
     if (!active) {
         peer_fingerprint(l, fingerprint);
-        term_atom(&t, l->doom_reason);
-        term_binary(&t, l->doom_text);
+        term_atom(&t, l->failed_reason);
+        term_binary(&t, l->failed_text);
         term_binary(&t, fingerprint);
         term_binary(&t, l->conn != NULL ? l->conn->session.ruling.line : l->line);
     }
@@ -43,32 +43,32 @@ static void tell_down(struct link *l)
     term_to_owner(&t, l->port);
 }
 
-void link_doom(struct link *l, int error, const char *reason, const char *text)
+void link_fail(struct link *l, int error, const char *reason, const char *text)
 {
-    if (l->doomed)
+    if (l->failed)
         return;
-    l->doomed = error;
-    snprintf(l->doom_reason, sizeof l->doom_reason, "%s", reason);
-    snprintf(l->doom_text, sizeof l->doom_text, "%s", text);
+    l->failed = error;
+    snprintf(l->failed_reason, sizeof l->failed_reason, "%s", reason);
+    snprintf(l->failed_text, sizeof l->failed_text, "%s", text);
     const char *name = l->peer.name[0] != '\0' ? l->peer.name
                        : l->conn != NULL       ? l->conn->wanted
                                                : "";
     if (name[0] != '\0')
-        shared_note_refusal(name, !l->initiator, l->doom_reason, l->doom_text);
+        shared_note_refusal(name, !l->initiator, l->failed_reason, l->failed_text);
 }
 
 void link_protocol_error(struct link *l, const char *text)
 {
     link_send_close(l, TACIT_CLOSE_PROTOCOL, text);
-    link_doom(l, TACIT_EFORMAT, "protocol", text);
+    link_fail(l, TACIT_EFORMAT, "protocol", text);
 }
 
 void link_no_memory(struct link *l)
 {
-    link_doom(l, TACIT_ENOMEM, "no_memory", "out of memory");
+    link_fail(l, TACIT_ENOMEM, "no_memory", "out of memory");
 }
 
-/* Ends a doomed link: the owner is told first, then the port goes. Touch nothing after.
+/* Ends a failed link: the owner is told first, then the port goes. Touch nothing after.
  */
 static void end(struct link *l)
 {
@@ -78,7 +78,7 @@ static void end(struct link *l)
 
 void link_arm(struct link *l)
 {
-    if (l->doomed || l->gathering || l->resting || l->pumping) {
+    if (l->failed || l->batching || l->throttled || l->read_pending) {
         driver_set_timer(l->port, 0);
     } else if (l->deadline != 0) {
         ErlDrvTime wait = l->deadline - monotonic_ms();
@@ -104,7 +104,7 @@ void link_select(struct link *l, bool read, bool write)
 /* The end of a callback: nothing may touch the link after this. */
 static void settle(struct link *l)
 {
-    if (l->doomed)
+    if (l->failed)
         end(l);
     else if (!l->flushing)
         link_arm(l); /* a port that closes has one deadline, whatever still comes in */
@@ -133,9 +133,9 @@ void link_ready_write(struct link *l)
 static void out_of_time(struct link *l)
 {
     if (l->state < LINK_HANDSHAKE)
-        link_doom(l, TACIT_ETIMEOUT, "etimedout", "no answer to TCP's connect");
+        link_fail(l, TACIT_ETIMEOUT, "etimedout", "no answer to TCP's connect");
     else
-        link_doom(
+        link_fail(
             l, TACIT_ETIMEOUT, "handshake_timeout",
             "connected, but no answer: another mesh key, a wrong clock, another host, or "
             "no Tacit there");
@@ -149,12 +149,12 @@ void link_timeout(struct link *l)
     }
     if (l->deadline != 0 && l->deadline <= monotonic_ms())
         out_of_time(l);
-    if (l->pumping) {
-        l->pumping = false;
-        if (!l->doomed && link_read(l) == LINK_GONE)
+    if (l->read_pending) {
+        l->read_pending = false;
+        if (!l->failed && link_read(l) == LINK_GONE)
             return;
     }
-    if (!l->doomed)
+    if (!l->failed)
         link_turn(l);
     settle(l);
 }
@@ -202,7 +202,7 @@ void link_stop(struct link *l)
 {
     link_set_up(l, false);
     if (l->fd >= 0) {
-        if (l->channel != NULL && !l->doomed) {
+        if (l->channel != NULL && !l->failed) {
             link_send_close(l, TACIT_CLOSE_DONE, "");
             shared_note_refusal(l->peer.name, !l->initiator, "closed",
                                 "this node ended the link");
@@ -262,7 +262,7 @@ void link_review(struct link *l)
     struct ruling ruling;
     /* A link with a door is no node's, and over with the answer. */
     bool with_door = strcmp(l->peer.name, TACIT_DOOR_NAME) == 0;
-    if (l->channel == NULL || l->doomed || policy == NULL || with_door) {
+    if (l->channel == NULL || l->failed || policy == NULL || with_door) {
         policy_release(policy); /* the end of its handshake asks the same */
         return;
     }
@@ -275,7 +275,7 @@ void link_review(struct link *l)
         return;
     guard_known(&l->peer_address, false);
     link_send_close(l, ruling.reason, ruling.text);
-    link_doom(l, error, tacit_close_name(ruling.reason), ruling_for_us(&ruling));
+    link_fail(l, error, tacit_close_name(ruling.reason), ruling_for_us(&ruling));
     link_arm(l);
 }
 
@@ -428,21 +428,21 @@ static void handshake_failed(struct link *l)
             "Tacit there");
     else
         snprintf(text, sizeof text, "%s", tacit_error_text(error));
-    link_doom(l, error, tacit_error_name(error), text);
+    link_fail(l, error, tacit_error_name(error), text);
 }
 
 static void handshake_done(struct link *l)
 {
     int error = establish(l, l->conn);
     if (error) {
-        link_doom(l, error, tacit_error_name(error), tacit_error_text(error));
+        link_fail(l, error, tacit_error_name(error), tacit_error_text(error));
         return;
     }
     conn_free(l->conn);
     l->conn = NULL;
     link_select(l, false, false);
     link_review(l); /* the rules may have changed since the handshake began */
-    if (!l->doomed)
+    if (!l->failed)
         tell_up(l);
 }
 
@@ -468,7 +468,7 @@ void link_connected(struct link *l)
 {
     int error = socket_error(l->fd);
     if (error) {
-        link_doom(l, TACIT_ESYSTEM, erl_errno_id(error), strerror(error));
+        link_fail(l, TACIT_ESYSTEM, erl_errno_id(error), strerror(error));
         return;
     }
     l->state = LINK_CONNECTED;

@@ -16,7 +16,7 @@ enum link_state {
 };
 
 /* Whether a link's state still exists after a call. */
-enum link_fate {
+enum link_result {
     LINK_LIVES,
     LINK_GONE,
 };
@@ -46,18 +46,18 @@ struct link {
     enum link_state state;
     bool selected_read, selected_write;
     bool wants_message; /* PASSIVE: the owner waits for one */
-    bool gathering;     /* small messages wait for the zero timer */
+    bool batching;      /* small messages wait for the zero timer */
     bool busy;
     bool flushing;     /* the port is closing */
-    bool pumping;      /* buffered input waits for the zero timer */
-    bool resting;      /* TURN_MAX was sealed: busy until the zero timer */
+    bool read_pending; /* buffered input waits for the zero timer */
+    bool throttled;    /* TURN_MAX was sealed: busy until the zero timer */
     bool passed_first; /* ACTIVE: a record of the peer opened */
     bool initiator;
     bool setting_up; /* counted as such by shared_setup_enter */
     bool new_name;   /* the peer's name was none that the node knew */
-    int doomed;      /* an error that ends the link at the next chance */
-    char doom_text[REASON_MAX];
-    char doom_reason[32];
+    int failed;      /* an error that ends the link at the next chance */
+    char failed_text[REASON_MAX];
+    char failed_reason[32];
     ErlDrvTime deadline; /* 0: none */
     struct conn *conn;   /* while the handshake runs */
     struct tacit_channel *channel;
@@ -107,7 +107,7 @@ void link_handshake(struct link *l);
 
 /*
  * Whether the rules in force still allow the link: if not, the peer is told and the link
- * doomed. Called when a link comes to be and after each reload.
+ * failed. Called when a link comes to be and after each reload.
  */
 void link_review(struct link *l);
 /* Whether the rule wants what the peer has been seen to be; "" or why it is refused. */
@@ -123,11 +123,11 @@ void link_stop(struct link *l);
 void link_emergency_close(const struct link *l);
 
 /* Marks the link to be ended from its next timeout. */
-void link_doom(struct link *l, int error, const char *reason, const char *text);
+void link_fail(struct link *l, int error, const char *reason, const char *text);
 void link_no_memory(struct link *l);
 /* The distribution handshake is over, or the link is: it is set up no more. */
 void link_set_up(struct link *l, bool is_active);
-/* Tells the peer what it did wrong, and dooms the link. */
+/* Tells the peer what it did wrong, and fails the link. */
 void link_protocol_error(struct link *l, const char *text);
 /* Arms the one timer for whatever comes first. */
 void link_arm(struct link *l);

@@ -1,8 +1,8 @@
 /*
  * Messages from the emulator -> records -> socket.
  *
- * A lone message goes out at once. While more come, at most GATHER_US after each other,
- * they are gathered: a zero timer runs as long as each of its turns finds something to
+ * A lone message goes out at once. While more come, at most BATCH_US after each other,
+ * they are batched: a zero timer runs as long as each of its turns finds something to
  * send, so that small messages share a record and records share a system call, and none
  * waits longer than one turn of the scheduler.
  *
@@ -27,7 +27,7 @@ enum {
     LARGE_PIECE = 8192,  /* from here on sealing in place beats copying */
     CHUNK = 65472,       /* of a large piece a record: a multiple of the cache's lines */
     LONE_MAX = 2048,     /* a message that, alone, is content with a small batch */
-    GATHER_US = 40,      /* less than a round trip: a lone caller is never held up */
+    BATCH_US = 40,       /* less than a round trip: a lone caller is never held up */
     RECORD_OVERHEAD = TACIT_RECORD_HEADER + TACIT_TAG_MAX,
     SMALL_BATCH = RECORD_OVERHEAD + 4 + LONE_MAX,
     PUT_MAX = 1024 * 1024, /* bytes of one message that are sealed in one go */
@@ -49,7 +49,7 @@ size_t link_queued(const struct link *l)
 void link_check_busy(struct link *l)
 {
     size_t queued = driver_sizeq(l->port);
-    bool busy = l->resting || queued > (l->busy ? BUSY_LOW : BUSY_HIGH);
+    bool busy = l->throttled || queued > (l->busy ? BUSY_LOW : BUSY_HIGH);
     if (busy != l->busy)
         set_busy_port(l->port, busy);
     l->busy = busy;
@@ -61,12 +61,12 @@ static void fail_write(struct link *l, int error)
      * is not left to the emulator: OTP 28 and later may poll a socket no more whose end
      * came together with data. */
     if (error == EPIPE || error == ECONNRESET) {
-        l->pumping = true;
+        l->read_pending = true;
         if (!l->flushing)
             link_arm(l);
         return;
     }
-    link_doom(l, TACIT_ETRUNCATED, erl_errno_id(error), strerror(error));
+    link_fail(l, TACIT_ETRUNCATED, erl_errno_id(error), strerror(error));
 }
 
 /* How much of the bytes the socket takes now; -1 after an error. */
@@ -141,9 +141,9 @@ void link_send_batch(struct link *l)
 
 void link_flush_output(struct link *l)
 {
-    if (!l->doomed)
-        link_seal_gathered(l);
-    if (!l->doomed)
+    if (!l->failed)
+        link_seal_batched(l);
+    if (!l->failed)
         link_send_batch(l);
     link_check_busy(l);
 }
@@ -151,7 +151,7 @@ void link_flush_output(struct link *l)
 void link_send_now(struct link *l)
 {
     link_flush_output(l);
-    if (!l->gathering)
+    if (!l->batching)
         link_free_output(l);
 }
 
@@ -211,14 +211,14 @@ static void seal_record(struct link *l, const void *bytes, size_t len)
     int error = tacit_channel_seal(l->channel, TACIT_RECORD_DATA, &iov, 1, record,
                                    (size_t)o->batch->orig_size - o->sealed, &size);
     if (error)
-        link_doom(l, error, error == TACIT_ELIMIT ? "key_limit" : tacit_error_name(error),
+        link_fail(l, error, error == TACIT_ELIMIT ? "key_limit" : tacit_error_name(error),
                   tacit_error_text(error));
     else
         o->sealed += size;
 }
 
-/* Seals what was gathered, where it lies. */
-void link_seal_gathered(struct link *l)
+/* Seals what was batched, where it lies. */
+void link_seal_batched(struct link *l)
 {
     struct link_output *o = &l->output;
     size_t len = o->data_len;
@@ -249,13 +249,13 @@ static bool make_room(struct link *l, size_t len)
     struct link_output *o = &l->output;
     if (o->batch != NULL && room(o) < len)
         link_send_batch(l);
-    return !l->doomed && (o->batch != NULL || new_batch(l, BATCH_SIZE));
+    return !l->failed && (o->batch != NULL || new_batch(l, BATCH_SIZE));
 }
 
 void link_queue_record(struct link *l, const uint8_t *record, size_t len)
 {
     struct link_output *o = &l->output;
-    if (o->batch == NULL && !new_batch(l, l->gathering ? BATCH_SIZE : SMALL_BATCH))
+    if (o->batch == NULL && !new_batch(l, l->batching ? BATCH_SIZE : SMALL_BATCH))
         return;
     if (!make_room(l, len))
         return;
@@ -267,7 +267,7 @@ static void put_small(struct link *l, const void *bytes, size_t len)
 {
     struct link_output *o = &l->output;
     const char *from = bytes;
-    while (len > 0 && !l->doomed) {
+    while (len > 0 && !l->failed) {
         if (o->data_len == 0 && !make_room(l, 1024))
             return;
         size_t left = room(o) - o->data_len, take = len < left ? len : left;
@@ -277,7 +277,7 @@ static void put_small(struct link *l, const void *bytes, size_t len)
         from += take;
         len -= take;
         if (take == left)
-            link_seal_gathered(l);
+            link_seal_batched(l);
     }
 }
 
@@ -285,8 +285,8 @@ static void put(struct link *l, const void *bytes, size_t len)
 {
     const char *from = bytes;
     if (len >= LARGE_PIECE)
-        link_seal_gathered(l);
-    while (len >= LARGE_PIECE && !l->doomed) {
+        link_seal_batched(l);
+    while (len >= LARGE_PIECE && !l->failed) {
         size_t take = len < CHUNK ? len : CHUNK;
         if (!make_room(l, take))
             return;
@@ -309,7 +309,7 @@ static void write_length(uint8_t header[4], size_t size)
 static inline bool put_length(struct link *l, size_t size)
 {
     uint8_t header[4];
-    bool alone = !l->gathering && size <= LONE_MAX;
+    bool alone = !l->batching && size <= LONE_MAX;
     if (l->output.batch == NULL && !new_batch(l, alone ? SMALL_BATCH : BATCH_SIZE))
         return false;
     write_length(header, size);
@@ -367,7 +367,7 @@ static size_t put_pieces(struct link *l, const ErlIOVec *message)
         size_t left = message->iov[i].iov_len;
         while (left > 0) {
             size_t take = left < CHUNK ? left : CHUNK;
-            if (l->doomed || done >= PUT_MAX || link_pending(l) >= BUSY_HIGH)
+            if (l->failed || done >= PUT_MAX || link_pending(l) >= BUSY_HIGH)
                 return done;
             put(l, from, take);
             from += take;
@@ -391,7 +391,7 @@ static size_t put_large(struct link *l, ErlIOVec *message)
     if (done == message->size)
         return done;
     link_flush_output(l); /* comes before the rest */
-    if (!l->doomed)
+    if (!l->failed)
         keep(l, message, done);
     return done;
 }
@@ -406,7 +406,7 @@ static size_t seal_step(struct link *l)
     if (l->output.batch == NULL && !new_batch(l, BATCH_SIZE))
         return 0;
     const SysIOVec *queue = driver_peekq(l->port, &count);
-    for (int i = 0; i < count && left > 0 && !l->doomed; i++) {
+    for (int i = 0; i < count && left > 0 && !l->failed; i++) {
         size_t len = queue[i].iov_len < left ? queue[i].iov_len : left;
         put(l, queue[i].iov_base, len);
         left -= len;
@@ -422,13 +422,13 @@ void link_seal_queue(struct link *l)
     ErlDrvTime now = erl_drv_monotonic_time(ERL_DRV_USEC);
     link_check_keys(l, now);
     link_flush_output(l); /* what was to go at once: a batch begins empty */
-    while (l->unsealed > 0 && link_queued(l) == 0 && !l->doomed && sealed < TURN_MAX) {
+    while (l->unsealed > 0 && link_queued(l) == 0 && !l->failed && sealed < TURN_MAX) {
         sealed += seal_step(l);
         link_flush_output(l);
     }
     if (link_refresh_keys(l, now))
         link_flush_output(l);
-    if (!l->gathering)
+    if (!l->batching)
         link_free_output(l);
 }
 
@@ -438,7 +438,7 @@ void link_seal_queue(struct link *l)
 static bool follows_closely(struct link *l)
 {
     ErlDrvTime now = erl_drv_monotonic_time(ERL_DRV_USEC);
-    bool close = now - l->last_output < GATHER_US;
+    bool close = now - l->last_output < BATCH_US;
     l->last_output = now;
     return close;
 }
@@ -448,8 +448,8 @@ static bool follows_closely(struct link *l)
 static void account(struct link *l, size_t bytes)
 {
     l->turn_bytes += bytes;
-    if (l->turn_bytes > TURN_MAX && l->state == LINK_ACTIVE && !l->resting) {
-        l->resting = true;
+    if (l->turn_bytes > TURN_MAX && l->state == LINK_ACTIVE && !l->throttled) {
+        l->throttled = true;
         link_arm(l);
     }
 }
@@ -464,15 +464,15 @@ static void flush_fresh(struct link *l)
 void link_output(struct link *l, ErlIOVec *message)
 {
     size_t sealed = message->size;
-    if (l->doomed || l->channel == NULL)
+    if (l->failed || l->channel == NULL)
         return;
-    if (follows_closely(l) && l->state == LINK_ACTIVE && !l->gathering) {
-        l->gathering = true;
+    if (follows_closely(l) && l->state == LINK_ACTIVE && !l->batching) {
+        l->batching = true;
         link_arm(l);
     }
     if (message->size > 0 && tacit_keys_changing(l->channel))
         link_check_keys(l, l->last_output);
-    if (l->doomed) {
+    if (l->failed) {
         link_arm(l);
         return;
     }
@@ -483,25 +483,25 @@ void link_output(struct link *l, ErlIOVec *message)
     l->sent_messages++;
     l->keys.used |= message->size > 0;
     account(l, sealed);
-    if (!l->gathering || l->output.sealed >= SEND_AT)
+    if (!l->batching || l->output.sealed >= SEND_AT)
         flush_fresh(l);
     else
         link_check_busy(l);
-    if (!l->gathering)
+    if (!l->batching)
         link_free_output(l);
-    if (l->doomed)
+    if (l->failed)
         link_arm(l);
 }
 
 void link_tick(struct link *l)
 {
     static const uint8_t tick[4] = {0};
-    if (l->doomed || l->channel == NULL)
+    if (l->failed || l->channel == NULL)
         return;
-    /* A batch that stays, while messages are gathered, is to have room for any of them.
+    /* A batch that stays, while messages are batched, is to have room for any of them.
      * In a message that waits there is no place for a tick, and no need. */
-    if (l->unsealed == 0 && (l->output.batch != NULL ||
-                             new_batch(l, l->gathering ? BATCH_SIZE : SMALL_BATCH)))
+    if (l->unsealed == 0 &&
+        (l->output.batch != NULL || new_batch(l, l->batching ? BATCH_SIZE : SMALL_BATCH)))
         put_small(l, tick, sizeof tick);
     l->sent_messages++;
     link_send_now(l);
@@ -510,18 +510,18 @@ void link_tick(struct link *l)
 
 void link_turn(struct link *l)
 {
-    bool rested = l->resting;
-    l->resting = false;
+    bool rested = l->throttled;
+    l->throttled = false;
     l->turn_bytes = 0;
     if (rested)
         link_check_busy(l);
-    if (!l->gathering)
+    if (!l->batching)
         return;
     if (l->output.sealed + l->output.data_len > 0) {
         flush_fresh(l);
         return; /* more may come: another turn */
     }
-    l->gathering = false;
+    l->batching = false;
     link_free_output(l);
 }
 

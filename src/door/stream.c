@@ -173,7 +173,7 @@ static void on_accept(uv_poll_t *poll, int status, int events)
     struct listening *l = poll->data;
     (void)events;
     if (door_rests()) {
-        l->resting = true;
+        l->throttled = true;
         uv_poll_stop(&l->poll);
     } else if (status == 0) {
         l->accept(l);
@@ -183,9 +183,9 @@ static void on_accept(uv_poll_t *poll, int status, int events)
 void listening_wake_all(void)
 {
     for (struct listening *l = all; l != NULL; l = l->all_next) {
-        if (l->resting)
+        if (l->throttled)
             uv_poll_start(&l->poll, UV_READABLE, on_accept);
-        l->resting = false;
+        l->throttled = false;
     }
 }
 

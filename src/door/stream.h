@@ -69,7 +69,7 @@ struct listening {
     void (*accept)(struct listening *l);
     struct listening *next; /* of its owner's */
     struct listening *all_next, *all_previous;
-    bool wanted, resting;
+    bool wanted, throttled;
 };
 
 /* Takes fd over; NULL: no memory, and fd is closed. */

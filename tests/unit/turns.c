@@ -210,19 +210,19 @@ int driver_output_binary(ErlDrvPort port, char *header, ErlDrvSizeT header_len,
     return driver_output(port, binary->orig_bytes + offset, len);
 }
 
-void link_doom(struct link *l, int error, const char *reason, const char *text)
+void link_fail(struct link *l, int error, const char *reason, const char *text)
 {
-    l->doomed = error;
+    l->failed = error;
 }
 
 void link_no_memory(struct link *l)
 {
-    l->doomed = TACIT_ENOMEM;
+    l->failed = TACIT_ENOMEM;
 }
 
 void link_protocol_error(struct link *l, const char *text)
 {
-    l->doomed = TACIT_EFORMAT;
+    l->failed = TACIT_EFORMAT;
 }
 
 void link_arm(struct link *l)

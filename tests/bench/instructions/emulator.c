@@ -82,7 +82,7 @@ ErlDrvSizeT driver_deq(ErlDrvPort port, ErlDrvSizeT len)
 /* --- and of shared.c, link.c and term.c ----------------------------------------------
  */
 
-void link_doom(struct link *l, int error, const char *reason, const char *text)
+void link_fail(struct link *l, int error, const char *reason, const char *text)
 {
     never(text);
 }
