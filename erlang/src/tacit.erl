@@ -13,7 +13,7 @@
                   door := #{socket := binary(),  % <<>>: the node listens itself, or nobody
                             state := none | registered | lost | refused,
                             text := binary()},   % for people: what is wrong
-                  mesh_keys := [binary()],    % marks; it seals with the first
+                  mesh_keys := [binary()],    % key IDs; it seals with the first
                   shown_mesh_keys := [binary()], % of those that its host's door opens, too
                   policies := [policy()],     % of each authority that may sign them
                   not_taken := [binary()],    % policies that were passed over, and why
@@ -42,7 +42,7 @@
                   fingerprint := binary(),         % of the peer's key
                   line := binary(),                % FILE:LINE that allows it
                   suite := atom(),
-                  mesh_key := binary(),            % mark of that which its handshake used
+                  mesh_key := binary(),            % key ID of that which its handshake used
                   peer_mesh_keys := [binary()],    % of those that the peer can open
                   peer_address := binary(),
                   local_address := binary(),

@@ -228,7 +228,7 @@ key_of(Name) ->
         {error, _} -> none
     end.
 
-%% The peer of the link's port can open these mesh keys: their marks.
+%% The peer of the link's port can open these mesh keys: their key IDs.
 -spec peer_mesh_keys(port(), [binary()]) -> ok | {error, string()}.
 peer_mesh_keys(Port, Marks) ->
     done(control(Port, ?PEER_KEYS, [[Mark, $\n] || Mark <- Marks])).

@@ -79,7 +79,7 @@ void conn_free(struct conn *c)
     if (c == NULL)
         return;
     tacit_session_wipe(&c->session);
-    tacit_secret_free(c->asker);
+    tacit_secret_free(c->requester);
     policy_release(c->policy);
     tacit_secret_free(c);
 }

@@ -8,7 +8,7 @@
 
 /* --- conn.c ----------------------------------------------------------------------- */
 
-struct asker;
+struct requester;
 
 /* A socket on which a handshake runs. Belongs to a listener, then to a link. */
 struct conn {
@@ -19,10 +19,11 @@ struct conn {
     enum tacit_session_event event; /* what that has come to */
     char own_name[TACIT_NAME_MAX + 1];
     char wanted[TACIT_NAME_MAX + 1]; /* dialling: a node, or "@HOST" for its door */
-    bool own_dynamic;    /* own_name is a host's: the node's name is to come */
-    bool silent;         /* nothing is said any more: read, discard, until the deadline */
-    struct asker *asker; /* answering: what incoming.c has of one who asks for names */
-    int skew;            /* seconds the peer's clock is off, where that was the reason */
+    bool own_dynamic; /* own_name is a host's: the node's name is to come */
+    bool silent;      /* nothing is said any more: read, discard, until the deadline */
+    struct requester
+        *requester; /* answering: what incoming.c has of one who asks for names */
+    int skew;       /* seconds the peer's clock is off, where that was the reason */
     struct tacit_pending_entry pending; /* of a listener */
 };
 

@@ -435,21 +435,22 @@ static ErlDrvSSizeT do_refuse(struct link *l, struct tacit_reader *r, char **rbu
     return reply_ok(rbuf, rlen);
 }
 
-/* A peer's keyring changed while the link was up: marks as text, each with a line's end.
+/* A peer's keyring changed while the link was up: key IDs as text, each with a line's
+ * end.
  */
 static ErlDrvSSizeT do_peer_keys(struct link *l, struct tacit_reader *r, char **rbuf,
                                  size_t rlen)
 {
-    uint8_t marks[TACIT_CLAIM_MESH_KEYS_MAX][TACIT_MESH_MARK];
-    size_t count = tacit_left(r) / TACIT_MESH_MARK_TEXT;
-    if (tacit_left(r) % TACIT_MESH_MARK_TEXT != 0 || count > TACIT_CLAIM_MESH_KEYS_MAX)
+    uint8_t key_ids[TACIT_CLAIM_MESH_KEYS_MAX][TACIT_KEY_ID];
+    size_t count = tacit_left(r) / TACIT_KEY_ID_TEXT;
+    if (tacit_left(r) % TACIT_KEY_ID_TEXT != 0 || count > TACIT_CLAIM_MESH_KEYS_MAX)
         return reply_failed(rbuf, rlen, "einval");
     for (size_t i = 0; i < count; i++) {
-        const uint8_t *text = tacit_get_bytes(r, TACIT_MESH_MARK_TEXT);
-        if (tacit_mesh_mark_from_text((const char *)text, marks[i]))
+        const uint8_t *text = tacit_get_bytes(r, TACIT_KEY_ID_TEXT);
+        if (tacit_key_id_from_text((const char *)text, key_ids[i]))
             return reply_failed(rbuf, rlen, "einval");
     }
-    memcpy(l->peer.mesh_keys, marks, count * sizeof marks[0]);
+    memcpy(l->peer.mesh_keys, key_ids, count * sizeof key_ids[0]);
     l->peer.mesh_key_count = count;
     return reply_ok(rbuf, rlen);
 }

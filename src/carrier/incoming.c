@@ -40,18 +40,18 @@ void incoming_evict(struct listener *l)
 
 /* --- one who asks for the names of nodes: it hears this one, and no other ------- */
 
-struct asker {
+struct requester {
     struct tacit_channel channel;
     size_t got;
     uint8_t question[TACIT_DIRECTORY_QUESTION_MAX];
 };
 
-static int asker_start(struct conn *c)
+static int requester_start(struct conn *c)
 {
-    c->asker = tacit_secret_alloc(sizeof *c->asker);
-    if (c->asker == NULL)
+    c->requester = tacit_secret_alloc(sizeof *c->requester);
+    if (c->requester == NULL)
         return TACIT_ENOMEM;
-    return tacit_session_take(&c->session, &c->asker->channel);
+    return tacit_session_take(&c->session, &c->requester->channel);
 }
 
 /* All of it fits the socket: little was sent before. */
@@ -61,8 +61,8 @@ static int answer(struct conn *c, const char *name)
     const char *const names[] = {name};
     size_t from = 0, len;
     for (bool done = false; !done;) {
-        int error =
-            tacit_directory_answer(&c->asker->channel, names, 1, &from, out, &len, &done);
+        int error = tacit_directory_answer(&c->requester->channel, names, 1, &from, out,
+                                           &len, &done);
         if (!error && write(c->fd, out, len) != (ssize_t)len)
             error = TACIT_ETRUNCATED;
         if (error)
@@ -73,20 +73,20 @@ static int answer(struct conn *c, const char *name)
     return TACIT_OK;
 }
 
-static enum conn_state asker_failed(struct conn *c, int error)
+static enum conn_state requester_failed(struct conn *c, int error)
 {
     c->event = tacit_session_fail(&c->session, error);
     return CONN_OVER;
 }
 
-static enum conn_state asker_advance(struct conn *c, const char *name)
+static enum conn_state requester_advance(struct conn *c, const char *name)
 {
-    struct asker *a = c->asker;
+    struct requester *a = c->requester;
     for (;;) {
         size_t size = tacit_record_size(a->question, a->got); /* 0: not known yet */
         size_t whole = size == 0 ? TACIT_RECORD_HEADER : size;
         if (whole > sizeof a->question)
-            return asker_failed(c, TACIT_EFORMAT);
+            return requester_failed(c, TACIT_EFORMAT);
         if (size > 0 && a->got == size)
             break;
         ssize_t n = read(c->fd, a->question + a->got, whole - a->got);
@@ -95,13 +95,13 @@ static enum conn_state asker_advance(struct conn *c, const char *name)
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
             return CONN_READ;
         if (n <= 0)
-            return asker_failed(c, TACIT_ETRUNCATED);
+            return requester_failed(c, TACIT_ETRUNCATED);
         a->got += (size_t)n;
     }
     int error = tacit_directory_question(&a->channel, a->question, a->got);
     if (!error)
         error = answer(c, name);
-    return error ? asker_failed(c, error) : CONN_READ;
+    return error ? requester_failed(c, error) : CONN_READ;
 }
 
 /* --- handshakes that are over ------------------------------------------------------- */
@@ -261,9 +261,9 @@ static void failed(struct listener *l, struct conn *c)
 }
 
 /* It wants no node: no port and no process is made for it, and it stays pending. */
-static void take_asker(struct listener *l, struct conn *c)
+static void take_requester(struct listener *l, struct conn *c)
 {
-    if (asker_start(c) != TACIT_OK)
+    if (requester_start(c) != TACIT_OK)
         drop(l, c);
     else
         advance(l, c);
@@ -280,7 +280,7 @@ static void over(struct listener *l, struct conn *c)
         hand_over(l, c);
         break;
     case TACIT_SESSION_DIRECTORY:
-        take_asker(l, c);
+        take_requester(l, c);
         break;
     case TACIT_SESSION_REFUSED:
         refused(l, c);
@@ -296,8 +296,8 @@ static void over(struct listener *l, struct conn *c)
 
 static void advance(struct listener *l, struct conn *c)
 {
-    bool asks = c->asker != NULL && !c->silent;
-    switch (asks ? asker_advance(c, l->own_name) : conn_advance(c)) {
+    bool asks = c->requester != NULL && !c->silent;
+    switch (asks ? requester_advance(c, l->own_name) : conn_advance(c)) {
     case CONN_READ:
         listener_select(l, c->fd, ERL_DRV_WRITE, false);
         listener_select(l, c->fd, ERL_DRV_READ | ERL_DRV_USE, true);

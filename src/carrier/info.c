@@ -51,10 +51,10 @@ static const char *state_name(enum link_state state)
     return names[state];
 }
 
-static void put_mark(ei_x_buff *x, const uint8_t mark[TACIT_MESH_MARK])
+static void put_key_id(ei_x_buff *x, const uint8_t key_id[TACIT_KEY_ID])
 {
-    char text[TACIT_MESH_MARK_TEXT];
-    tacit_mesh_mark_text(mark, text);
+    char text[TACIT_KEY_ID_TEXT];
+    tacit_key_id_text(key_id, text);
     ei_x_encode_binary(x, text, (int)strlen(text));
 }
 
@@ -62,11 +62,11 @@ static void put_mark(ei_x_buff *x, const uint8_t mark[TACIT_MESH_MARK])
 static void put_mesh_keys(ei_x_buff *x, const struct link *l)
 {
     ei_x_encode_atom(x, "mesh_key");
-    put_mark(x, l->mesh_mark);
+    put_key_id(x, l->mesh_key_id);
     ei_x_encode_atom(x, "peer_mesh_keys");
     for (size_t i = 0; i < l->peer.mesh_key_count; i++) {
         ei_x_encode_list_header(x, 1);
-        put_mark(x, l->peer.mesh_keys[i]);
+        put_key_id(x, l->peer.mesh_keys[i]);
     }
     ei_x_encode_empty_list(x);
 }
@@ -129,15 +129,15 @@ static void put_counter(ei_x_buff *x, const char *key, atomic_uint_least64_t *co
     put_integer(x, key, atomic_load(counter));
 }
 
-static void put_marks(ei_x_buff *x, const char *name,
-                      const struct tacit_mesh_marks *marks, unsigned hidden)
+static void put_marks(ei_x_buff *x, const char *name, const struct tacit_key_ids *key_ids,
+                      unsigned hidden)
 {
     ei_x_encode_atom(x, name);
-    for (size_t i = 0; i < marks->count; i++) {
+    for (size_t i = 0; i < key_ids->count; i++) {
         if ((hidden >> i & 1) != 0)
             continue;
         ei_x_encode_list_header(x, 1);
-        put_mark(x, marks->at[i]);
+        put_key_id(x, key_ids->at[i]);
     }
     ei_x_encode_empty_list(x);
 }
@@ -146,11 +146,11 @@ static void put_marks(ei_x_buff *x, const char *name,
 static void put_own_mesh_keys(ei_x_buff *x, const struct tacit_policy *policy)
 {
     const struct tacit_secret *keys;
-    struct tacit_mesh_marks marks;
+    struct tacit_key_ids key_ids;
     size_t count = tacit_policy_mesh_keys(policy, &keys);
-    tacit_mesh_marks(keys, count, &marks);
-    put_marks(x, "mesh_keys", &marks, 0);
-    put_marks(x, "shown_mesh_keys", &marks, shared_hidden_keys(policy));
+    tacit_key_ids(keys, count, &key_ids);
+    put_marks(x, "mesh_keys", &key_ids, 0);
+    put_marks(x, "shown_mesh_keys", &key_ids, shared_hidden_keys(policy));
 }
 
 /* An authority's newest policy; its text only where that is asked for. */

@@ -245,7 +245,7 @@ static int still_allowed(struct link *l, const struct tacit_policy *policy,
         .inbound = !l->initiator,
         .suite = l->channel->suite,
         .seen = l->seen,
-        .pair_mark = l->pair_mark,
+        .pair_key_id = l->pair_key_id,
     };
     struct tacit_now now = guard_now();
     int error =
@@ -325,8 +325,8 @@ static int establish(struct link *l, struct conn *c)
     l->peer_address = c->peer_address;
     memcpy(l->line, s->ruling.line, sizeof l->line);
     l->visibility = s->ruling.visibility;
-    tacit_session_mesh_key(s, l->mesh_mark);
-    tacit_pair_mark(c->policy->policy, l->peer_key, l->pair_mark);
+    tacit_session_mesh_key(s, l->mesh_key_id);
+    tacit_pair_key_id(c->policy->policy, l->peer_key, l->pair_key_id);
     socket_local(c->fd, &l->local_address);
     l->max_message = tacit_policy_max_message(c->policy->policy);
     l->since = monotonic_ms();

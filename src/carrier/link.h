@@ -66,12 +66,12 @@ struct link {
     struct tacit_claim peer;
     char *certificate; /* the claim's; NULL: it has none */
     uint8_t peer_key[NOISE_DHLEN];
-    uint8_t mesh_mark[TACIT_MESH_MARK]; /* of the mesh key that the handshake used */
-    uint8_t pair_mark[TACIT_PAIR_MARK]; /* of the pair key that the handshake used */
-    char line[RULING_LINE];             /* of the configuration, that allows the link */
-    struct due due;                     /* when to ask about it again */
-    uint8_t visibility;                 /* enum tacit_visibility: what the rule wants, */
-    uint8_t seen;                       /* and what the distribution handshake said */
+    uint8_t mesh_key_id[TACIT_KEY_ID];      /* of the mesh key that the handshake used */
+    uint8_t pair_key_id[TACIT_PAIR_KEY_ID]; /* of the pair key that the handshake used */
+    char line[RULING_LINE]; /* of the configuration, that allows the link */
+    struct due due;         /* when to ask about it again */
+    uint8_t visibility;     /* enum tacit_visibility: what the rule wants, */
+    uint8_t seen;           /* and what the distribution handshake said */
     struct tacit_address peer_address, local_address;
     size_t max_message;
     ErlDrvTime since;                          /* ms */

@@ -155,7 +155,7 @@ static void start(struct listener *l, const char *path)
         return;
     if (r->creation == 0) /* as net_kernel makes them: 1 to 3 are the old epmd's */
         r->creation = 4 + randombytes_uniform(UINT32_MAX - 4);
-    (void)shared_set_door_keys(&(struct tacit_mesh_marks){0});
+    (void)shared_set_door_keys(&(struct tacit_key_ids){0});
     try_to_register(l);
 }
 

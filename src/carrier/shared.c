@@ -24,7 +24,7 @@ static struct {
     struct tacit_revoked revoked;
     struct door_status door;
     bool has_door;
-    struct tacit_mesh_marks door_keys;
+    struct tacit_key_ids door_keys;
 } shared;
 
 int shared_init(void)
@@ -250,14 +250,14 @@ void shared_door(struct door_status *ret_status)
         snprintf(ret_status->state, sizeof ret_status->state, "none");
 }
 
-bool shared_set_door_keys(const struct tacit_mesh_marks *marks)
+bool shared_set_door_keys(const struct tacit_key_ids *key_ids)
 {
-    static const struct tacit_mesh_marks none;
-    const struct tacit_mesh_marks *now = marks != NULL ? marks : &none;
+    static const struct tacit_key_ids none;
+    const struct tacit_key_ids *now = key_ids != NULL ? key_ids : &none;
     erl_drv_mutex_lock(shared.lock);
-    bool changed = shared.has_door != (marks != NULL) ||
+    bool changed = shared.has_door != (key_ids != NULL) ||
                    memcmp(&shared.door_keys, now, sizeof *now) != 0;
-    shared.has_door = marks != NULL;
+    shared.has_door = key_ids != NULL;
     shared.door_keys = *now;
     erl_drv_mutex_unlock(shared.lock);
     return changed;
@@ -269,9 +269,9 @@ unsigned shared_hidden_keys(const struct tacit_policy *policy)
     size_t count = tacit_policy_mesh_keys(policy, &keys);
     erl_drv_mutex_lock(shared.lock);
     bool has_door = shared.has_door;
-    struct tacit_mesh_marks marks = shared.door_keys;
+    struct tacit_key_ids key_ids = shared.door_keys;
     erl_drv_mutex_unlock(shared.lock);
-    return tacit_mesh_hidden(keys, count, has_door ? &marks : NULL);
+    return tacit_mesh_hidden(keys, count, has_door ? &key_ids : NULL);
 }
 
 /* --- identities -------------------------------------------------------------------- */

@@ -110,7 +110,7 @@ void shared_door(struct door_status *ret_status);
  * The mesh keys that the host's door opens: none before it has told, NULL where this node
  * is not reached by a door. Whether that is another than before.
  */
-bool shared_set_door_keys(const struct tacit_mesh_marks *marks);
+bool shared_set_door_keys(const struct tacit_key_ids *key_ids);
 /* Those of the policy's mesh keys that no peer is to be shown: tacit_mesh_hidden. */
 unsigned shared_hidden_keys(const struct tacit_policy *policy);
 

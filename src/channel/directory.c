@@ -5,7 +5,7 @@
 #include "base/cursor.h"
 
 enum message {
-    ASK_NAMES = 1, /* asker: one byte */
+    ASK_NAMES = 1, /* requester: one byte */
     NAMES = 2,     /* door: names, each behind its length */
     NAMES_END = 3, /* door: how many there were, 32 bits */
 };
@@ -122,7 +122,8 @@ static bool get_name(struct tacit_reader *r, char name[TACIT_CLAIM_NAME_MAX + 1]
 }
 
 /* Checks the names before any of them is given out. */
-static int take_names(struct tacit_directory_asker *asker, uint8_t *bytes, size_t len)
+static int take_names(struct tacit_directory_requester *requester, uint8_t *bytes,
+                      size_t len)
 {
     char name[TACIT_CLAIM_NAME_MAX + 1];
     struct tacit_reader r = tacit_reader(bytes, len);
@@ -130,22 +131,23 @@ static int take_names(struct tacit_directory_asker *asker, uint8_t *bytes, size_
     for (; tacit_left(&r) > 0; count++)
         if (!get_name(&r, name))
             return TACIT_EFORMAT;
-    if (count == 0 || count > UINT32_MAX - asker->count)
+    if (count == 0 || count > UINT32_MAX - requester->count)
         return TACIT_EFORMAT;
-    asker->count += count;
-    asker->at = bytes;
-    asker->end = bytes + len;
+    requester->count += count;
+    requester->at = bytes;
+    requester->end = bytes + len;
     return TACIT_OK;
 }
 
-int tacit_directory_take(struct tacit_directory_asker *asker, struct tacit_channel *ch,
-                         uint8_t *record, size_t size, enum tacit_close *ret_reason,
+int tacit_directory_take(struct tacit_directory_requester *requester,
+                         struct tacit_channel *ch, uint8_t *record, size_t size,
+                         enum tacit_close *ret_reason,
                          char ret_text[TACIT_CLOSE_TEXT_MAX + 1])
 {
     uint8_t *data = record + TACIT_RECORD_HEADER;
     enum tacit_record_type type;
     size_t len;
-    asker->at = asker->end = NULL;
+    requester->at = requester->end = NULL;
     int error = tacit_channel_open(ch, record, size, data, &len, &type);
     if (error)
         return error;
@@ -154,27 +156,28 @@ int tacit_directory_take(struct tacit_directory_asker *asker, struct tacit_chann
         return error ? error : TACIT_ECLOSED;
     }
     struct tacit_reader r;
-    if (type != TACIT_RECORD_DATA || asker->complete ||
+    if (type != TACIT_RECORD_DATA || requester->complete ||
         get_message(data, len, &r) != TACIT_OK)
         return TACIT_EFORMAT;
     uint8_t kind = tacit_get_u8(&r);
     if (kind == NAMES)
-        return take_names(asker, data + len - tacit_left(&r), tacit_left(&r));
-    if (kind != NAMES_END || tacit_get_u32(&r) != asker->count || r.bad ||
+        return take_names(requester, data + len - tacit_left(&r), tacit_left(&r));
+    if (kind != NAMES_END || tacit_get_u32(&r) != requester->count || r.bad ||
         tacit_left(&r) > 0)
         return TACIT_EFORMAT;
-    asker->complete = true;
+    requester->complete = true;
     return TACIT_OK;
 }
 
-bool tacit_directory_next(struct tacit_directory_asker *asker,
+bool tacit_directory_next(struct tacit_directory_requester *requester,
                           char ret_name[TACIT_CLAIM_NAME_MAX + 1])
 {
-    if (asker->at == asker->end)
+    if (requester->at == requester->end)
         return false;
-    struct tacit_reader r = tacit_reader(asker->at, (size_t)(asker->end - asker->at));
+    struct tacit_reader r =
+        tacit_reader(requester->at, (size_t)(requester->end - requester->at));
     if (!get_name(&r, ret_name))
         return false;
-    asker->at = asker->end - tacit_left(&r);
+    requester->at = requester->end - tacit_left(&r);
     return true;
 }

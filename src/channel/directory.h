@@ -1,10 +1,10 @@
 /*
  * The directory: what a host's door says to those who may ask for its nodes' names. Its
- * link is a channel as any other, between the door's own identity and an asker's, and
+ * link is a channel as any other, between the door's own identity and a requester's, and
  * carries nothing else. PROTOCOL.md, "Directory".
  *
  * Each message, behind its length, is the data of one record. Both sides move the bytes
- * and check the records' order here; whether the asker may ask is the handshake's
+ * and check the records' order here; whether the requester may ask is the handshake's
  * business (policy).
  */
 #ifndef TACIT_CHANNEL_DIRECTORY_H
@@ -14,13 +14,13 @@
 #include "channel/record.h"
 
 enum {
-    /* The asker's one record, its header included, whatever the suite. */
+    /* The requester's one record, its header included, whatever the suite. */
     TACIT_DIRECTORY_QUESTION_MAX = TACIT_RECORD_HEADER + 4 + 1 + 32,
     /* Room that one call of tacit_directory_answer needs at most. */
     TACIT_DIRECTORY_ANSWER_MAX = 16 * 1024,
 };
 
-/* Asker: seals the question "which nodes are there?". */
+/* Requester: seals the question "which nodes are there?". */
 int tacit_directory_ask(struct tacit_channel *ch,
                         uint8_t out[TACIT_DIRECTORY_QUESTION_MAX], size_t *ret_len);
 
@@ -41,25 +41,26 @@ int tacit_directory_answer(struct tacit_channel *ch, const char *const *names,
                            uint8_t out[TACIT_DIRECTORY_ANSWER_MAX], size_t *ret_len,
                            bool *ret_done);
 
-/* The asker's side of the answer. Zero it to start. */
-struct tacit_directory_asker {
+/* The requester's side of the answer. Zero it to start. */
+struct tacit_directory_requester {
     uint32_t count; /* names so far */
     bool complete;  /* the answer is there as a whole */
     uint8_t *at, *end;
 };
 
 /*
- * Asker: takes a complete record of size bytes, opened in place. Then
+ * Requester: takes a complete record of size bytes, opened in place. Then
  * tacit_directory_next gives its names. TACIT_ECLOSED: the door ended the link, after the
  * whole answer (complete) or before, with the reason in *ret_reason and ret_text. Any
  * other error ends the link.
  */
-int tacit_directory_take(struct tacit_directory_asker *asker, struct tacit_channel *ch,
-                         uint8_t *record, size_t size, enum tacit_close *ret_reason,
+int tacit_directory_take(struct tacit_directory_requester *requester,
+                         struct tacit_channel *ch, uint8_t *record, size_t size,
+                         enum tacit_close *ret_reason,
                          char ret_text[TACIT_CLOSE_TEXT_MAX + 1]);
 
 /* The next name of the record taken last; false: no more in it. */
-bool tacit_directory_next(struct tacit_directory_asker *asker,
+bool tacit_directory_next(struct tacit_directory_requester *requester,
                           char ret_name[TACIT_CLAIM_NAME_MAX + 1]);
 
 #endif

@@ -50,7 +50,7 @@ static int queue_message(struct tacit_handshake *hs, const uint8_t *payload, siz
 /* The name by which a side goes on a directory link. */
 static const char *directory_name(enum noise_role role)
 {
-    return role == NOISE_RESPONDER ? TACIT_DOOR_NAME : TACIT_ASKER_NAME;
+    return role == NOISE_RESPONDER ? TACIT_DOOR_NAME : TACIT_REQUESTER_NAME;
 }
 
 static int write_claim(struct tacit_handshake *hs, uint8_t version, uint8_t suite)
@@ -76,8 +76,7 @@ static int write_claim(struct tacit_handshake *hs, uint8_t version, uint8_t suit
          i < hs->config.mesh_key_count && own.mesh_key_count < TACIT_CLAIM_MESH_KEYS_MAX;
          i++)
         if ((hs->config.hidden_keys >> i & 1) == 0)
-            tacit_mesh_mark(&hs->config.mesh_keys[i],
-                            own.mesh_keys[own.mesh_key_count++]);
+            tacit_key_id(&hs->config.mesh_keys[i], own.mesh_keys[own.mesh_key_count++]);
     int error = tacit_claim_write(&own, payload);
     if (!error)
         error = queue_message(hs, payload, sizeof payload);
@@ -232,8 +231,9 @@ static int take_third(struct tacit_handshake *hs, const uint8_t *msg, size_t len
     if (claim.version != hs->peer.version || claim.version == 0 ||
         claim.suite != hs->peer.suite || claim.suite == 0)
         return TACIT_EFORMAT;
-    /* On a directory link nobody is a node, and on no other one is anybody an asker. */
-    if (hs->directory != (strcmp(claim.name, TACIT_ASKER_NAME) == 0) ||
+    /* On a directory link nobody is a node, and on no other one is anybody a requester.
+     */
+    if (hs->directory != (strcmp(claim.name, TACIT_REQUESTER_NAME) == 0) ||
         (hs->directory && claim.dynamic))
         return TACIT_EFORMAT;
     memcpy(hs->peer_key, hs->noise.rs, sizeof hs->peer_key);

@@ -1,5 +1,5 @@
 /*
- * A mesh key's mark: by which a key is named where the key itself must not be, in the
+ * A mesh key's ID: by which a key is named where the key itself must not be, in the
  * handshake (PROTOCOL.md, "Extensions"), in logs and by `tacit mesh-key`.
  */
 #ifndef TACIT_CHANNEL_MESHKEY_H
@@ -12,26 +12,26 @@
 #include "tacit/error.h"
 
 enum {
-    TACIT_MESH_MARK = 16,      /* bytes */
-    TACIT_MESH_MARK_TEXT = 33, /* in hexadecimal, with its zero */
-    TACIT_MESH_MARKS_MAX = 4,  /* as many as a keyring has keys */
+    TACIT_KEY_ID = 16,        /* bytes */
+    TACIT_KEY_ID_TEXT = 33,   /* in hexadecimal, with its zero */
+    TACIT_MESH_MARKS_MAX = 4, /* as many as a keyring has keys */
 };
 
 /* Those of a keyring. */
-struct tacit_mesh_marks {
+struct tacit_key_ids {
     size_t count;
-    uint8_t at[TACIT_MESH_MARKS_MAX][TACIT_MESH_MARK];
+    uint8_t at[TACIT_MESH_MARKS_MAX][TACIT_KEY_ID];
 };
 
-/* The mark of a mesh key; the same as text. */
-void tacit_mesh_mark(const struct tacit_secret *key, uint8_t ret_mark[TACIT_MESH_MARK]);
-void tacit_mesh_mark_text(const uint8_t mark[TACIT_MESH_MARK],
-                          char ret_text[TACIT_MESH_MARK_TEXT]);
-/* The first TACIT_MESH_MARK_TEXT - 1 bytes of text, back. TACIT_EFORMAT. */
-int tacit_mesh_mark_from_text(const char *text, uint8_t ret_mark[TACIT_MESH_MARK]);
+/* The key ID of a mesh key; the same as text. */
+void tacit_key_id(const struct tacit_secret *key, uint8_t ret_id[TACIT_KEY_ID]);
+void tacit_key_id_text(const uint8_t key_id[TACIT_KEY_ID],
+                       char ret_text[TACIT_KEY_ID_TEXT]);
+/* The first TACIT_KEY_ID_TEXT - 1 bytes of text, back. TACIT_EFORMAT. */
+int tacit_key_id_from_text(const char *text, uint8_t ret_id[TACIT_KEY_ID]);
 
-void tacit_mesh_marks(const struct tacit_secret *keys, size_t count,
-                      struct tacit_mesh_marks *ret_marks);
+void tacit_key_ids(const struct tacit_secret *keys, size_t count,
+                   struct tacit_key_ids *ret_ids);
 
 /*
  * Of a node's keyring, those that are not to be shown to peers, as a mask: whoever seals
@@ -40,6 +40,6 @@ void tacit_mesh_marks(const struct tacit_secret *keys, size_t count,
  * that is shown counts for that. NULL: the node has no door.
  */
 unsigned tacit_mesh_hidden(const struct tacit_secret *keys, size_t count,
-                           const struct tacit_mesh_marks *door);
+                           const struct tacit_key_ids *door);
 
 #endif

@@ -42,14 +42,14 @@ static bool take_certificate(struct tacit_claim *claim, const uint8_t *bytes, si
     return true;
 }
 
-/* Once, one mark at least. */
+/* Once, one key ID at least. */
 static bool take_mesh_keys(struct tacit_claim *claim, const uint8_t *bytes, size_t len)
 {
-    if (len == 0 || len % TACIT_MESH_MARK != 0 || len > sizeof claim->mesh_keys ||
+    if (len == 0 || len % TACIT_KEY_ID != 0 || len > sizeof claim->mesh_keys ||
         claim->mesh_key_count > 0)
         return false;
     memcpy(claim->mesh_keys, bytes, len);
-    claim->mesh_key_count = len / TACIT_MESH_MARK;
+    claim->mesh_key_count = len / TACIT_KEY_ID;
     return true;
 }
 
@@ -99,7 +99,7 @@ static void put_extensions(struct tacit_writer *w, const struct tacit_claim *cla
     put_extension(&inner, EXTENSION_CERTIFICATE, claim->certificate,
                   claim->certificate_len);
     put_extension(&inner, EXTENSION_MESH_KEYS, claim->mesh_keys,
-                  claim->mesh_key_count * TACIT_MESH_MARK);
+                  claim->mesh_key_count * TACIT_KEY_ID);
     tacit_put_u16(w, (uint16_t)tacit_written(&inner));
     tacit_put_bytes(w, space, tacit_written(&inner));
 }

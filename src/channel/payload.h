@@ -18,7 +18,7 @@
  * is the one wanted. PROTOCOL.md, "Directory".
  */
 #define TACIT_DOOR_NAME "@door"
-#define TACIT_ASKER_NAME "@asker"
+#define TACIT_REQUESTER_NAME "@asker"
 
 enum {
     TACIT_VERSION = 1, /* the one protocol version of this code */
@@ -52,9 +52,8 @@ struct tacit_claim {
     size_t certificate_len;  /* 0: none; it is for the rules to read */
     const char *certificate; /* another's: it may go, or be wiped, before the claim */
     size_t
-        mesh_key_count; /* marks of the mesh keys that it can open; it seals with the */
-    uint8_t mesh_keys[TACIT_CLAIM_MESH_KEYS_MAX]
-                     [TACIT_MESH_MARK]; /* first. 0: not told */
+        mesh_key_count; /* key IDs of the mesh keys that it can open; it seals with the */
+    uint8_t mesh_keys[TACIT_CLAIM_MESH_KEYS_MAX][TACIT_KEY_ID]; /* first. 0: not told */
 };
 
 /* Writes exactly TACIT_FIRST_PAYLOAD / TACIT_CLAIM_PAYLOAD bytes. */

@@ -13,9 +13,9 @@
 static void mark_all(struct ring *r)
 {
     for (size_t i = 0; i < r->count; i++) {
-        uint8_t mark[TACIT_MESH_MARK];
-        tacit_mesh_mark(&r->secrets->keys[i], mark);
-        tacit_mesh_mark_text(mark, r->marks[i]);
+        uint8_t key_id[TACIT_KEY_ID];
+        tacit_key_id(&r->secrets->keys[i], key_id);
+        tacit_key_id_text(key_id, r->key_ids[i]);
     }
 }
 
@@ -67,51 +67,51 @@ static size_t count_unheard(const struct ring *r)
 }
 
 /* Nodes of this host, and its door, for which it would be. */
-static size_t count_own(const struct ring *r, const char *mark, bool remove)
+static size_t count_own(const struct ring *r, const char *key_id, bool remove)
 {
     const struct mesh_links *links = &r->links;
     size_t count = !links->all;
     for (size_t i = 0; i < links->nodes; i++) {
         const struct mesh_own *own = &links->own[i];
-        bool early = remove ? own->key_count == 0 || strcmp(own->keys[0], mark) == 0
-                            : !mesh_own_opens(own, mark);
+        bool early = remove ? own->key_count == 0 || strcmp(own->keys[0], key_id) == 0
+                            : !mesh_own_opens(own, key_id);
         if (!early)
             continue;
         cli_fail(remove ? "%s of this host still seals with %s"
                         : "%s of this host, or its door, does not open %s",
-                 own->name, mark);
+                 own->name, key_id);
         count++;
     }
-    if (remove || links->door.key_count == 0 || mesh_own_opens(&links->door, mark))
+    if (remove || links->door.key_count == 0 || mesh_own_opens(&links->door, key_id))
         return count; /* one that was not reached is named, and counts as left out */
-    cli_fail("door: it does not open %s", mark);
+    cli_fail("door: it does not open %s", key_id);
     return count + 1;
 }
 
 /* Peers for which the step would be too early, each named; --force goes on all the same.
  */
-static bool too_early(const struct ring *r, const char *mark, bool remove)
+static bool too_early(const struct ring *r, const char *key_id, bool remove)
 {
-    size_t count = count_unheard(r) + count_own(r, mark, remove);
+    size_t count = count_unheard(r) + count_own(r, key_id, remove);
     for (size_t i = 0; i < r->links.count; i++) {
         const struct mesh_link *link = &r->links.at[i];
-        bool early = remove ? mesh_link_seals(link, mark) || link->key_count == 0
-                            : !mesh_link_opens(link, mark);
+        bool early = remove ? mesh_link_seals(link, key_id) || link->key_count == 0
+                            : !mesh_link_opens(link, key_id);
         if (!early)
             continue;
         cli_fail(remove ? "%s still seals with %s" : "%s has not shown that it has %s",
-                 link->name, mark);
+                 link->name, key_id);
         count++;
     }
     return count > 0 && !r->force;
 }
 
-/* The key that the argument names, by its mark or the start of it. */
+/* The key that the argument names, by its key ID or the start of it. */
 static int find(const struct ring *r, size_t *ret_index)
 {
     size_t len = strlen(r->argument), found = r->count;
     for (size_t i = 0; i < r->count && len > 0; i++) {
-        if (strncmp(r->marks[i], r->argument, len) != 0)
+        if (strncmp(r->key_ids[i], r->argument, len) != 0)
             continue;
         if (found < r->count)
             return cli_fail("KEY-ID: '%s' is the start of two, expected more of it",
@@ -135,13 +135,13 @@ static int list(struct ring *r)
     for (size_t i = 0; i < r->count; i++) {
         size_t used = 0, opens = 0, seals = 0;
         for (size_t j = 0; j < r->links.count; j++) {
-            used += strcmp(r->links.at[j].used, r->marks[i]) == 0;
-            opens += mesh_link_opens(&r->links.at[j], r->marks[i]);
-            seals += mesh_link_seals(&r->links.at[j], r->marks[i]);
+            used += strcmp(r->links.at[j].used, r->key_ids[i]) == 0;
+            opens += mesh_link_opens(&r->links.at[j], r->key_ids[i]);
+            seals += mesh_link_seals(&r->links.at[j], r->key_ids[i]);
         }
         printf(
             "%s  %-5s  made %zu of the links; peers that open it %zu, seal with it %zu\n",
-            r->marks[i], i == 0 ? "seals" : "opens", used, opens, seals);
+            r->key_ids[i], i == 0 ? "seals" : "opens", used, opens, seals);
     }
     for (size_t i = 0; i < r->links.door.key_count; i++)
         printf("%s  the door opens it\n", r->links.door.keys[i]);
@@ -161,8 +161,8 @@ static int add(struct ring *r)
     struct tacit_files files = cli_files();
     struct tacit_fault fault;
     struct tacit_secret *key = &r->secrets->keys[r->count];
-    uint8_t mark[TACIT_MESH_MARK];
-    char text[TACIT_MESH_MARK_TEXT];
+    uint8_t key_id[TACIT_KEY_ID];
+    char text[TACIT_KEY_ID_TEXT];
     size_t count = 1;
     if (r->count == TACIT_MESH_KEYS_MAX)
         return cli_fail("%s: %zu keys already, expected one less: remove one first",
@@ -182,8 +182,8 @@ static int add(struct ring *r)
                         tacit_policy_mesh_path(r->door), r->door_count);
     if (door_lacks)
         r->secrets->door[r->door_count++] = *key;
-    tacit_mesh_mark(key, mark);
-    tacit_mesh_mark_text(mark, text);
+    tacit_key_id(key, key_id);
+    tacit_key_id_text(key_id, text);
     r->count += is_new;
     if (ring_write(r) != CLI_OK)
         return CLI_FAILED;
@@ -196,7 +196,7 @@ static int use(struct ring *r)
     size_t index;
     if (find(r, &index) != CLI_OK)
         return CLI_FAILED;
-    if (too_early(r, r->marks[index], false))
+    if (too_early(r, r->key_ids[index], false))
         return cli_fail("nothing was changed: those would not let this host in (--force: "
                         "do it all the same)");
     struct tacit_secret *keys = r->secrets->keys;
@@ -221,22 +221,22 @@ static const char *find_at_door(const struct ring *r)
         found = door->keys[i];
     }
     for (size_t i = 0; i < r->count; i++)
-        if (strncmp(r->marks[i], r->argument, len) == 0)
+        if (strncmp(r->key_ids[i], r->argument, len) == 0)
             return NULL;
     return found;
 }
 
 /* Left over from a remove that did not reach the door; or nodes' of another file. */
-static int remove_at_door(struct ring *r, const char *mark)
+static int remove_at_door(struct ring *r, const char *key_id)
 {
     if (!r->force)
         return cli_fail(
             "%s is in the door's keyring alone, and may be for nodes of another "
             "configuration: nothing was changed (--force: do it all the same)",
-            mark);
+            key_id);
     if (ring_find_door(r) != CLI_OK)
         return cli_fail("nothing was changed");
-    ring_door_remove_mark(r, mark);
+    ring_door_remove_key_id(r, key_id);
     return put_in_force(r);
 }
 
@@ -251,14 +251,14 @@ static int remove_key(struct ring *r)
     if (index == 0)
         return cli_fail("%s is the key in use, expected another: 'tacit mesh-key use' "
                         "one first",
-                        r->marks[0]);
-    if (too_early(r, r->marks[index], true))
+                        r->key_ids[0]);
+    if (too_early(r, r->key_ids[index], true))
         return cli_fail("nothing was changed: this host would not let those in (--force: "
                         "do it all the same)");
     if (ring_find_door(r) != CLI_OK && !r->force)
         return cli_fail("nothing was changed (--force: do it all the same)");
     struct tacit_secret *keys = r->secrets->keys;
-    ring_door_remove_mark(r, r->marks[index]);
+    ring_door_remove_key_id(r, r->key_ids[index]);
     memmove(&keys[index], &keys[index + 1], (r->count - index - 1) * sizeof *keys);
     r->count--;
     return put_in_force(r);

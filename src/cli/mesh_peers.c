@@ -8,7 +8,7 @@
 #include "cli/control.h"
 #include "door/ask.h"
 
-/* link, name, fingerprint, mark used, then the marks that the peer can open. */
+/* link, name, fingerprint, key ID used, then the key IDs that the peer can open. */
 static int take_line(struct mesh_links *links, const char **fields, size_t count)
 {
     if (count < 4 || strcmp(fields[0], "link") != 0)
@@ -26,10 +26,10 @@ static int take_line(struct mesh_links *links, const char **fields, size_t count
     return CLI_OK;
 }
 
-static void take_keys(struct mesh_own *own, const char **marks, size_t count)
+static void take_keys(struct mesh_own *own, const char **key_ids, size_t count)
 {
     for (size_t i = 0; i < count && own->key_count < TACIT_MESH_KEYS_MAX; i++)
-        snprintf(own->keys[own->key_count++], sizeof own->keys[0], "%s", marks[i]);
+        snprintf(own->keys[own->key_count++], sizeof own->keys[0], "%s", key_ids[i]);
 }
 
 static int ask_node(struct mesh_links *links, const struct control_process *p)
@@ -130,23 +130,23 @@ void mesh_links_free(struct mesh_links *links)
     free(links->own);
 }
 
-bool mesh_own_opens(const struct mesh_own *own, const char *mark)
+bool mesh_own_opens(const struct mesh_own *own, const char *key_id)
 {
     for (size_t i = 0; i < own->key_count; i++)
-        if (strcmp(own->keys[i], mark) == 0)
+        if (strcmp(own->keys[i], key_id) == 0)
             return true;
     return false;
 }
 
-bool mesh_link_opens(const struct mesh_link *link, const char *mark)
+bool mesh_link_opens(const struct mesh_link *link, const char *key_id)
 {
     for (size_t i = 0; i < link->key_count; i++)
-        if (strcmp(link->keys[i], mark) == 0)
+        if (strcmp(link->keys[i], key_id) == 0)
             return true;
     return false;
 }
 
-bool mesh_link_seals(const struct mesh_link *link, const char *mark)
+bool mesh_link_seals(const struct mesh_link *link, const char *key_id)
 {
-    return link->key_count > 0 && strcmp(link->keys[0], mark) == 0;
+    return link->key_count > 0 && strcmp(link->keys[0], key_id) == 0;
 }

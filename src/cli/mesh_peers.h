@@ -19,16 +19,16 @@ enum {
 struct mesh_link {
     char name[TACIT_NAME_MAX + 1]; /* of the peer */
     char fingerprint[TACIT_FINGERPRINT_TEXT];
-    char used[TACIT_MESH_MARK_TEXT]; /* by its handshake */
-    size_t key_count;                /* those that the peer can open */
-    char keys[TACIT_MESH_KEYS_MAX][TACIT_MESH_MARK_TEXT];
+    char used[TACIT_KEY_ID_TEXT]; /* by its handshake */
+    size_t key_count;             /* those that the peer can open */
+    char keys[TACIT_MESH_KEYS_MAX][TACIT_KEY_ID_TEXT];
 };
 
 /* A node of this host, or its door, and what it shows to peers; or can open. */
 struct mesh_own {
     char name[TACIT_NAME_MAX + 1];
     size_t key_count;
-    char keys[TACIT_MESH_KEYS_MAX][TACIT_MESH_MARK_TEXT];
+    char keys[TACIT_MESH_KEYS_MAX][TACIT_KEY_ID_TEXT];
 };
 
 struct mesh_links {
@@ -49,11 +49,11 @@ int mesh_links_read(const struct tacit_policy *policy, bool door_alone,
                     struct mesh_links *ret_links);
 void mesh_links_free(struct mesh_links *links);
 
-bool mesh_own_opens(const struct mesh_own *own, const char *mark);
+bool mesh_own_opens(const struct mesh_own *own, const char *key_id);
 
 /* Whether the peer of the link has shown that it can open the key; that it seals with it.
  */
-bool mesh_link_opens(const struct mesh_link *link, const char *mark);
-bool mesh_link_seals(const struct mesh_link *link, const char *mark);
+bool mesh_link_opens(const struct mesh_link *link, const char *key_id);
+bool mesh_link_seals(const struct mesh_link *link, const char *key_id);
 
 #endif

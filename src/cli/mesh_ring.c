@@ -115,15 +115,15 @@ bool ring_door_has(const struct ring *r, const struct tacit_secret *key)
     return index_at_door(r, key) < r->door_count;
 }
 
-void ring_door_remove_mark(struct ring *r, const char *mark)
+void ring_door_remove_key_id(struct ring *r, const char *key_id)
 {
     struct tacit_secret *keys = r->secrets->door;
     for (size_t at = 0; at < r->door_count; at++) {
-        uint8_t bytes[TACIT_MESH_MARK];
-        char text[TACIT_MESH_MARK_TEXT];
-        tacit_mesh_mark(&keys[at], bytes);
-        tacit_mesh_mark_text(bytes, text);
-        if (strcmp(text, mark) != 0)
+        uint8_t bytes[TACIT_KEY_ID];
+        char text[TACIT_KEY_ID_TEXT];
+        tacit_key_id(&keys[at], bytes);
+        tacit_key_id_text(bytes, text);
+        if (strcmp(text, key_id) != 0)
             continue;
         memmove(&keys[at], &keys[at + 1], (r->door_count - at - 1) * sizeof *keys);
         r->door_count--;

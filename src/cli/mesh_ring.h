@@ -27,7 +27,7 @@ struct ring {
     size_t count;
     struct tacit_policy *door; /* whose keyring is a file of its own, or NULL */
     size_t door_count;
-    char marks[RING_ONE_MORE][TACIT_MESH_MARK_TEXT];
+    char key_ids[RING_ONE_MORE][TACIT_KEY_ID_TEXT];
     struct mesh_links links;
 };
 
@@ -38,9 +38,9 @@ struct ring {
  */
 int ring_find_door(struct ring *r);
 
-/* Whether the door's own keyring has key; takes the one with that mark out of it. */
+/* Whether the door's own keyring has key; takes the one with that key ID out of it. */
 bool ring_door_has(const struct ring *r, const struct tacit_secret *key);
-void ring_door_remove_mark(struct ring *r, const char *mark);
+void ring_door_remove_key_id(struct ring *r, const char *key_id);
 
 /*
  * Writes both. The door's first: it has to open what others seal with. CLI_FAILED, with

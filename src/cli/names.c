@@ -17,7 +17,7 @@ enum {
 /* One question. */
 struct ask {
     struct client *client;
-    struct tacit_directory_asker asker;
+    struct tacit_directory_requester requester;
     const char *host;
 };
 
@@ -31,12 +31,12 @@ static int exchange(struct ask *a)
     int error = tacit_directory_ask(&c->channel, question, &len);
     if (!error)
         error = client_send(c, question, len);
-    while (!error && !a->asker.complete) {
+    while (!error && !a->requester.complete) {
         error = client_receive(c, &len);
         if (!error)
-            error = tacit_directory_take(&a->asker, &c->channel, c->record, len,
+            error = tacit_directory_take(&a->requester, &c->channel, c->record, len,
                                          &c->reason, c->text);
-        while (!error && tacit_directory_next(&a->asker, name))
+        while (!error && tacit_directory_next(&a->requester, name))
             puts(name);
     }
     c->open = false; /* the door has the last word */
@@ -66,7 +66,7 @@ static int ask_at(struct ask *a, const struct tacit_policy *policy,
     const uint8_t *key = a->client->session.handshake.peer_key;
     tacit_address_to_text(&connection->address, shown);
     snprintf(door, sizeof door, "@%s", a->host);
-    a->asker = (struct tacit_directory_asker){0};
+    a->requester = (struct tacit_directory_requester){0};
     client_take(a->client, connection->fd, DEADLINE_MS);
     int error = client_handshake(a->client, policy, "", door);
     if (!error)

@@ -176,7 +176,7 @@ static int check_door(const struct tacit_policy *policy, const char *report)
     const struct tacit_secret *keys;
     size_t count = tacit_policy_listen(policy, &listen);
     size_t key_count = tacit_policy_mesh_keys(policy, &keys);
-    char text[TACIT_ADDRESS_TEXT], mark[TACIT_MESH_MARK_TEXT], value[PATH_MAX];
+    char text[TACIT_ADDRESS_TEXT], key_id[TACIT_KEY_ID_TEXT], value[PATH_MAX];
     char conf[PATH_MAX] = "another file";
     (void)has_line(report, "conf", "", conf);
     int status = check_interfaces(policy, report, conf);
@@ -187,11 +187,11 @@ static int check_door(const struct tacit_policy *policy, const char *report)
                               text, tacit_policy_path(policy), conf);
     }
     for (size_t i = 0; i < key_count; i++) {
-        uint8_t bytes[TACIT_MESH_MARK];
-        tacit_mesh_mark(&keys[i], bytes);
-        tacit_mesh_mark_text(bytes, mark);
-        if (!has_line(report, "mesh-key", mark, value))
-            status = cli_fail("door: does not open %s of %s: it reads %s", mark,
+        uint8_t bytes[TACIT_KEY_ID];
+        tacit_key_id(&keys[i], bytes);
+        tacit_key_id_text(bytes, key_id);
+        if (!has_line(report, "mesh-key", key_id, value))
+            status = cli_fail("door: does not open %s of %s: it reads %s", key_id,
                               tacit_policy_mesh_path(policy), conf);
     }
     return status;

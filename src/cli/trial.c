@@ -167,15 +167,15 @@ static bool check_address(struct trial *t)
 
 static bool check_mesh_key(struct trial *t, int error)
 {
-    char mark[TACIT_MESH_MARK_TEXT], now[TACIT_TIME_TEXT];
-    uint8_t bytes[TACIT_MESH_MARK];
+    char key_id[TACIT_KEY_ID_TEXT], now[TACIT_TIME_TEXT];
+    uint8_t bytes[TACIT_KEY_ID];
     const struct tacit_secret *keys;
     tacit_policy_mesh_keys(t->policy, &keys);
-    tacit_mesh_mark(&keys[0], bytes);
-    tacit_mesh_mark_text(bytes, mark);
+    tacit_key_id(&keys[0], bytes);
+    tacit_key_id_text(bytes, key_id);
     tacit_time_to_text((uint64_t)time(NULL), now);
     if (t->client->session.handshake.peer.name[0] != '\0') /* message 2 opened */
-        return trial_tell(t, TRIAL_MESH_KEY, TRIAL_OK, "%s", mark);
+        return trial_tell(t, TRIAL_MESH_KEY, TRIAL_OK, "%s", key_id);
     if (error == TACIT_ETRUNCATED || error == TACIT_ETIMEOUT)
         return trial_tell(
             t, TRIAL_MESH_KEY, TRIAL_FAILED,
@@ -183,7 +183,7 @@ static bool check_mesh_key(struct trial *t, int error)
             "host seals with %s), a clock that is wrong (this one says %s), no %s "
             "there (start it, or give its [peer] line the endpoint where it is), one "
             "that stands still, or no Tacit",
-            mark, now, t->node);
+            key_id, now, t->node);
     return trial_tell(t, TRIAL_MESH_KEY, TRIAL_FAILED,
                       "what answers is not Tacit with this mesh key: %s",
                       tacit_error_text(error));

@@ -40,7 +40,7 @@ enum {
     EPMD_MAX = 1024,        /* legacy connections that are not a node's */
     EPMD_NODES_MAX = 4096,  /* and of nodes; at most a quarter of all descriptors */
     EPMD_IDLE_MS = 60000,   /* as OTP's epmd has it */
-    ASKERS_MAX = 64,        /* of the directory, at once */
+    REQUESTERS_MAX = 64,    /* of the directory, at once */
     ANSWERS_MAX = 16 << 20, /* bytes of answers that wait for their readers */
     METRICS_MAX = 32,
     METRICS_MS = 10000,

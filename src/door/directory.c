@@ -10,10 +10,11 @@
 #include "session/session.h"
 
 /* One who asks, in memory for secrets. */
-struct asker {
+struct requester {
     struct stream stream;
     struct tacit_channel channel;
-    struct tacit_session session; /* under the policy in force: a reload ends askers */
+    struct tacit_session
+        session; /* under the policy in force: a reload ends requesters */
     struct tacit_address peer;
     bool open; /* the channel is */
     size_t got;
@@ -21,8 +22,8 @@ struct asker {
     size_t answer_len;
 };
 
-static struct stream_group askers = {.max = ASKERS_MAX,
-                                     .time_ms = TACIT_PENDING_DEADLINE_MS};
+static struct stream_group requesters = {.max = REQUESTERS_MAX,
+                                         .time_ms = TACIT_PENDING_DEADLINE_MS};
 static size_t answers; /* bytes on their way to all of them */
 
 /* Holders of the mesh key only; a question takes its time, and is seldom asked. */
@@ -42,8 +43,8 @@ static bool may_compute(const struct tacit_address *peer)
 
 /* --- the answer ------------------------------------------------------------------- */
 
-/* All pieces of the answer at once: names may go while a slow asker reads. */
-static uint8_t *whole_answer(struct asker *a, const char *const *names, size_t count,
+/* All pieces of the answer at once: names may go while a slow requester reads. */
+static uint8_t *whole_answer(struct requester *a, const char *const *names, size_t count,
                              size_t *ret_len)
 {
     uint8_t *out = NULL;
@@ -65,7 +66,7 @@ static uint8_t *whole_answer(struct asker *a, const char *const *names, size_t c
     return out;
 }
 
-static void answer(struct asker *a)
+static void answer(struct requester *a)
 {
     size_t count = 0, len = 0;
     const char **names = calloc(door.nodes.count + 1, sizeof *names);
@@ -91,7 +92,7 @@ static void answer(struct asker *a)
 }
 
 /* It is who it says, but may not ask: that is all that is still to be sent. */
-static void refuse(struct asker *a)
+static void refuse(struct requester *a)
 {
     char fingerprint[TACIT_FINGERPRINT_TEXT], peer[TACIT_ADDRESS_TEXT];
     const uint8_t *close;
@@ -110,7 +111,7 @@ static void refuse(struct asker *a)
 
 /* --- what comes in ---------------------------------------------------------------- */
 
-static enum tacit_session_event start(struct asker *a)
+static enum tacit_session_event start(struct requester *a)
 {
     struct tacit_session_config config = {
         .role = NOISE_RESPONDER,
@@ -122,7 +123,7 @@ static enum tacit_session_event start(struct asker *a)
 }
 
 /* Answers what the session asks; public.c has judged the first message. */
-static enum tacit_session_event judge(struct asker *a, enum tacit_session_event event)
+static enum tacit_session_event judge(struct requester *a, enum tacit_session_event event)
 {
     struct tacit_session *s = &a->session;
     if (event == TACIT_SESSION_FIRST)
@@ -134,7 +135,7 @@ static enum tacit_session_event judge(struct asker *a, enum tacit_session_event 
 }
 
 /* Sends what the handshake has to say; it is little, and nothing was sent before. */
-static bool send_handshake(struct asker *a)
+static bool send_handshake(struct requester *a)
 {
     const uint8_t *bytes;
     size_t len = tacit_session_output(&a->session, &bytes);
@@ -144,7 +145,7 @@ static bool send_handshake(struct asker *a)
     return true;
 }
 
-static void begin(struct asker *a)
+static void begin(struct requester *a)
 {
     tacit_guard_known(&asking, &a->peer);
     a->open = true;
@@ -152,7 +153,7 @@ static void begin(struct asker *a)
         stream_close(&a->stream);
 }
 
-static void take_handshake(struct asker *a, const uint8_t *bytes, size_t len)
+static void take_handshake(struct requester *a, const uint8_t *bytes, size_t len)
 {
     size_t used;
     switch (judge(a, tacit_session_feed(&a->session, bytes, len, &used))) {
@@ -172,7 +173,7 @@ static void take_handshake(struct asker *a, const uint8_t *bytes, size_t len)
     }
 }
 
-static void take_question(struct asker *a)
+static void take_question(struct requester *a)
 {
     size_t size = tacit_record_size(a->question, a->got); /* 0: not known yet */
     size_t wants = (size == 0 ? TACIT_RECORD_HEADER : size) - a->got;
@@ -197,7 +198,7 @@ static void take_question(struct asker *a)
 
 static void readable(struct stream *s)
 {
-    struct asker *a = (struct asker *)s;
+    struct requester *a = (struct requester *)s;
     uint8_t bytes[TACIT_MESSAGE_HEADER + TACIT_MESSAGE_3];
     if (a->open) {
         take_question(a);
@@ -212,7 +213,7 @@ static void readable(struct stream *s)
 
 static void closed(struct stream *s)
 {
-    struct asker *a = (struct asker *)s;
+    struct requester *a = (struct requester *)s;
     answers -= a->answer_len;
     a->answer_len = 0;
 }
@@ -228,14 +229,14 @@ static const struct stream_kind kind = {
 void directory_take(int fd, const struct tacit_address *peer,
                     const uint8_t first[TACIT_DOOR_FIRST])
 {
-    struct asker *a = may_compute(peer) ? tacit_secret_alloc(sizeof *a) : NULL;
+    struct requester *a = may_compute(peer) ? tacit_secret_alloc(sizeof *a) : NULL;
     if (a == NULL || start(a) != TACIT_SESSION_MORE) {
         tacit_secret_free(a);
         close(fd);
         return;
     }
     a->peer = *peer;
-    if (stream_open(&a->stream, fd, &kind, &askers) == TACIT_OK) {
+    if (stream_open(&a->stream, fd, &kind, &requesters) == TACIT_OK) {
         take_handshake(a, first, TACIT_DOOR_FIRST);
         return;
     }
@@ -244,11 +245,11 @@ void directory_take(int fd, const struct tacit_address *peer,
 
 void directory_tick(void)
 {
-    stream_group_tick(&askers);
+    stream_group_tick(&requesters);
 }
 
 void directory_close(void)
 {
-    while (askers.oldest != NULL)
-        stream_close(askers.oldest);
+    while (requesters.oldest != NULL)
+        stream_close(requesters.oldest);
 }

@@ -119,7 +119,7 @@ void pass_keys(struct node *n)
     struct tacit_door_frame frame = {.type = TACIT_DOOR_KEYS};
     const struct tacit_secret *keys;
     size_t count = tacit_policy_mesh_keys(door.policy, &keys);
-    tacit_mesh_marks(keys, count, &frame.keys);
+    tacit_key_ids(keys, count, &frame.keys);
     if (n->version < TACIT_DOOR_VERSION_KEYS || enqueue(n, &frame, -1, 0))
         return;
     /* It would go on showing its peers what this door does not open. It comes back. */

@@ -140,13 +140,13 @@ static void get_pass(struct tacit_reader *r, struct tacit_door_pass *pass)
     memcpy(pass->first, first, sizeof pass->first);
 }
 
-static void get_keys(struct tacit_reader *r, struct tacit_mesh_marks *keys)
+static void get_keys(struct tacit_reader *r, struct tacit_key_ids *keys)
 {
     size_t len = tacit_left(r);
-    r->bad |= len == 0 || len % TACIT_MESH_MARK != 0 || len > sizeof keys->at;
+    r->bad |= len == 0 || len % TACIT_KEY_ID != 0 || len > sizeof keys->at;
     if (r->bad)
         return;
-    keys->count = len / TACIT_MESH_MARK;
+    keys->count = len / TACIT_KEY_ID;
     memcpy(keys->at, tacit_get_bytes(r, len), len);
 }
 
@@ -178,7 +178,7 @@ int tacit_door_write(const struct tacit_door_frame *frame,
     case TACIT_DOOR_KEYS:
         w.bad |= frame->keys.count == 0 || frame->keys.count > TACIT_MESH_MARKS_MAX;
         if (!w.bad)
-            tacit_put_bytes(&w, frame->keys.at, frame->keys.count * TACIT_MESH_MARK);
+            tacit_put_bytes(&w, frame->keys.at, frame->keys.count * TACIT_KEY_ID);
         break;
     case TACIT_DOOR_SHOW:
     case TACIT_DOOR_RELOAD:

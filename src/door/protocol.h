@@ -89,7 +89,7 @@ struct tacit_door_frame {
         struct tacit_door_refused refused;
         struct tacit_door_pass pass;
         struct tacit_door_report report;
-        struct tacit_mesh_marks keys;
+        struct tacit_key_ids keys;
     };
 };
 

@@ -90,16 +90,16 @@ static char *text_close(struct text *t)
     return NULL;
 }
 
-/* Which configuration is in force here, and the marks of its mesh keys. */
+/* Which configuration is in force here, and the key IDs of its mesh keys. */
 static void report_keys(FILE *file)
 {
-    char text[TACIT_MESH_MARK_TEXT], conf[TACIT_DOOR_TEXT_MAX + 1], path[PATH_MAX];
+    char text[TACIT_KEY_ID_TEXT], conf[TACIT_DOOR_TEXT_MAX + 1], path[PATH_MAX];
     const struct tacit_secret *keys;
-    struct tacit_mesh_marks marks;
+    struct tacit_key_ids key_ids;
     size_t count = tacit_policy_mesh_keys(door.policy, &keys);
-    tacit_mesh_marks(keys, count, &marks);
-    for (size_t i = 0; i < marks.count; i++) {
-        tacit_mesh_mark_text(marks.at[i], text);
+    tacit_key_ids(keys, count, &key_ids);
+    for (size_t i = 0; i < key_ids.count; i++) {
+        tacit_key_id_text(key_ids.at[i], text);
         fprintf(file, "mesh-key\t%s\n", text);
     }
     tacit_door_printable(door.conf, conf);

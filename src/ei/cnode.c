@@ -138,11 +138,11 @@ bool cnode_is_revoked(struct cnode *node, const struct tacit_policy *policy,
     return revoked;
 }
 
-void cnode_set_door_keys(struct cnode *node, const struct tacit_mesh_marks *marks)
+void cnode_set_door_keys(struct cnode *node, const struct tacit_key_ids *key_ids)
 {
     pthread_mutex_lock(&node->lock);
-    node->has_door = marks != NULL;
-    node->door = marks != NULL ? *marks : (struct tacit_mesh_marks){0};
+    node->has_door = key_ids != NULL;
+    node->door = key_ids != NULL ? *key_ids : (struct tacit_key_ids){0};
     pthread_mutex_unlock(&node->lock);
 }
 

@@ -101,7 +101,7 @@ void cnode_place_step(struct cnode_listener *s, bool readable)
 int cnode_place_start(struct cnode_listener *s)
 {
     struct tacit_place *p = &s->place;
-    cnode_set_door_keys(s->node, &(struct tacit_mesh_marks){0});
+    cnode_set_door_keys(s->node, &(struct tacit_key_ids){0});
     while (p->state != TACIT_PLACE_FAILED &&
            (p->state != TACIT_PLACE_DONE || p->keys_due)) {
         int64_t wait = tacit_place_wait(p, now_ms());

@@ -85,7 +85,7 @@ int cnode_link_begin(struct cnode_link *l)
         memcpy(l->certificate, l->peer.certificate, l->peer.certificate_len);
     l->peer.certificate = l->certificate;
     memcpy(l->peer_key, s->handshake.peer_key, sizeof l->peer_key);
-    tacit_pair_mark(s->policy, l->peer_key, l->pair_mark);
+    tacit_pair_key_id(s->policy, l->peer_key, l->pair_key_id);
     l->ruling = s->ruling;
     tacit_secret_free(s);
     l->session = NULL;

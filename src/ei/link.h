@@ -36,8 +36,8 @@ struct cnode {
     struct tacit_revoked revoked; /* what the host's nodes revoked, as last read */
     struct tacit_guard guard;
     struct tacit_clock clock;
-    bool has_door;                /* it listens at its host's door, */
-    struct tacit_mesh_marks door; /* which opens these mesh keys; none: it has not told */
+    bool has_door;             /* it listens at its host's door, */
+    struct tacit_key_ids door; /* which opens these mesh keys; none: it has not told */
 
     atomic_uint generation;     /* of the rules in force; read without the lock */
     pthread_mutex_t links_lock; /* before any other; guards the list */
@@ -60,7 +60,7 @@ struct tacit_now cnode_now(struct cnode *node);
 void cnode_signed(struct cnode *node, const struct tacit_now *now, uint64_t time);
 
 /* The door's mesh keys; NULL: it has no door. Which of its own it shows to no peer. */
-void cnode_set_door_keys(struct cnode *node, const struct tacit_mesh_marks *marks);
+void cnode_set_door_keys(struct cnode *node, const struct tacit_key_ids *key_ids);
 unsigned cnode_hidden_keys(struct cnode *node, const struct tacit_policy *policy);
 
 /* Puts *list in force, and gives back the one before. */
@@ -100,8 +100,8 @@ struct cnode_link {
     struct tacit_claim peer;
     char certificate[TACIT_CLAIM_CERTIFICATE_MAX]; /* the claim's */
     uint8_t peer_key[NOISE_DHLEN];
-    uint8_t pair_mark[TACIT_PAIR_MARK]; /* of the pair key that the handshake used */
-    bool silent, first_seen;            /* a stranger; one whose first message verified */
+    uint8_t pair_key_id[TACIT_PAIR_KEY_ID]; /* of the pair key that the handshake used */
+    bool silent, first_seen; /* a stranger; one whose first message verified */
     /* Of Erlang's own handshake, until it is over: */
     bool up;
     int64_t setup_until;

@@ -9,7 +9,7 @@
 #include "socket/socket.h"
 
 /* One family's part of a question. */
-struct asker {
+struct requester {
     struct wire_question *question;
     int family;
     bool done;
@@ -22,7 +22,7 @@ struct wire_question {
     pthread_mutex_t lock;
     int users;
     int answered[2]; /* a pipe: a byte an answer */
-    struct asker askers[WIRE_FAMILIES];
+    struct requester requesters[WIRE_FAMILIES];
     char host[TACIT_HOST_MAX + 1];
 };
 
@@ -36,8 +36,8 @@ static int ask(const char *host, int family, int flags, struct addrinfo **ret_fo
 static void free_question(struct wire_question *q)
 {
     for (int i = 0; i < WIRE_FAMILIES; i++)
-        if (q->askers[i].found != NULL)
-            freeaddrinfo(q->askers[i].found);
+        if (q->requesters[i].found != NULL)
+            freeaddrinfo(q->requesters[i].found);
     close(q->answered[0]);
     close(q->answered[1]);
     pthread_mutex_destroy(&q->lock);
@@ -55,7 +55,7 @@ static void leave(struct wire_question *q)
 
 static void *answer(void *argument)
 {
-    struct asker *a = argument;
+    struct requester *a = argument;
     struct wire_question *q = a->question;
     struct addrinfo *found = NULL;
     int error = ask(q->host, a->family, 0, &found);
@@ -69,7 +69,7 @@ static void *answer(void *argument)
     return NULL;
 }
 
-static bool start(struct asker *a)
+static bool start(struct requester *a)
 {
     pthread_attr_t detached;
     pthread_t thread;
@@ -107,7 +107,7 @@ struct wire_question *wire_ask(const char *host)
     snprintf(q->host, sizeof q->host, "%s", host);
     q->users = 1 + WIRE_FAMILIES;
     for (int i = 0; i < WIRE_FAMILIES; i++) {
-        struct asker *a = &q->askers[i];
+        struct requester *a = &q->requesters[i];
         a->question = q;
         a->family = families[i];
         if (start(a))
@@ -141,7 +141,7 @@ bool wire_answer(struct wire_question *q, enum wire_family family, uint16_t port
                  struct tacit_address *ret, size_t max, size_t *ret_count,
                  const char **ret_why)
 {
-    const struct asker *a = &q->askers[family];
+    const struct requester *a = &q->requesters[family];
     pthread_mutex_lock(&q->lock);
     bool done = a->done;
     if (done) {

@@ -76,7 +76,7 @@ static int still_allowed(const struct cnode_link *l, const struct tacit_policy *
         .inbound = l->inbound,
         .suite = l->channel->suite,
         .seen = seen,
-        .pair_mark = l->pair_mark,
+        .pair_key_id = l->pair_key_id,
     };
     struct tacit_now now = cnode_now(l->node);
     bool revoked = cnode_is_revoked(l->node, policy, l->peer_key);

@@ -210,14 +210,14 @@ bool tacit_policy_knows_key(const struct tacit_policy *policy,
 /*
  * Whether the holder of the question's key may ask this host's door for the names of its
  * nodes: a [peer] with that key has directory = yes, and its from, direction and expires
- * allow it. An asker has no name: any of the key's lines will do; the question's name and
- * certificate are not looked at. Always fills *ret_decision. 0 or TACIT_EREFUSED.
+ * allow it. A requester has no name: any of the key's lines will do; the question's name
+ * and certificate are not looked at. Always fills *ret_decision. 0 or TACIT_EREFUSED.
  */
 int tacit_policy_may_ask(const struct tacit_policy *policy,
                          const struct tacit_question *question,
                          struct tacit_decision *ret_decision);
 
-/* What an asker that was refused is told: the reason, if a line is for its key. */
+/* What a requester that was refused is told: the reason, if a line is for its key. */
 const char *tacit_policy_ask_text(const struct tacit_decision *decision);
 
 /*

@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
-void tacit_pair_mark(const struct tacit_policy *policy, const uint8_t key[NOISE_DHLEN],
-                     uint8_t ret_mark[TACIT_PAIR_MARK])
+void tacit_pair_key_id(const struct tacit_policy *policy, const uint8_t key[NOISE_DHLEN],
+                       uint8_t ret_id[TACIT_PAIR_KEY_ID])
 {
     struct tacit_secret pair_key;
     tacit_policy_pair_key(policy, key, &pair_key);
-    crypto_generichash(ret_mark, TACIT_PAIR_MARK, pair_key.bytes, sizeof pair_key.bytes,
+    crypto_generichash(ret_id, TACIT_PAIR_KEY_ID, pair_key.bytes, sizeof pair_key.bytes,
                        NULL, 0);
     tacit_secret_wipe(&pair_key);
 }
@@ -19,9 +19,9 @@ void tacit_pair_mark(const struct tacit_policy *policy, const uint8_t key[NOISE_
 static bool pair_key_changed(const struct tacit_review *link,
                              const struct tacit_policy *policy)
 {
-    uint8_t mark[TACIT_PAIR_MARK];
-    tacit_pair_mark(policy, link->peer_key, mark);
-    return memcmp(mark, link->pair_mark, sizeof mark) != 0;
+    uint8_t key_id[TACIT_PAIR_KEY_ID];
+    tacit_pair_key_id(policy, link->peer_key, key_id);
+    return memcmp(key_id, link->pair_key_id, sizeof key_id) != 0;
 }
 
 static int refuse(struct ruling *ruling, int error, enum tacit_close reason,

@@ -9,7 +9,7 @@
 #include "session/ruling.h"
 
 enum {
-    TACIT_PAIR_MARK = 16,
+    TACIT_PAIR_KEY_ID = 16,
 };
 
 /* What a link is judged by. The owner keeps what is pointed to. */
@@ -18,14 +18,14 @@ struct tacit_review {
     const uint8_t *peer_key;
     const struct tacit_address *address;
     bool inbound;
-    enum tacit_suite suite;   /* in use */
-    uint8_t seen;             /* enum tacit_visibility: what the peer said that it is */
-    const uint8_t *pair_mark; /* of the pair key that the handshake used */
+    enum tacit_suite suite;     /* in use */
+    uint8_t seen;               /* enum tacit_visibility: what the peer said that it is */
+    const uint8_t *pair_key_id; /* of the pair key that the handshake used */
 };
 
-/* By what a pair key is known again; the mark of zeros where the peer has none. */
-void tacit_pair_mark(const struct tacit_policy *policy, const uint8_t key[NOISE_DHLEN],
-                     uint8_t ret_mark[TACIT_PAIR_MARK]);
+/* By what a pair key is known again; the key ID of zeros where the peer has none. */
+void tacit_pair_key_id(const struct tacit_policy *policy, const uint8_t key[NOISE_DHLEN],
+                       uint8_t ret_id[TACIT_PAIR_KEY_ID]);
 
 /*
  * Whether the link may go on under this policy, now; revoked: the host has revoked the

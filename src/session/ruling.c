@@ -107,9 +107,9 @@ int ruling_on_peer(const struct tacit_policy *policy, const struct tacit_claim *
     return error;
 }
 
-int ruling_on_asker(const struct tacit_policy *policy, const uint8_t key[NOISE_DHLEN],
-                    const struct tacit_address *address, const struct tacit_now *now,
-                    bool revoked, struct ruling *ret_ruling)
+int ruling_on_requester(const struct tacit_policy *policy, const uint8_t key[NOISE_DHLEN],
+                        const struct tacit_address *address, const struct tacit_now *now,
+                        bool revoked, struct ruling *ret_ruling)
 {
     struct tacit_question question = {
         .public_key = key, .address = address, .inbound = true, .now = now->ends};

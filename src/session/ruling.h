@@ -38,9 +38,9 @@ int ruling_on_peer(const struct tacit_policy *policy, const struct tacit_claim *
                    struct ruling *ret_ruling);
 
 /* The same for one who asks for the directory and proved to hold key. */
-int ruling_on_asker(const struct tacit_policy *policy, const uint8_t key[NOISE_DHLEN],
-                    const struct tacit_address *address, const struct tacit_now *now,
-                    bool revoked, struct ruling *ret_ruling);
+int ruling_on_requester(const struct tacit_policy *policy, const uint8_t key[NOISE_DHLEN],
+                        const struct tacit_address *address, const struct tacit_now *now,
+                        bool revoked, struct ruling *ret_ruling);
 
 /*
  * Whether a peer that was let in is the kind of node that its rule asks for: "", or what

@@ -149,8 +149,8 @@ static int judge(struct tacit_session *s, const struct tacit_address *address,
 {
     const struct tacit_handshake *hs = &s->handshake;
     if (hs->directory)
-        return is_responder(s) ? ruling_on_asker(s->policy, hs->peer_key, address, now,
-                                                 revoked, &s->ruling)
+        return is_responder(s) ? ruling_on_requester(s->policy, hs->peer_key, address,
+                                                     now, revoked, &s->ruling)
                                : judge_door(s, revoked);
     int error = ruling_on_peer(s->policy, &hs->peer, hs->peer_key, address,
                                is_responder(s), now, revoked, &s->ruling);
@@ -234,11 +234,10 @@ int tacit_session_take(struct tacit_session *s, struct tacit_channel *ret_channe
     return tacit_handshake_finish(&s->handshake, ret_channel);
 }
 
-void tacit_session_mesh_key(const struct tacit_session *s,
-                            uint8_t ret_mark[TACIT_MESH_MARK])
+void tacit_session_mesh_key(const struct tacit_session *s, uint8_t ret_id[TACIT_KEY_ID])
 {
     const struct tacit_handshake *hs = &s->handshake;
-    tacit_mesh_mark(&hs->config.mesh_keys[hs->mesh_key], ret_mark);
+    tacit_key_id(&hs->config.mesh_keys[hs->mesh_key], ret_id);
 }
 
 void tacit_session_wipe(struct tacit_session *s)

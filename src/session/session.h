@@ -108,8 +108,7 @@ void tacit_session_sent(struct tacit_session *s, size_t len);
 int tacit_session_take(struct tacit_session *s, struct tacit_channel *ret_channel);
 
 /* The key ID of the mesh key that the handshake is made under. */
-void tacit_session_mesh_key(const struct tacit_session *s,
-                            uint8_t ret_mark[TACIT_MESH_MARK]);
+void tacit_session_mesh_key(const struct tacit_session *s, uint8_t ret_id[TACIT_KEY_ID]);
 
 /* Wipes the secrets, and what was still to be sent; what was learnt stays readable. */
 void tacit_session_wipe(struct tacit_session *s);

@@ -37,18 +37,19 @@ static size_t next_record(const uint8_t **bytes, size_t *len)
 
 static void ask(const uint8_t *bytes, size_t len)
 {
-    struct tacit_directory_asker asker = {0};
+    struct tacit_directory_requester requester = {0};
     uint32_t names = 0;
     size_t size;
     open_channel();
     while ((size = next_record(&bytes, &len)) > 0) {
         enum tacit_close reason;
         char text[TACIT_CLOSE_TEXT_MAX + 1], name[TACIT_CLAIM_NAME_MAX + 1];
-        if (tacit_directory_take(&asker, &us, record, size, &reason, text) != TACIT_OK)
+        if (tacit_directory_take(&requester, &us, record, size, &reason, text) !=
+            TACIT_OK)
             return;
-        for (; tacit_directory_next(&asker, name); names++)
+        for (; tacit_directory_next(&requester, name); names++)
             MUST(strlen(name) > 0 && strlen(name) <= TACIT_CLAIM_NAME_MAX);
-        MUST(names == asker.count);
+        MUST(names == requester.count);
     }
 }
 

@@ -213,7 +213,7 @@ static void as_responder(struct tacit_reader *in)
     plan.directory = first.wanted[0] == '\0'; /* the payload may say another */
     len = take_output(&hs, &bytes);
     peer_reads(&peer, bytes, len);
-    claim_of(in, payload, plan.directory ? TACIT_ASKER_NAME : "they@two.example");
+    claim_of(in, payload, plan.directory ? TACIT_REQUESTER_NAME : "they@two.example");
     len = peer_writes(&peer, in, payload, TACIT_CLAIM_PAYLOAD, message, sizeof message,
                       &altered);
     fed = feed(&hs, message, len);
@@ -223,7 +223,7 @@ static void as_responder(struct tacit_reader *in)
     MUST(!altered && (!plan.other_pair_key) && hs.state == TACIT_HANDSHAKE_DONE);
     MUST(claimed.version == 1 && claimed.suite > 0 &&
          tacit_suites_available() & first.suites & 1u << claimed.suite);
-    MUST(plan.directory == (strcmp(claimed.name, TACIT_ASKER_NAME) == 0));
+    MUST(plan.directory == (strcmp(claimed.name, TACIT_REQUESTER_NAME) == 0));
     MUST(strcmp(hs.peer.name, claimed.name) == 0);
     assert_channel(&hs, &peer);
 }

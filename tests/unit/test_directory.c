@@ -36,7 +36,7 @@ static void an_empty_name_is_answered_by_the_door_under_its_own_key(void **state
     assert_memory_equal(p.i.decided, door.public_key, NOISE_DHLEN);
     assert_string_equal(p.i.hs.peer.name, TACIT_DOOR_NAME);
     assert_memory_equal(p.r.decided, p.i.identity.public_key, NOISE_DHLEN);
-    assert_string_equal(p.r.hs.peer.name, TACIT_ASKER_NAME);
+    assert_string_equal(p.r.hs.peer.name, TACIT_REQUESTER_NAME);
 }
 
 /* They are a node's, as its pair keys and its dynamic name are. */
@@ -94,7 +94,7 @@ static void pair_keys_play_no_part(void **state)
 
 static void no_reserved_name_is_a_node_s_or_a_host_s(void **state)
 {
-    const char *names[] = {TACIT_DOOR_NAME, TACIT_ASKER_NAME};
+    const char *names[] = {TACIT_DOOR_NAME, TACIT_REQUESTER_NAME};
     for (size_t i = 0; i < COUNT(names); i++) {
         assert_false(tacit_name_ok(names[i]));
         assert_false(tacit_host_ok(names[i]));
@@ -128,12 +128,12 @@ static int third(bool directory, const char *name, bool dynamic)
 
 static void on_a_directory_link_nobody_is_a_node_and_the_other_way_round(void **state)
 {
-    assert_int_equal(third(true, TACIT_ASKER_NAME, false), 0);
+    assert_int_equal(third(true, TACIT_REQUESTER_NAME, false), 0);
     assert_int_equal(third(true, "asks@one.example", false), TACIT_EFORMAT);
-    assert_int_equal(third(true, TACIT_ASKER_NAME, true), TACIT_EFORMAT);
+    assert_int_equal(third(true, TACIT_REQUESTER_NAME, true), TACIT_EFORMAT);
     assert_int_equal(third(true, "", false), TACIT_EFORMAT);
     assert_int_equal(third(false, "asks@one.example", false), 0);
-    assert_int_equal(third(false, TACIT_ASKER_NAME, false), TACIT_EFORMAT);
+    assert_int_equal(third(false, TACIT_REQUESTER_NAME, false), TACIT_EFORMAT);
 }
 
 /* ---- Question and answer ----------------------------------------------------------- */
@@ -141,7 +141,7 @@ static void on_a_directory_link_nobody_is_a_node_and_the_other_way_round(void **
 /* Asks and answers; counts the records, and checks each name as it arrives. */
 static unsigned exchange(struct pair *p, const char *const *names, size_t count)
 {
-    struct tacit_directory_asker asker = {0};
+    struct tacit_directory_requester requester = {0};
     uint8_t out[TACIT_DIRECTORY_ANSWER_MAX];
     char name[TACIT_CLAIM_NAME_MAX + 1], text[TACIT_CLOSE_TEXT_MAX + 1];
     enum tacit_close reason = 0;
@@ -157,15 +157,15 @@ static unsigned exchange(struct pair *p, const char *const *names, size_t count)
             records++;
             size = tacit_record_size(out + at, len - at);
             assert_in_range(size, 1, len - at);
-            int error = tacit_directory_take(&asker, &p->i.channel, out + at, size,
+            int error = tacit_directory_take(&requester, &p->i.channel, out + at, size,
                                              &reason, text);
             assert_int_equal(error, done && at + size == len ? TACIT_ECLOSED : 0);
-            for (; tacit_directory_next(&asker, name); seen++)
+            for (; tacit_directory_next(&requester, name); seen++)
                 assert_string_equal(name, names[seen]);
         }
     }
-    assert_true(asker.complete);
-    assert_int_equal(asker.count, count);
+    assert_true(requester.complete);
+    assert_int_equal(requester.count, count);
     assert_int_equal(seen, count);
     assert_int_equal(reason, TACIT_CLOSE_DONE);
     return records;
@@ -217,7 +217,7 @@ static struct iovec message(const void *bytes, size_t len)
     return (struct iovec){.iov_base = space, .iov_len = 4 + len};
 }
 
-/* Seals data as a record of the asker's, and gives what the door says to it. */
+/* Seals data as a record of the requester's, and gives what the door says to it. */
 static int ask_raw(enum tacit_record_type type, struct iovec iov)
 {
     size_t len;
@@ -251,12 +251,12 @@ static void a_question_is_exactly_one_byte(void **state)
     assert_int_not_equal(ask_raw(TACIT_RECORD_DATA, (struct iovec){whole, 5}), 0);
 }
 
-/* The asker takes records of the door's; the result of the last. */
+/* The requester takes records of the door's; the result of the last. */
 static int answers(const char *const *data, const size_t *lens, size_t count)
 {
     struct pair p;
     struct noise_keypair door;
-    struct tacit_directory_asker asker = {0};
+    struct tacit_directory_requester requester = {0};
     uint8_t record[512];
     char text[TACIT_CLOSE_TEXT_MAX + 1], name[TACIT_CLAIM_NAME_MAX + 1];
     enum tacit_close reason;
@@ -269,8 +269,9 @@ static int answers(const char *const *data, const size_t *lens, size_t count)
         assert_int_equal(tacit_channel_seal(&p.r.channel, TACIT_RECORD_DATA, &iov, 1,
                                             record, sizeof record, &len),
                          0);
-        error = tacit_directory_take(&asker, &p.i.channel, record, len, &reason, text);
-        while (tacit_directory_next(&asker, name))
+        error =
+            tacit_directory_take(&requester, &p.i.channel, record, len, &reason, text);
+        while (tacit_directory_next(&requester, name))
             assert_int_equal(error, 0);
     }
     return error;

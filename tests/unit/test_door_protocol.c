@@ -96,7 +96,7 @@ static void a_frame_cut_anywhere_is_refused(void **state)
             bytes[0] = (uint8_t)((cut - TACIT_DOOR_HEADER) >> 8);
             bytes[1] = (uint8_t)(cut - TACIT_DOOR_HEADER);
             bool report = all[i].type == TACIT_DOOR_REPORT && cut > TACIT_DOOR_HEADER;
-            if (all[i].type == TACIT_DOOR_KEYS && cut == len - TACIT_MESH_MARK)
+            if (all[i].type == TACIT_DOOR_KEYS && cut == len - TACIT_KEY_ID)
                 continue; /* one key */
             assert_int_equal(tacit_door_read(bytes, cut, &got),
                              report ? TACIT_OK : TACIT_EFORMAT);
@@ -178,7 +178,7 @@ static void a_door_has_one_mesh_key_to_four(void **state)
         frame.keys.count = count;
         assert_int_equal(tacit_door_write(&frame, bytes, &len), ok ? 0 : TACIT_EINVAL);
         memset(bytes, 0, sizeof bytes);
-        bytes[1] = (uint8_t)(1 + count * TACIT_MESH_MARK);
+        bytes[1] = (uint8_t)(1 + count * TACIT_KEY_ID);
         bytes[2] = TACIT_DOOR_KEYS;
         len = TACIT_DOOR_HEADER + bytes[1];
         assert_int_equal(tacit_door_read(bytes, len, &got), ok ? 0 : TACIT_EFORMAT);

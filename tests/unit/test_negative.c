@@ -180,13 +180,13 @@ static int take_question(const struct row *row)
     return tacit_directory_question(&p.r.channel, record, record_len);
 }
 
-static int asker_takes(struct tacit_directory_asker *asker)
+static int requester_takes(struct tacit_directory_requester *requester)
 {
     enum tacit_close reason;
     char text[TACIT_CLOSE_TEXT_MAX + 1], name[TACIT_CLAIM_NAME_MAX + 1];
     int error =
-        tacit_directory_take(asker, &p.i.channel, record, record_len, &reason, text);
-    while (!error && tacit_directory_next(asker, name))
+        tacit_directory_take(requester, &p.i.channel, record, record_len, &reason, text);
+    while (!error && tacit_directory_next(requester, name))
         assert_string_equal(name, "a@b");
     return error;
 }
@@ -197,15 +197,15 @@ static int take_answer(const struct row *row)
     static const uint8_t names[] = {0, 0, 0, 5, 2, 3, 'a', '@', 'b'};
     static const uint8_t end[] = {0, 0, 0, 5, 3, 0, 0, 0, 1};
     static struct tacit_channel before;
-    struct tacit_directory_asker asker = {0};
+    struct tacit_directory_requester requester = {0};
     open_pair();
     before = p.r.channel;
     seal(&p.r.channel, TACIT_RECORD_DATA, names, sizeof names);
     if (strcmp(row->section, "Names") == 0) {
         change(row, &before, &p.i.channel);
-        return asker_takes(&asker);
+        return requester_takes(&requester);
     }
-    assert_int_equal(asker_takes(&asker), 0);
+    assert_int_equal(requester_takes(&requester), 0);
     before = p.r.channel;
     if (says(row, "close"))
         assert_int_equal(tacit_channel_seal_close(&p.r.channel, TACIT_CLOSE_DONE, "",
@@ -214,12 +214,12 @@ static int take_answer(const struct row *row)
     else
         seal(&p.r.channel, TACIT_RECORD_DATA, end, sizeof end);
     change(row, &before, &p.i.channel);
-    int error = asker_takes(&asker);
+    int error = requester_takes(&requester);
     if (!error && says(row, "again")) {
         seal(&p.r.channel, TACIT_RECORD_DATA, end, sizeof end);
-        error = asker_takes(&asker);
+        error = requester_takes(&requester);
     }
-    assert_true(error || asker.complete);
+    assert_true(error || requester.complete);
     return error;
 }
 

@@ -266,16 +266,16 @@ static void
 a_key_that_the_door_lacks_is_hidden_and_all_are_where_it_lacks_the_first(void **state)
 {
     struct tacit_secret keys[3] = {{{1}}, {{2}}, {{3}}};
-    struct tacit_mesh_marks door, none = {0};
-    tacit_mesh_marks(keys, 3, &door);
+    struct tacit_key_ids door, none = {0};
+    tacit_key_ids(keys, 3, &door);
     assert_int_equal(tacit_mesh_hidden(keys, 3, NULL), 0);
     assert_int_equal(tacit_mesh_hidden(keys, 3, &door), 0);
-    tacit_mesh_marks(keys, 2, &door);
+    tacit_key_ids(keys, 2, &door);
     assert_int_equal(tacit_mesh_hidden(keys, 3, &door), 4);
     assert_int_equal(tacit_mesh_hidden(keys + 1, 2, &door), 2);
     /* It would pass for the one that the node seals with. */
     assert_int_equal(tacit_mesh_hidden(keys + 2, 1, &door), ~0U);
-    tacit_mesh_marks(keys + 1, 2, &door);
+    tacit_key_ids(keys + 1, 2, &door);
     assert_int_equal(tacit_mesh_hidden(keys, 3, &door), ~0U);
     assert_int_equal(tacit_mesh_hidden(keys, 3, &none), ~0U);
 }

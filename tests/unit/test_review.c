@@ -11,7 +11,7 @@ static const uint64_t NOW = 900000000; /* 1998 */
 
 /* A link with a@h, made under ON_LINE alone. */
 static struct tacit_claim peer;
-static uint8_t peer_key[NOISE_DHLEN], mark[TACIT_PAIR_MARK];
+static uint8_t peer_key[NOISE_DHLEN], key_id[TACIT_PAIR_KEY_ID];
 static struct tacit_address address;
 static struct tacit_review link;
 static struct ruling ruling;
@@ -22,13 +22,13 @@ static int setup(void **state)
     peer = (struct tacit_claim){.version = 1, .name = "a@h"};
     assert_int_equal(tacit_key_from_text(KEY_2, peer_key), 0);
     assert_int_equal(tacit_address_from_text("192.0.2.9", &address), 0);
-    tacit_pair_mark(policy, peer_key, mark);
+    tacit_pair_key_id(policy, peer_key, key_id);
     link = (struct tacit_review){.peer = &peer,
                                  .peer_key = peer_key,
                                  .address = &address,
                                  .inbound = true,
                                  .suite = TACIT_SUITE_CHACHA20_POLY1305,
-                                 .pair_mark = mark};
+                                 .pair_key_id = key_id};
     tacit_policy_free(policy);
     return 0;
 }
@@ -97,7 +97,7 @@ static void it_ends_where_the_pair_key_is_new_another_or_gone(void **state)
     static const char first[] = BASE ON_LINE "pair-key = p1.key\n";
     assert_ends(first, TACIT_CLOSE_REFUSED, "the pair key has changed");
     struct tacit_policy *policy = must_load(first);
-    tacit_pair_mark(policy, peer_key, mark);
+    tacit_pair_key_id(policy, peer_key, key_id);
     tacit_policy_free(policy);
     assert_int_equal(review(first, false), 0);
     assert_ends(BASE ON_LINE "pair-key = p2.key\n", TACIT_CLOSE_REFUSED,

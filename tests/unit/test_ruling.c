@@ -119,14 +119,15 @@ static void one_who_asks_for_the_directory_hears_refused_and_no_more(void **stat
     struct tacit_address address;
     assert_int_equal(tacit_address_from_text("192.0.2.9", &address), 0);
     assert_int_equal(tacit_key_from_text(KNOWN, key), 0);
-    assert_int_equal(ruling_on_asker(policy, key, &address, &early, false, &ruling), 0);
-    assert_refused(ruling_on_asker(policy, key, &address, &early, true, &ruling),
+    assert_int_equal(ruling_on_requester(policy, key, &address, &early, false, &ruling),
+                     0);
+    assert_refused(ruling_on_requester(policy, key, &address, &early, true, &ruling),
                    TACIT_CLOSE_REFUSED, "the key is revoked", "the key is revoked");
-    assert_refused(ruling_on_asker(policy, key, &address, &late, false, &ruling),
+    assert_refused(ruling_on_requester(policy, key, &address, &late, false, &ruling),
                    TACIT_CLOSE_REFUSED, "the line that decides has expired",
                    "the line that decides has expired");
     assert_int_equal(tacit_key_from_text(STRANGER, key), 0);
-    assert_refused(ruling_on_asker(policy, key, &address, &early, false, &ruling),
+    assert_refused(ruling_on_requester(policy, key, &address, &early, false, &ruling),
                    TACIT_CLOSE_REFUSED, "no [peer] line lets this key ask",
                    "no [peer] line allows it");
 }

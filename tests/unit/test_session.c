@@ -438,7 +438,7 @@ static void a_door_is_asked_by_whom_a_line_with_directory_knows(void **state)
     assert_events(TACIT_SESSION_DIRECTORY, TACIT_SESSION_DIRECTORY);
     assert_memory_equal(initiator.session.handshake.peer_key, door_key.public_key,
                         NOISE_DHLEN);
-    assert_string_equal(responder.session.handshake.peer.name, TACIT_ASKER_NAME);
+    assert_string_equal(responder.session.handshake.peer.name, TACIT_REQUESTER_NAME);
     assert_channels();
 }
 
