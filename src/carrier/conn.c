@@ -94,7 +94,7 @@ static void count_stranger(const struct conn *c)
         atomic_fetch_add(&carrier_counters.replays, 1);
 }
 
-static void judge_first(struct conn *c)
+static void decide_first(struct conn *c)
 {
     struct tacit_session *s = &c->session;
     int error = guard_first(&c->peer_address, tacit_session_ephemeral(s),
@@ -107,7 +107,7 @@ static void judge_first(struct conn *c)
         atomic_fetch_add(&carrier_counters.exchanges, 1);
 }
 
-static void judge_peer(struct conn *c)
+static void decide_peer(struct conn *c)
 {
     struct tacit_session *s = &c->session;
     struct tacit_now now = guard_now();
@@ -125,9 +125,9 @@ void conn_feed(struct conn *c, const uint8_t *bytes, size_t len)
     size_t used;
     c->event = tacit_session_feed(&c->session, bytes, len, &used);
     if (c->event == TACIT_SESSION_FIRST)
-        judge_first(c);
+        decide_first(c);
     else if (c->event == TACIT_SESSION_PEER)
-        judge_peer(c);
+        decide_peer(c);
     if (c->event == TACIT_SESSION_SILENT)
         count_stranger(c);
 }

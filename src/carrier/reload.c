@@ -55,8 +55,8 @@ __attribute__((format(printf, 2, 3))) static int refuse(struct tacit_fault *faul
 }
 
 /* Whether it is one of ours, and newer: nothing in it is looked at before. */
-static int judge(const struct tacit_policy *before, const char *text, size_t len,
-                 const struct tacit_signed_policy **ret_slot, struct tacit_fault *fault)
+static int decide(const struct tacit_policy *before, const char *text, size_t len,
+                  const struct tacit_signed_policy **ret_slot, struct tacit_fault *fault)
 {
     uint8_t key[TACIT_KEY_BYTES];
     struct tacit_signed_rules rules;
@@ -101,7 +101,7 @@ static int read_newest(const struct tacit_policy *before, const char *text, size
 {
     const struct tacit_signed_policy *slot = NULL;
     struct tacit_policy *policy;
-    int error = judge(before, text, len, &slot, fault);
+    int error = decide(before, text, len, &slot, fault);
     if (error != 0)
         return error;
     struct overlay overlay = {tacit_files_real(), slot->path, text, len};

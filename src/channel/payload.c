@@ -19,7 +19,7 @@ static void put_name(struct tacit_writer *w, const char *name)
     tacit_put_bytes(w, name, len);
 }
 
-/* A name of the peer's: printable, so that it can stand in a log; policy judges it. */
+/* A name of the peer's: printable, so that it can stand in a log; policy decides it. */
 static void get_name(struct tacit_reader *r, char name[TACIT_CLAIM_NAME_MAX + 1])
 {
     size_t len = tacit_get_u8(r);

@@ -172,8 +172,8 @@ static int verify(int argc, char **argv)
     if (cli_read_certificate(path, text, &len, &certificate) != CLI_OK ||
         cli_load(values[0], &policy) != CLI_OK)
         return CLI_FAILED;
-    enum tacit_reason reason =
-        tacit_policy_judge(policy, &certificate, (uint64_t)time(NULL), &name, &authority);
+    enum tacit_reason reason = tacit_policy_check_certificate(
+        policy, &certificate, (uint64_t)time(NULL), &name, &authority);
     if (reason == TACIT_ALLOWED && cli_is_revoked(policy, certificate.public_key))
         reason = TACIT_REVOKED;
     int status = CLI_OK;

@@ -65,7 +65,7 @@ int cli_load(const char *option, struct tacit_policy **ret_policy);
 bool cli_is_revoked(const struct tacit_policy *policy,
                     const uint8_t public_key[TACIT_KEY_BYTES]);
 
-/* By which a node that starts now judges: not before its certificate was signed. */
+/* By which a node that starts now decides: not before its certificate was signed. */
 uint64_t cli_now(const struct tacit_policy *policy);
 
 /* An authority's secret; wipe it. A certificate whose signature holds. */

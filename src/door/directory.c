@@ -123,7 +123,8 @@ static enum tacit_session_event start(struct requester *a)
 }
 
 /* Answers what the session asks; public.c has judged the first message. */
-static enum tacit_session_event judge(struct requester *a, enum tacit_session_event event)
+static enum tacit_session_event decide(struct requester *a,
+                                       enum tacit_session_event event)
 {
     struct tacit_session *s = &a->session;
     if (event == TACIT_SESSION_FIRST)
@@ -156,7 +157,7 @@ static void begin(struct requester *a)
 static void take_handshake(struct requester *a, const uint8_t *bytes, size_t len)
 {
     size_t used;
-    switch (judge(a, tacit_session_feed(&a->session, bytes, len, &used))) {
+    switch (decide(a, tacit_session_feed(&a->session, bytes, len, &used))) {
     case TACIT_SESSION_MORE:
         if (!send_handshake(a))
             stream_close(&a->stream);

@@ -85,8 +85,8 @@ static void welcome(struct node *n)
 }
 
 /* What keeps a node from registering; 0: nothing. */
-static int judge(const struct node *n, const struct tacit_door_register *reg,
-                 char text[TACIT_DOOR_TEXT_MAX + 1])
+static int decide(const struct node *n, const struct tacit_door_register *reg,
+                  char text[TACIT_DOOR_TEXT_MAX + 1])
 {
     const struct node *other;
     if (reg->version_min > TACIT_DOOR_VERSION) {
@@ -121,7 +121,7 @@ static int judge(const struct node *n, const struct tacit_door_register *reg,
 void nodes_enroll(struct node *n, const struct tacit_door_register *reg)
 {
     char text[TACIT_DOOR_TEXT_MAX + 1] = "out of memory";
-    int reason = door.ending ? TACIT_DOOR_LIMIT : judge(n, reg, text);
+    int reason = door.ending ? TACIT_DOOR_LIMIT : decide(n, reg, text);
     if (reason) {
         local_refuse(n, (enum tacit_door_reason)reason, reg->name,
                      door.ending ? "the door is being closed" : text);

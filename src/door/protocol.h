@@ -102,7 +102,7 @@ int tacit_door_write(const struct tacit_door_frame *frame,
 
 /*
  * Reads one whole frame, header included. TACIT_EFORMAT: not exactly what PROTOCOL.md
- * describes. A name in it is printable, nothing more: policy judges it.
+ * describes. A name in it is printable, nothing more: policy decides it.
  */
 int tacit_door_read(const uint8_t *bytes, size_t len, struct tacit_door_frame *ret_frame);
 

@@ -59,8 +59,8 @@ bool public_evict(void)
 /* --- a first message -------------------------------------------------------------- */
 
 /* It opened, and is for here. Is it new, and of this time? The node looks again. */
-static int judge(const struct stranger *s, const struct tacit_first *first,
-                 const uint8_t ephemeral[NOISE_DHLEN])
+static int decide(const struct stranger *s, const struct tacit_first *first,
+                  const uint8_t ephemeral[NOISE_DHLEN])
 {
     char peer[TACIT_ADDRESS_TEXT];
     struct tacit_now now = door_now();
@@ -154,7 +154,7 @@ static void take_first(struct stranger *s)
         hold(s);
         return;
     }
-    int error = judge(s, &first, ephemeral);
+    int error = decide(s, &first, ephemeral);
     if (error == TACIT_OK)
         take_valid(s, first.wanted);
     else if (error == TACIT_ELIMIT)

@@ -59,7 +59,7 @@ static void feed(struct cnode_link *l, const uint8_t *bytes, size_t len)
 {
     size_t used;
     l->event = tacit_session_feed(l->session, bytes, len, &used);
-    l->event = cnode_link_judge(l, l->event);
+    l->event = cnode_link_decide(l, l->event);
     l->first_seen = l->session->first_seen;
 }
 

@@ -118,7 +118,7 @@ enum tacit_session_event cnode_link_start(struct cnode_link *l, enum noise_role 
     return error ? tacit_session_fail(l->session, error) : event;
 }
 
-static enum tacit_session_event judge_peer(struct cnode_link *l)
+static enum tacit_session_event decide_peer(struct cnode_link *l)
 {
     struct tacit_session *s = l->session;
     struct tacit_now now = cnode_now(l->node);
@@ -129,12 +129,12 @@ static enum tacit_session_event judge_peer(struct cnode_link *l)
     return event;
 }
 
-enum tacit_session_event cnode_link_judge(struct cnode_link *l,
-                                          enum tacit_session_event event)
+enum tacit_session_event cnode_link_decide(struct cnode_link *l,
+                                           enum tacit_session_event event)
 {
     struct tacit_session *s = l->session;
     if (event == TACIT_SESSION_PEER)
-        return judge_peer(l);
+        return decide_peer(l);
     if (event != TACIT_SESSION_FIRST)
         return event;
     int error = cnode_guard_first(l->node, &l->address, tacit_session_ephemeral(s),
@@ -173,7 +173,7 @@ int cnode_link_dial(struct cnode_link *l, const char *wanted, int64_t deadline)
     l->setup_until = deadline;
     enum tacit_session_event event = cnode_link_start(l, NOISE_INITIATOR);
     event = wire_session(l->fd, l->session, event, deadline);
-    event = cnode_link_judge(l, event);
+    event = cnode_link_decide(l, event);
     event = wire_session(l->fd, l->session, event, deadline);
     if (event != TACIT_SESSION_UP)
         return explain(l, wanted);

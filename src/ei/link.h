@@ -154,8 +154,8 @@ enum cnode_step cnode_link_step(struct cnode_link *l);
 /* Starts the handshake; what it has come to. */
 enum tacit_session_event cnode_link_start(struct cnode_link *l, enum noise_role role);
 /* Answers what the session asks, if it asks anything; what that comes to. */
-enum tacit_session_event cnode_link_judge(struct cnode_link *l,
-                                          enum tacit_session_event event);
+enum tacit_session_event cnode_link_decide(struct cnode_link *l,
+                                           enum tacit_session_event event);
 /* The peer may come: makes the channel. The session's secrets are not needed any more. */
 int cnode_link_begin(struct cnode_link *l);
 

@@ -69,7 +69,7 @@ int tacit_guard_first(struct tacit_guard *g, const struct tacit_address *from,
                       const struct tacit_now *now, int *ret_skew)
 {
     uint64_t source = tacit_pending_source(from);
-    int error = tacit_replay_judge(&g->replay, ephemeral, time, now);
+    int error = tacit_replay_decide(&g->replay, ephemeral, time, now);
     if (error == TACIT_OK)
         error = tacit_guard_spend(g, from, now->ms);
     if (error == TACIT_OK)

@@ -192,8 +192,9 @@ static int find_share(struct tacit_replay *r, uint64_t time, const struct tacit_
     return error ? error : share_left(r, time, now, source);
 }
 
-int tacit_replay_judge(const struct tacit_replay *r, const uint8_t ephemeral[NOISE_DHLEN],
-                       uint64_t time, const struct tacit_now *now)
+int tacit_replay_decide(const struct tacit_replay *r,
+                        const uint8_t ephemeral[NOISE_DHLEN], uint64_t time,
+                        const struct tacit_now *now)
 {
     if (!taken(r, time, now))
         return TACIT_ETIME;
@@ -204,7 +205,7 @@ int tacit_replay_judge(const struct tacit_replay *r, const uint8_t ephemeral[NOI
 int tacit_replay_check(struct tacit_replay *r, const uint8_t ephemeral[NOISE_DHLEN],
                        uint64_t time, const struct tacit_now *now, uint16_t source)
 {
-    int error = tacit_replay_judge(r, ephemeral, time, now);
+    int error = tacit_replay_decide(r, ephemeral, time, now);
     if (!error)
         error = make_room(r, now);
     if (!error)
@@ -221,7 +222,7 @@ int tacit_replay_check(struct tacit_replay *r, const uint8_t ephemeral[NOISE_DHL
 void tacit_replay_own(struct tacit_replay *r, const uint8_t ephemeral[NOISE_DHLEN],
                       uint64_t time, const struct tacit_now *now)
 {
-    if (tacit_replay_judge(r, ephemeral, time, now) != TACIT_OK ||
+    if (tacit_replay_decide(r, ephemeral, time, now) != TACIT_OK ||
         make_room(r, now) != TACIT_OK)
         return;
     struct tacit_replay_entry entry = {mark_of(r, ephemeral), time, TACIT_REPLAY_SOURCES};

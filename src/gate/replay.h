@@ -60,8 +60,9 @@ int tacit_replay_check(struct tacit_replay *r, const uint8_t ephemeral[NOISE_DHL
                        uint64_t time, const struct tacit_now *now, uint16_t source);
 
 /* The same, but remembers nothing, and no place is needed. */
-int tacit_replay_judge(const struct tacit_replay *r, const uint8_t ephemeral[NOISE_DHLEN],
-                       uint64_t time, const struct tacit_now *now);
+int tacit_replay_decide(const struct tacit_replay *r,
+                        const uint8_t ephemeral[NOISE_DHLEN], uint64_t time,
+                        const struct tacit_now *now);
 
 /* Remembers one of our own, if there is a place for it: a message that comes back. */
 void tacit_replay_own(struct tacit_replay *r, const uint8_t ephemeral[NOISE_DHLEN],

@@ -99,10 +99,10 @@ enum tacit_reason policy_valid_now(const struct tacit_policy *policy,
     return TACIT_ALLOWED;
 }
 
-enum tacit_reason tacit_policy_judge(const struct tacit_policy *policy,
-                                     const struct tacit_certificate *certificate,
-                                     uint64_t now, const char **ret_name,
-                                     const char **ret_authority)
+enum tacit_reason
+tacit_policy_check_certificate(const struct tacit_policy *policy,
+                               const struct tacit_certificate *certificate, uint64_t now,
+                               const char **ret_name, const char **ret_authority)
 {
     uint64_t until = TACIT_NEVER;
     const struct policy_authority *authority =

@@ -69,10 +69,10 @@ const struct tacit_peer *tacit_policy_door_of(const struct tacit_policy *policy,
     return best;
 }
 
-enum tacit_reason tacit_policy_judge_door(const struct tacit_policy *policy,
-                                          const struct tacit_peer *line,
-                                          const uint8_t public_key[TACIT_KEY_BYTES],
-                                          bool revoked)
+enum tacit_reason tacit_policy_decide_door(const struct tacit_policy *policy,
+                                           const struct tacit_peer *line,
+                                           const uint8_t public_key[TACIT_KEY_BYTES],
+                                           bool revoked)
 {
     if (memcmp(line->door_key, public_key, TACIT_KEY_BYTES) != 0)
         return TACIT_NO_LINE;

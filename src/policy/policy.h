@@ -232,10 +232,10 @@ const struct tacit_peer *tacit_policy_door_of(const struct tacit_policy *policy,
  * key by itself. TACIT_NO_LINE: it is another; TACIT_REVOKED also by the policy's own
  * lines.
  */
-enum tacit_reason tacit_policy_judge_door(const struct tacit_policy *policy,
-                                          const struct tacit_peer *line,
-                                          const uint8_t public_key[TACIT_KEY_BYTES],
-                                          bool revoked);
+enum tacit_reason tacit_policy_decide_door(const struct tacit_policy *policy,
+                                           const struct tacit_peer *line,
+                                           const uint8_t public_key[TACIT_KEY_BYTES],
+                                           bool revoked);
 
 /* Where that door is reached: the line's endpoint, else host and port 4370. TACIT_ENAME:
  * no line knows one. */

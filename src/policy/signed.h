@@ -83,10 +83,10 @@ enum tacit_reason tacit_policy_certificate(const struct tacit_policy *policy,
  * What the policy thinks of a certificate at a time, for every name in it: TACIT_ALLOWED
  * with the authority's name, or why not, with the name at fault or NULL.
  */
-enum tacit_reason tacit_policy_judge(const struct tacit_policy *policy,
-                                     const struct tacit_certificate *certificate,
-                                     uint64_t now, const char **ret_name,
-                                     const char **ret_authority);
+enum tacit_reason
+tacit_policy_check_certificate(const struct tacit_policy *policy,
+                               const struct tacit_certificate *certificate, uint64_t now,
+                               const char **ret_name, const char **ret_authority);
 
 /* --- policies ----------------------------------------------------------------------- */
 

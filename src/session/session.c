@@ -115,10 +115,10 @@ enum tacit_session_event tacit_session_first(struct tacit_session *s, int guard)
 
 /* --- the peer ----------------------------------------------------------------------- */
 
-static int judge_door(struct tacit_session *s, bool revoked)
+static int decide_door(struct tacit_session *s, bool revoked)
 {
     enum tacit_reason reason =
-        tacit_policy_judge_door(s->policy, s->door, s->handshake.peer_key, revoked);
+        tacit_policy_decide_door(s->policy, s->door, s->handshake.peer_key, revoked);
     if (reason == TACIT_ALLOWED)
         return TACIT_OK;
     s->ruling = (struct ruling){.reason = TACIT_CLOSE_REFUSED, .known = true};
@@ -129,7 +129,7 @@ static int judge_door(struct tacit_session *s, bool revoked)
 }
 
 /* What the rules cannot know: who we are. */
-static int judge_name(struct tacit_session *s)
+static int decide_name(struct tacit_session *s)
 {
     const struct tacit_claim *peer = &s->handshake.peer;
     s->ruling.reason = TACIT_CLOSE_NAME;
@@ -144,17 +144,17 @@ static int judge_name(struct tacit_session *s)
     return TACIT_EREFUSED;
 }
 
-static int judge(struct tacit_session *s, const struct tacit_address *address,
-                 const struct tacit_now *now, bool revoked)
+static int decide(struct tacit_session *s, const struct tacit_address *address,
+                  const struct tacit_now *now, bool revoked)
 {
     const struct tacit_handshake *hs = &s->handshake;
     if (hs->directory)
         return is_responder(s) ? ruling_on_requester(s->policy, hs->peer_key, address,
                                                      now, revoked, &s->ruling)
-                               : judge_door(s, revoked);
+                               : decide_door(s, revoked);
     int error = ruling_on_peer(s->policy, &hs->peer, hs->peer_key, address,
                                is_responder(s), now, revoked, &s->ruling);
-    return error ? error : judge_name(s);
+    return error ? error : decide_name(s);
 }
 
 /* It is who it says, but may not: it gets that inside the seal, and nothing else. */
@@ -173,7 +173,7 @@ enum tacit_session_event tacit_session_peer(struct tacit_session *s,
                                             const struct tacit_address *address,
                                             const struct tacit_now *now, bool revoked)
 {
-    int verdict = judge(s, address, now, revoked);
+    int verdict = decide(s, address, now, revoked);
     int error = tacit_handshake_answer(&s->handshake, verdict);
     if (error)
         return tacit_session_fail(s, error);

@@ -308,10 +308,10 @@ static void a_foreign_authority_is_told_from_an_altered_certificate(void **state
     conf_text = conf;
     assert_int_equal(load(&p, &fault), 0);
     assert_int_equal(tacit_policy_certificate(p, text, len, &c), TACIT_ALLOWED);
-    assert_int_equal(tacit_policy_judge(p, &c, 1500000, &name, &authority),
+    assert_int_equal(tacit_policy_check_certificate(p, &c, 1500000, &name, &authority),
                      TACIT_ALLOWED);
     assert_string_equal(authority, "ours");
-    assert_int_equal(tacit_policy_judge(p, &c, 3000000, &name, &authority),
+    assert_int_equal(tacit_policy_check_certificate(p, &c, 3000000, &name, &authority),
                      TACIT_RUN_OUT);
     assert_null(name);
     text[len - 2] ^= 1;
@@ -325,7 +325,8 @@ static void a_foreign_authority_is_told_from_an_altered_certificate(void **state
     assert_int_equal(tacit_certificate_add_name(&c, "a@x.example.net"), 0);
     assert_int_equal(tacit_certificate_add_name(&c, "*@*.example"), 0);
     assert_int_equal(tacit_certificate_sign(&c, &s, text, &len), 0);
-    assert_int_equal(tacit_policy_judge(p, &c, 0, &name, &authority), TACIT_NO_AUTHORITY);
+    assert_int_equal(tacit_policy_check_certificate(p, &c, 0, &name, &authority),
+                     TACIT_NO_AUTHORITY);
     assert_string_equal(name, "*@*.example");
     tacit_policy_free(p);
 }

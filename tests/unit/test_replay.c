@@ -136,8 +136,8 @@ static void no_flood_closes_the_band_around_now(void **state)
                 (void)come_from(source, number++, now + (uint64_t)ages[i], now);
         struct tacit_now moment = at(now);
         for (int64_t age = -BAND; age <= BAND; age++)
-            assert_int_equal(tacit_replay_judge(&r, key(0), now + (uint64_t)age, &moment),
-                             0);
+            assert_int_equal(
+                tacit_replay_decide(&r, key(0), now + (uint64_t)age, &moment), 0);
         assert_int_equal(come_from(1001, number++, now, now), 0);
         assert_true(r.floor < now - BAND);
     }
@@ -205,9 +205,9 @@ static void our_own_come_back_as_replays_and_are_never_in_the_way(void **state)
 static void what_was_made_before_the_memory_began_is_a_stranger_s(void **state)
 {
     struct tacit_now moment = {.wall = NOW + 5, .steady = NOW + 5, .since = NOW};
-    assert_int_equal(tacit_replay_judge(&r, key(1), NOW - 1, &moment), TACIT_ETIME);
-    assert_int_equal(tacit_replay_judge(&r, key(1), NOW, &moment), 0);
-    assert_int_equal(tacit_replay_judge(&r, key(1), NOW + 600, &moment), 0);
+    assert_int_equal(tacit_replay_decide(&r, key(1), NOW - 1, &moment), TACIT_ETIME);
+    assert_int_equal(tacit_replay_decide(&r, key(1), NOW, &moment), 0);
+    assert_int_equal(tacit_replay_decide(&r, key(1), NOW + 600, &moment), 0);
 }
 
 /* --- a clock that is set -------------------------------------------------------------
@@ -230,9 +230,9 @@ static void a_clock_that_was_just_set_keeps_nobody_out_by_either_time(void **sta
         struct tacit_now now = set_by(NOW, steps[i]);
         for (int64_t age = -600; age <= 600; age += 600) {
             assert_int_equal(
-                tacit_replay_judge(&r, key(1), now.wall + (uint64_t)age, &now), 0);
+                tacit_replay_decide(&r, key(1), now.wall + (uint64_t)age, &now), 0);
             assert_int_equal(
-                tacit_replay_judge(&r, key(1), now.steady + (uint64_t)age, &now), 0);
+                tacit_replay_decide(&r, key(1), now.steady + (uint64_t)age, &now), 0);
         }
     }
 }

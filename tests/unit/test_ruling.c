@@ -49,8 +49,8 @@ static int unload(void **state)
 
 static struct ruling ruling;
 
-static int judge(const char *key_text, const char *name, const char *from, uint64_t now,
-                 bool revoked)
+static int decide(const char *key_text, const char *name, const char *from, uint64_t now,
+                  bool revoked)
 {
     uint8_t key[TACIT_KEY_BYTES];
     struct tacit_address address;
@@ -73,7 +73,7 @@ static void assert_refused(int error, enum tacit_close reason, const char *text,
 
 static void who_is_allowed_is_told_by_which_line_and_until_when(void **state)
 {
-    assert_int_equal(judge(KNOWN, "a@h", "192.0.2.9", before, false), 0);
+    assert_int_equal(decide(KNOWN, "a@h", "192.0.2.9", before, false), 0);
     assert_string_equal(ruling.line, "conf:5");
     assert_int_equal(ruling.until, 978307200);
     assert_int_equal(ruling.visibility, TACIT_HIDDEN);
@@ -81,13 +81,13 @@ static void who_is_allowed_is_told_by_which_line_and_until_when(void **state)
 
 static void a_known_key_hears_the_reason(void **state)
 {
-    assert_refused(judge(KNOWN, "b@h", "192.0.2.9", before, false), TACIT_CLOSE_NAME,
+    assert_refused(decide(KNOWN, "b@h", "192.0.2.9", before, false), TACIT_CLOSE_NAME,
                    "the key is not good for the name b@h",
                    "the key is not good for the name b@h");
-    assert_refused(judge(KNOWN, "a@h", "192.0.3.9", before, false), TACIT_CLOSE_ADDRESS,
+    assert_refused(decide(KNOWN, "a@h", "192.0.3.9", before, false), TACIT_CLOSE_ADDRESS,
                    "the line that decides does not allow the address",
                    "the line that decides does not allow the address");
-    assert_refused(judge(KNOWN, "a@h", "192.0.2.9", after, false), TACIT_CLOSE_EXPIRED,
+    assert_refused(decide(KNOWN, "a@h", "192.0.2.9", after, false), TACIT_CLOSE_EXPIRED,
                    "the line that decides has expired",
                    "the line that decides has expired");
 }
@@ -96,19 +96,19 @@ static void a_known_key_hears_the_reason(void **state)
 static void a_key_that_nothing_knows_hears_the_same_whatever_the_reason(void **state)
 {
     static const char heard[] = "no [peer] line allows it";
-    assert_refused(judge(STRANGER, "b@h", "192.0.2.9", before, false),
+    assert_refused(decide(STRANGER, "b@h", "192.0.2.9", before, false),
                    TACIT_CLOSE_REFUSED, heard, "no [peer] line allows it");
-    assert_refused(judge(STRANGER, "a@h", "192.0.2.9", before, false),
+    assert_refused(decide(STRANGER, "a@h", "192.0.2.9", before, false),
                    TACIT_CLOSE_REFUSED, heard, "the key is not good for the name");
-    assert_refused(judge(STRANGER, "a@h", "192.0.3.9", after, false), TACIT_CLOSE_REFUSED,
-                   heard, "the key is not good for the name");
-    assert_refused(judge(STRANGER, "a@h", "192.0.2.9", before, true), TACIT_CLOSE_REFUSED,
-                   heard, "the key is not good for the name");
+    assert_refused(decide(STRANGER, "a@h", "192.0.3.9", after, false),
+                   TACIT_CLOSE_REFUSED, heard, "the key is not good for the name");
+    assert_refused(decide(STRANGER, "a@h", "192.0.2.9", before, true),
+                   TACIT_CLOSE_REFUSED, heard, "the key is not good for the name");
 }
 
 static void what_the_host_itself_revoked_is_refused(void **state)
 {
-    assert_refused(judge(KNOWN, "a@h", "192.0.2.9", before, true), TACIT_CLOSE_REVOKED,
+    assert_refused(decide(KNOWN, "a@h", "192.0.2.9", before, true), TACIT_CLOSE_REVOKED,
                    "the key is revoked", "the key is revoked");
 }
 

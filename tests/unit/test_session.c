@@ -119,7 +119,7 @@ static void answer_as(const char *own, bool gives_names)
 }
 
 /* What the end is asked, it is told: as its fields say. */
-static void judge(struct end *e)
+static void decide(struct end *e)
 {
     struct tacit_now now = {.wall = NOW, .ends = NOW, .begins = NOW};
     struct tacit_address address;
@@ -146,7 +146,7 @@ static bool carry(struct end *from, struct end *to, size_t piece)
         if (to->event == TACIT_SESSION_MORE)
             assert_int_equal(used, len);
         tacit_session_sent(&from->session, len);
-        judge(to);
+        decide(to);
         moved = true;
     }
     return moved;
