@@ -52,7 +52,7 @@ struct tacit_place {
     struct tacit_door_input in;
     int passed;   /* the descriptor that came with the frame that is coming in, or -1 */
     bool starved; /* it came without one, for which this process is to blame */
-    int error;    /* TACIT_EREFUSED: the door refused; ETIMEOUT, ECUT */
+    int error;    /* TACIT_EREFUSED: the door refused; ETIMEOUT, ETRUNCATED */
     bool is_news; /* the fault is another than the one before */
     char fault[TACIT_PLACE_TEXT]; /* its path, and why there is no place there */
 };
