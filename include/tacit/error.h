@@ -36,9 +36,9 @@ enum tacit_error {
     TACIT_EREFUSED, /* no line of the policy allows it */
     TACIT_ECONFIG,  /* the configuration is wrong: the fault text says where */
     /* Of the other side */
-    TACIT_ECLOSED,  /* the peer closed, and said why inside the seal */
-    TACIT_ETRUNCATED,     /* the connection ended without a sealed close */
-    TACIT_ETIMEOUT, /* the deadline passed */
+    TACIT_ECLOSED,    /* the peer closed, and said why inside the seal */
+    TACIT_ETRUNCATED, /* the connection ended without a sealed close */
+    TACIT_ETIMEOUT,   /* the deadline passed */
     TACIT_ERROR_COUNT
 };
 
