@@ -7,7 +7,7 @@
 -define(HOST_KEYS, [accepted, configuration, control, door, evicted, exchanges, fingerprint,
                     handshakes, known, limited, links, listen, mesh_keys, not_taken, own_fault,
                     pending, policies, public_key, refused, replays, shown_mesh_keys, strangers,
-                    told]).
+                    unauthenticated_bytes]).
 -define(LINK_KEYS, [age, direction, fingerprint, line, local_address, mesh_key, node,
                     peer_address, peer_mesh_keys, received_bytes, received_messages,
                     rekeys, sent_bytes, sent_messages, state, suite]).

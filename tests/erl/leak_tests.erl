@@ -160,7 +160,7 @@ fail(#{name := NameA} = A, C, Count) ->
     ok = mesh:call(A, ?MODULE, dials, [Mute, 1 + Count div 10]),
     {ok, #{reason := refused}} = mesh:call(C, tacit, info, [NameA]),
     {ok, #{reason := econnrefused}} = mesh:call(A, tacit, info, [?NOBODY]),
-    {ok, #{reason := silence}} = mesh:call(A, tacit, info, [hd(Mute)]).
+    {ok, #{reason := handshake_timeout}} = mesh:call(A, tacit, info, [hd(Mute)]).
 
 %% All of them at once, so many times.
 dials(Nodes, Count) ->
