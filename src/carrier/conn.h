@@ -6,9 +6,7 @@
 #include "session/session.h"
 #include "shared.h"
 
-/* --- conn.c ----------------------------------------------------------------------- */
-
-struct requester;
+struct requester; /* incoming.c: one who asks for names */
 
 /* A socket on which a handshake runs. Belongs to a listener, then to a link. */
 struct conn {
@@ -21,9 +19,8 @@ struct conn {
     char wanted[TACIT_NAME_MAX + 1]; /* dialling: a node, or "@HOST" for its door */
     bool own_dynamic; /* own_name is a host's: the node's name is to come */
     bool silent;      /* nothing is said any more: read, discard, until the deadline */
-    struct requester
-        *requester; /* answering: what incoming.c has of one who asks for names */
-    int skew;       /* seconds the peer's clock is off, where that was the reason */
+    struct requester *requester; /* answering: NULL, or it asks for names */
+    int skew; /* seconds the peer's clock is off, where that was the reason */
     struct tacit_pending_entry pending; /* of a listener */
 };
 

@@ -34,16 +34,6 @@ static int read_overlay(void *context, const char *path, enum tacit_file_kind ki
     return 0;
 }
 
-static const struct tacit_signed_policy *
-find_authority(const struct tacit_policy *policy, const uint8_t key[TACIT_KEY_BYTES])
-{
-    const struct tacit_signed_policy *p;
-    for (size_t i = 0; (p = tacit_policy_signed(policy, i)) != NULL; i++)
-        if (memcmp(p->public_key, key, TACIT_KEY_BYTES) == 0)
-            return p;
-    return NULL;
-}
-
 __attribute__((format(printf, 2, 3))) static int refuse(struct tacit_fault *fault,
                                                         const char *format, ...)
 {
@@ -63,7 +53,7 @@ static int decide(const struct tacit_policy *before, const char *text, size_t le
     int error = tacit_policy_open(text, len, key, &rules);
     if (error != 0)
         return refuse(fault, "%s", tacit_policy_open_text(text, len, error));
-    const struct tacit_signed_policy *slot = find_authority(before, key);
+    const struct tacit_signed_policy *slot = tacit_policy_signed_by(before, key);
     if (slot == NULL)
         return refuse(fault, "no [authority] with a 'policy' line signed it");
     uintmax_t serial = rules.header.serial;
@@ -84,7 +74,7 @@ static int decide(const struct tacit_policy *before, const char *text, size_t le
 static int check_taken(const struct tacit_policy *policy, const uint8_t *key,
                        const char *text, size_t len, struct tacit_fault *fault)
 {
-    const struct tacit_signed_policy *p = find_authority(policy, key);
+    const struct tacit_signed_policy *p = tacit_policy_signed_by(policy, key);
     if (p != NULL && p->len == len && memcmp(p->text, text, len) == 0)
         return 0;
     const char *notice = tacit_policy_notice(policy, 0);

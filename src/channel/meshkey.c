@@ -33,7 +33,7 @@ void tacit_key_ids(const struct tacit_secret *keys, size_t count,
                    struct tacit_key_ids *ret_ids)
 {
     memset(ret_ids, 0, sizeof *ret_ids);
-    for (size_t i = 0; i < count && i < TACIT_MESH_MARKS_MAX; i++)
+    for (size_t i = 0; i < count && i < TACIT_KEY_IDS_MAX; i++)
         tacit_key_id(&keys[i], ret_ids->at[ret_ids->count++]);
 }
 

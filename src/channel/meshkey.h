@@ -12,15 +12,15 @@
 #include "tacit/error.h"
 
 enum {
-    TACIT_KEY_ID = 16,        /* bytes */
-    TACIT_KEY_ID_TEXT = 33,   /* in hexadecimal, with its zero */
-    TACIT_MESH_MARKS_MAX = 4, /* as many as a keyring has keys */
+    TACIT_KEY_ID = 16,      /* bytes */
+    TACIT_KEY_ID_TEXT = 33, /* in hexadecimal, with its zero */
+    TACIT_KEY_IDS_MAX = 4,  /* as many as a keyring has keys */
 };
 
 /* Those of a keyring. */
 struct tacit_key_ids {
     size_t count;
-    uint8_t at[TACIT_MESH_MARKS_MAX][TACIT_KEY_ID];
+    uint8_t at[TACIT_KEY_IDS_MAX][TACIT_KEY_ID];
 };
 
 /* The key ID of a mesh key; the same as text. */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/cursor.h"
+#include "cli/cli.h"
 
 enum {
     PART_MS = 2000, /* what a peer may take to hang up */
@@ -58,8 +59,8 @@ int client_handshake(struct client *c, const struct tacit_policy *policy,
 
 int client_proceed(struct client *c, const struct tacit_address *address, bool revoked)
 {
-    uint64_t wall = (uint64_t)time(NULL);
-    struct tacit_now now = {.wall = wall, .ends = wall, .begins = wall};
+    uint64_t moment = cli_now(c->session.policy);
+    struct tacit_now now = {.wall = moment, .ends = moment, .begins = moment};
     enum tacit_session_event event =
         tacit_session_peer(&c->session, address, &now, revoked);
     event = wire_session(c->fd, &c->session, event, c->deadline);

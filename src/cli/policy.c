@@ -163,16 +163,6 @@ static int show(int argc, char **argv)
     return status;
 }
 
-static const struct tacit_signed_policy *
-find_authority(const struct tacit_policy *policy, const uint8_t key[TACIT_KEY_BYTES])
-{
-    const struct tacit_signed_policy *p;
-    for (size_t i = 0; (p = tacit_policy_signed(policy, i)) != NULL; i++)
-        if (memcmp(p->public_key, key, TACIT_KEY_BYTES) == 0)
-            return p;
-    return NULL;
-}
-
 static int not_taken(const struct tacit_policy *policy,
                      const struct tacit_signed_policy *slot, const char *path,
                      uint64_t serial)
@@ -189,7 +179,7 @@ static int try_policy(const struct tacit_policy *now, const char *conf, const ch
                       const struct text *text, const struct tacit_signed_rules *rules,
                       const uint8_t key[TACIT_KEY_BYTES])
 {
-    const struct tacit_signed_policy *slot = find_authority(now, key);
+    const struct tacit_signed_policy *slot = tacit_policy_signed_by(now, key);
     struct cli_overlay overlay = {.count = 1, .below = cli_files()};
     struct tacit_policy *then;
     struct tacit_fault fault;
@@ -200,7 +190,7 @@ static int try_policy(const struct tacit_policy *now, const char *conf, const ch
     struct tacit_files files = cli_overlay_files(&overlay);
     if (tacit_policy_load(conf, &files, tacit_suites_available(), &then, &fault) != 0)
         return cli_fail("%s", fault.text);
-    const struct tacit_signed_policy *taken = find_authority(then, key);
+    const struct tacit_signed_policy *taken = tacit_policy_signed_by(then, key);
     int status = CLI_OK;
     if (tacit_policy_follows(then, now, &fault) != 0 ||
         tacit_policy_test(then, &fault) != 0)

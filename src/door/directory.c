@@ -13,8 +13,7 @@
 struct requester {
     struct stream stream;
     struct tacit_channel channel;
-    struct tacit_session
-        session; /* under the policy in force: a reload ends requesters */
+    struct tacit_session session; /* under door.policy: a reload ends it */
     struct tacit_address peer;
     bool open; /* the channel is */
     size_t got;

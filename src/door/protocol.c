@@ -176,7 +176,7 @@ int tacit_door_write(const struct tacit_door_frame *frame,
         tacit_put_bytes(&w, frame->report.bytes, frame->report.len);
         break;
     case TACIT_DOOR_KEYS:
-        w.bad |= frame->keys.count == 0 || frame->keys.count > TACIT_MESH_MARKS_MAX;
+        w.bad |= frame->keys.count == 0 || frame->keys.count > TACIT_KEY_IDS_MAX;
         if (!w.bad)
             tacit_put_bytes(&w, frame->keys.at, frame->keys.count * TACIT_KEY_ID);
         break;

@@ -155,6 +155,11 @@ struct tacit_signed_policy {
 const struct tacit_signed_policy *tacit_policy_signed(const struct tacit_policy *policy,
                                                       size_t i);
 
+/* That of the authority with this key, or NULL. */
+const struct tacit_signed_policy *
+tacit_policy_signed_by(const struct tacit_policy *policy,
+                       const uint8_t key[TACIT_KEY_BYTES]);
+
 /* What was passed over and why, for the log: the i-th, or NULL past the last. */
 const char *tacit_policy_notice(const struct tacit_policy *policy, size_t i);
 

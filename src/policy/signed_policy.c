@@ -138,6 +138,17 @@ const struct tacit_signed_policy *tacit_policy_signed(const struct tacit_policy 
     return i < policy->signed_policies.count ? &policy->signed_policies.at[i] : NULL;
 }
 
+const struct tacit_signed_policy *
+tacit_policy_signed_by(const struct tacit_policy *policy,
+                       const uint8_t key[TACIT_KEY_BYTES])
+{
+    const struct tacit_signed_policy *p;
+    for (size_t i = 0; (p = tacit_policy_signed(policy, i)) != NULL; i++)
+        if (memcmp(p->public_key, key, TACIT_KEY_BYTES) == 0)
+            return p;
+    return NULL;
+}
+
 bool policy_is_new(const struct tacit_policy *policy, unsigned source)
 {
     return source > 0 && policy->signed_policies.at[source - 1].is_new;
@@ -187,9 +198,7 @@ int tacit_policy_follows(const struct tacit_policy *policy,
     const struct tacit_signed_policy *now, *old;
     int error = 0;
     for (size_t i = 0; (old = tacit_policy_signed(before, i)) != NULL && error == 0; i++)
-        for (size_t j = 0; (now = tacit_policy_signed(policy, j)) != NULL; j++)
-            if (error == 0 &&
-                memcmp(now->public_key, old->public_key, TACIT_KEY_BYTES) == 0)
-                error = check_follows(now, old, fault);
+        if ((now = tacit_policy_signed_by(policy, old->public_key)) != NULL)
+            error = check_follows(now, old, fault);
     return error;
 }

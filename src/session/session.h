@@ -10,7 +10,8 @@
  * Pure: bytes, times and a policy in, events and bytes out. It never acts, logs,
  * allocates or calls up: where it needs to know what its caller alone does (was this
  * first message seen before? is the key revoked here?), it says so by an event, and goes
- * on with the answer. Calls channel, policy and base; carrier, ei, door and cli call it.
+ * on with the answer. Calls channel, policy, gate and base; carrier, ei, door and cli
+ * call it.
  */
 #ifndef TACIT_SESSION_H
 #define TACIT_SESSION_H
@@ -26,10 +27,9 @@ enum tacit_session_event {
     TACIT_SESSION_PEER,  /* tacit_session_peer goes on, with the peer and its key */
     TACIT_SESSION_UP,    /* the peer may come: tacit_session_take gives the channel */
     TACIT_SESSION_DIRECTORY, /* the same, for names to be asked (channel/directory.h) */
-    TACIT_SESSION_REFUSED, /* it may not: the output ends with the reason, sealed; ruling
-                            */
-    TACIT_SESSION_SILENT,  /* a stranger: not a byte more, and no sign; see error */
-    TACIT_SESSION_FAILED,  /* it is over; see error */
+    TACIT_SESSION_REFUSED,   /* it may not: why is in ruling, and sealed in the output */
+    TACIT_SESSION_SILENT,    /* a stranger: not a byte more, and no sign; see error */
+    TACIT_SESSION_FAILED,    /* it is over; see error */
 };
 
 struct tacit_session_config {

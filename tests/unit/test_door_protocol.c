@@ -173,8 +173,8 @@ static void the_path_of_a_configuration_is_a_text_that_comes_once(void **state)
 static void a_door_has_one_mesh_key_to_four(void **state)
 {
     struct tacit_door_frame frame = {.type = TACIT_DOOR_KEYS};
-    for (size_t count = 0; count <= TACIT_MESH_MARKS_MAX + 1; count++) {
-        bool ok = count > 0 && count <= TACIT_MESH_MARKS_MAX;
+    for (size_t count = 0; count <= TACIT_KEY_IDS_MAX + 1; count++) {
+        bool ok = count > 0 && count <= TACIT_KEY_IDS_MAX;
         frame.keys.count = count;
         assert_int_equal(tacit_door_write(&frame, bytes, &len), ok ? 0 : TACIT_EINVAL);
         memset(bytes, 0, sizeof bytes);
