@@ -426,9 +426,11 @@ open_directory() ->
     ?assertEqual({ok, []}, file:list_dir(run_dir(Host))),
     ?assertEqual({ok, #{dropped => []}}, reload(A)),
     mesh:stop(A),
-    %% One that cannot be made: why not. Nobody makes a folder there.
-    B = mesh:start("b", mesh:host("127.0.0.2"), #{env => [{"TACIT_RUN", "/sys/tacit-run"}]}),
-    mesh:logged(B, ["/sys/tacit-run", "no control socket"]),
+    %% One that cannot be made: why not. No folder is made beneath a file.
+    #{conf := Conf} = HostB = mesh:host("127.0.0.2"),
+    Beneath = filename:join(Conf, "run"),
+    B = mesh:start("b", HostB, #{env => [{"TACIT_RUN", Beneath}]}),
+    mesh:logged(B, [Beneath, "no control socket", "not a directory"]),
     ?assertEqual(nomatch, string:find(mesh:log(B), "no such file")),
     mesh:stop(B).
 
