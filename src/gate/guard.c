@@ -64,6 +64,17 @@ int tacit_guard_spend(struct tacit_guard *g, const struct tacit_address *from, i
     return TACIT_OK;
 }
 
+/*
+ * Refused, and would be answered at another time. Who recorded it holds no key, and is
+ * not to see that. What is too old stays so: there may be any number of these.
+ */
+static bool may_come_again(int error, uint64_t time, const struct tacit_now *now)
+{
+    bool ahead = time > now->wall || time > now->steady;
+    return error == TACIT_ELIMIT || error == TACIT_ENOMEM ||
+           (error == TACIT_ETIME && ahead);
+}
+
 int tacit_guard_first(struct tacit_guard *g, const struct tacit_address *from,
                       const uint8_t ephemeral[NOISE_DHLEN], uint64_t time,
                       const struct tacit_now *now, int *ret_skew)
@@ -77,6 +88,8 @@ int tacit_guard_first(struct tacit_guard *g, const struct tacit_address *from,
                                    (uint16_t)slot(g, source, TACIT_GUARD_SOURCES));
     if (error == TACIT_ETIME)
         *ret_skew = skew(time, now->wall);
+    if (may_come_again(error, time, now))
+        tacit_replay_refuse(&g->replay, ephemeral);
     return error;
 }
 

@@ -45,8 +45,9 @@ int tacit_guard_spend(struct tacit_guard *g, const struct tacit_address *source,
 /*
  * A first message of that time (seconds since 1970): 0, TACIT_EREPLAY, TACIT_ETIME (then
  * *ret_skew is by how many seconds the sender's clock is ahead), TACIT_ELIMIT or
- * TACIT_ENOMEM. One that is let pass is remembered. One over the limit is not, so that a
- * crowd cannot push others' out of the memory; one that was seen before takes no token.
+ * TACIT_ENOMEM. One that is let pass is remembered; so is one over the limit or too far
+ * ahead, but apart, so that a crowd cannot push others' out of the memory. One that was
+ * seen before takes no token.
  */
 int tacit_guard_first(struct tacit_guard *g, const struct tacit_address *source,
                       const uint8_t ephemeral[NOISE_DHLEN], uint64_t time,

@@ -144,10 +144,16 @@ static size_t places(const struct tacit_replay *r)
     return r->slot_count / 4 * 3;
 }
 
+static void key(struct tacit_replay *r)
+{
+    if (r->slot_count == 0 && r->refused == NULL)
+        crypto_shorthash_keygen(r->hash_key);
+}
+
 static int make_room(struct tacit_replay *r, const struct tacit_now *now)
 {
     if (r->slot_count == 0) {
-        crypto_shorthash_keygen(r->hash_key);
+        key(r);
         return rebuild(r, SLOTS_MIN, now);
     }
     if (r->used < places(r))
@@ -198,8 +204,21 @@ int tacit_replay_decide(const struct tacit_replay *r,
 {
     if (!taken(r, time, now))
         return TACIT_ETIME;
-    return r->slot_count > 0 && find(r, mark_of(r, ephemeral))->time != 0 ? TACIT_EREPLAY
-                                                                          : TACIT_OK;
+    uint64_t mark = mark_of(r, ephemeral);
+    bool seen = (r->slot_count > 0 && find(r, mark)->time != 0) ||
+                (r->refused != NULL && r->refused[mark % TACIT_REPLAY_REFUSED] == mark);
+    return seen ? TACIT_EREPLAY : TACIT_OK;
+}
+
+void tacit_replay_refuse(struct tacit_replay *r, const uint8_t ephemeral[NOISE_DHLEN])
+{
+    key(r);
+    if (r->refused == NULL)
+        r->refused = calloc(TACIT_REPLAY_REFUSED, sizeof *r->refused);
+    if (r->refused == NULL)
+        return;
+    uint64_t mark = mark_of(r, ephemeral);
+    r->refused[mark % TACIT_REPLAY_REFUSED] = mark;
 }
 
 int tacit_replay_check(struct tacit_replay *r, const uint8_t ephemeral[NOISE_DHLEN],
@@ -232,5 +251,6 @@ void tacit_replay_own(struct tacit_replay *r, const uint8_t ephemeral[NOISE_DHLE
 void tacit_replay_free(struct tacit_replay *r)
 {
     free(r->slots);
+    free(r->refused);
     memset(r, 0, sizeof *r);
 }

@@ -7,6 +7,10 @@
  * around now is ever forgotten. What lies ahead of it will be of this time one day: it is
  * not forgotten, but let in only while it takes few of the places. So the band stays
  * open.
+ *
+ * One that was refused is new when it comes again, and may be of this time then: so the
+ * last of these are remembered, too, apart from the others. A crowd of them pushes out
+ * nothing but each other.
  */
 #ifndef TACIT_GATE_REPLAY_H
 #define TACIT_GATE_REPLAY_H
@@ -23,6 +27,7 @@ enum {
     TACIT_REPLAY_BAND = 15,    /* seconds around now whose messages are never forgotten */
     TACIT_REPLAY_MAX = 49152,  /* first messages remembered at most */
     TACIT_REPLAY_AHEAD = 4096, /* of them, ahead of the band */
+    TACIT_REPLAY_REFUSED = 32768, /* refused ones; a later one takes another's place */
     TACIT_REPLAY_SOURCES =
         1024, /* counted apart: half of all, a quarter of those ahead */
 };
@@ -41,6 +46,7 @@ struct tacit_replay_share {
 /* Zero it to start. One lock of the caller's guards it. */
 struct tacit_replay {
     struct tacit_replay_entry *slots; /* open addressing; a power of two of them */
+    uint64_t *refused; /* marks, by themselves; NULL before the first; 0: free */
     size_t slot_count, used;
     uint64_t floor;   /* messages up to this time are refused: some were forgotten */
     uint64_t full_at; /* wall: nothing could be forgotten */
@@ -52,9 +58,9 @@ struct tacit_replay {
 
 /*
  * Remembers a first message from that source (below TACIT_REPLAY_SOURCES). 0: it is new.
- * TACIT_EREPLAY: seen before; TACIT_ETIME: outside the window, from before the memory
- * began, as old as what was forgotten, or one too many ahead of now; TACIT_ELIMIT: its
- * source has too many; TACIT_ENOMEM.
+ * TACIT_EREPLAY: seen before, or refused; TACIT_ETIME: outside the window, from before
+ * the memory began, as old as what was forgotten, or one too many ahead of now;
+ * TACIT_ELIMIT: its source has too many; TACIT_ENOMEM.
  */
 int tacit_replay_check(struct tacit_replay *r, const uint8_t ephemeral[NOISE_DHLEN],
                        uint64_t time, const struct tacit_now *now, uint16_t source);
@@ -63,6 +69,12 @@ int tacit_replay_check(struct tacit_replay *r, const uint8_t ephemeral[NOISE_DHL
 int tacit_replay_decide(const struct tacit_replay *r,
                         const uint8_t ephemeral[NOISE_DHLEN], uint64_t time,
                         const struct tacit_now *now);
+
+/*
+ * Remembers one that was refused, if there is memory: tacit_replay_decide says
+ * TACIT_EREPLAY of it from now on.
+ */
+void tacit_replay_refuse(struct tacit_replay *r, const uint8_t ephemeral[NOISE_DHLEN]);
 
 /* Remembers one of our own, if there is a place for it: a message that comes back. */
 void tacit_replay_own(struct tacit_replay *r, const uint8_t ephemeral[NOISE_DHLEN],

@@ -174,6 +174,59 @@ static void who_is_refused_is_known_no_more(void **state)
     assert_int_equal(first("192.0.2.7", 0), TACIT_OK);
 }
 
+static int come_again(const uint8_t number, uint64_t time, int64_t ms)
+{
+    struct tacit_address a = at("192.0.2.1"), b = at("192.0.2.2");
+    uint8_t ephemeral[NOISE_DHLEN] = {number, 0xaa};
+    int skew;
+    return come(number % 2 == 0 ? &a : &b, ephemeral, time, ms, &skew);
+}
+
+/* Seen: who recorded those played them back later, and 20 of 20 were answered. */
+static void one_that_was_refused_is_a_strangers_when_it_comes_again(void **state)
+{
+    assert_int_equal(many("192.0.2.1", 0, 100), 5);
+    assert_int_equal(come_again(2, WALL, 0), TACIT_ELIMIT);
+    assert_int_equal(come_again(2, WALL, 60000), TACIT_EREPLAY);
+    assert_int_equal(come_again(4, WALL + 700, 60000), TACIT_ETIME);
+    assert_int_equal(come_again(4, WALL + 700, 120000), TACIT_EREPLAY);
+    assert_int_equal(come_again(6, WALL + 700, 120000), TACIT_OK);
+    assert_int_equal(come_again(8, WALL - 700, 120000), TACIT_ETIME);
+}
+
+/* Seen: one too many of those ahead, and nothing came of it but a later answer. */
+static void one_too_many_ahead_is_a_strangers_when_it_comes_again(void **state)
+{
+    g.all = g.source = (struct tacit_rate){.burst = 5000, .a_second = 5000};
+    uint8_t ephemeral[NOISE_DHLEN] = {0};
+    struct tacit_address a = at("192.0.2.1");
+    int skew, error = TACIT_OK;
+    uint32_t n = 0;
+    while (error == TACIT_OK) {
+        n++;
+        memcpy(ephemeral, &n, sizeof n);
+        error = come(&a, ephemeral, WALL + 100, 0, &skew);
+    }
+    assert_int_equal(error, TACIT_ETIME);
+    assert_int_equal(n, TACIT_REPLAY_AHEAD / 4 + 1);
+    assert_int_equal(come(&a, ephemeral, WALL + 100, 100000, &skew), TACIT_EREPLAY);
+}
+
+static void a_crowd_of_refused_ones_pushes_out_nothing_that_was_taken(void **state)
+{
+    uint8_t taken[NOISE_DHLEN] = {[NOISE_DHLEN - 1] = 1}, ephemeral[NOISE_DHLEN] = {0};
+    struct tacit_address a = at("192.0.2.1");
+    int skew;
+    assert_int_equal(come(&a, taken, WALL, 0, &skew), TACIT_OK);
+    for (uint32_t n = 1; n <= 3 * TACIT_REPLAY_REFUSED; n++) {
+        memcpy(ephemeral, &n, sizeof n);
+        int error = come(&a, ephemeral, WALL, 0, &skew);
+        assert_true(n < 5 ? error == TACIT_OK : error == TACIT_ELIMIT);
+    }
+    assert_int_equal(come(&a, taken, WALL, 60000, &skew), TACIT_EREPLAY);
+    assert_int_equal(come(&a, ephemeral, WALL, 60000, &skew), TACIT_EREPLAY);
+}
+
 /* Seen: 8,192 messages dated ten minutes ahead, in 31 s from one address. */
 static void a_source_within_its_limits_keeps_nobody_out_by_its_dates(void **state)
 {
@@ -249,19 +302,6 @@ static void a_freed_guard_holds_nothing(void **state)
     assert_memory_equal(&g, &none, sizeof none);
 }
 
-static void one_over_the_limit_is_not_remembered(void **state)
-{
-    struct tacit_address a = at("192.0.2.1");
-    uint8_t ephemeral[NOISE_DHLEN] = {2};
-    int skew;
-    many("192.0.2.1", 0, 100);
-    size_t remembered = g.replay.used;
-    assert_int_equal(come(&a, ephemeral, WALL, 0, &skew), TACIT_ELIMIT);
-    assert_int_equal(g.replay.used, remembered);
-    assert_int_equal(come(&a, ephemeral, WALL, 1000, &skew),
-                     TACIT_OK); /* sent again, a second later */
-}
-
 static void a_wrong_clock_is_told_by_how_much(void **state)
 {
     static const struct {
@@ -304,8 +344,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_node_s_limits_are_those_of_the_protocol, start,
                                         finish),
         cmocka_unit_test_setup_teardown(a_freed_guard_holds_nothing, start, finish),
-        cmocka_unit_test_setup_teardown(one_over_the_limit_is_not_remembered, start,
-                                        finish),
+        cmocka_unit_test_setup_teardown(
+            one_that_was_refused_is_a_strangers_when_it_comes_again, start, finish),
+        cmocka_unit_test_setup_teardown(
+            one_too_many_ahead_is_a_strangers_when_it_comes_again, start, finish),
+        cmocka_unit_test_setup_teardown(
+            a_crowd_of_refused_ones_pushes_out_nothing_that_was_taken, start, finish),
         cmocka_unit_test_setup_teardown(a_wrong_clock_is_told_by_how_much, start, finish),
     };
     return cmocka_run_group_tests_name("guard", tests, NULL, NULL);
