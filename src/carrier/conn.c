@@ -86,7 +86,7 @@ void conn_free(struct conn *c)
 
 /* --- what the session asks ---------------------------------------------------------- */
 
-/* Seen before, out of time, or on its way to another host when it was recorded. */
+/* Seen before, out of time, or on its way to another node when it was recorded. */
 static void count_stranger(const struct conn *c)
 {
     int error = c->session.error;

@@ -240,9 +240,7 @@ static void tell_failed(struct listener *l, const struct conn *c)
 {
     int error = c->session.error;
     const struct tacit_claim *peer = &c->session.handshake.peer;
-    if (error == TACIT_ENAME)
-        tell_wanted(l, c);
-    else if (error == TACIT_ELIMIT)
+    if (error == TACIT_ELIMIT)
         tell_event(l, c, "limit",
                    "more first messages under the mesh key than are answered");
     else if (peer->version == 0)

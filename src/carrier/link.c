@@ -137,7 +137,7 @@ static void out_of_time(struct link *l)
     else
         link_fail(
             l, TACIT_ETIMEOUT, "handshake_timeout",
-            "connected, but no answer: another mesh key, a wrong clock, another host, or "
+            "connected, but no answer: another mesh key, a wrong clock, another node, or "
             "no Tacit there");
 }
 

@@ -89,27 +89,24 @@ const uint8_t *tacit_session_ephemeral(const struct tacit_session *s)
 /* --- the first message -------------------------------------------------------------- */
 
 /*
- * One that is for another host may have been recorded on its way there, by somebody who
- * holds no key: it is a stranger's. Where nobody but the door answers, every node's is.
+ * One that is for another node, be it of this host, may have been recorded on its way
+ * there, by somebody who holds no key: it is a stranger's. Where nobody but the door
+ * answers, every node's is.
  */
 static enum tacit_session_event take_first(struct tacit_session *s)
 {
     s->wanted = s->handshake.first.wanted;
-    if (!s->handshake.directory && !tacit_name_same_host(s->wanted, s->own_name))
+    if (!s->handshake.directory && strcmp(s->wanted, s->own_name) != 0)
         return silence(s, TACIT_ENAME);
     return TACIT_SESSION_FIRST;
 }
 
-/* Who wants another node of this host has it wrong, and need not wait to learn that. */
 enum tacit_session_event tacit_session_first(struct tacit_session *s, int guard)
 {
-    int error = guard;
     if (guard && guard != TACIT_ELIMIT)
         return silence(s, guard);
     s->first_seen = true;
-    if (!error && !s->handshake.directory && strcmp(s->wanted, s->own_name) != 0)
-        error = TACIT_ENAME;
-    error = tacit_handshake_answer(&s->handshake, error);
+    int error = tacit_handshake_answer(&s->handshake, guard);
     return error ? tacit_session_fail(s, error) : TACIT_SESSION_MORE;
 }
 

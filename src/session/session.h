@@ -77,8 +77,7 @@ const uint8_t *tacit_session_ephemeral(const struct tacit_session *s);
 
 /*
  * After FIRST: what the guard says of the first message (gate/guard.h): 0, or its error.
- * TACIT_ELIMIT: it is no stranger's, but one too many. Whoever wants another node of this
- * host is told so by the end of the connection (TACIT_ENAME). MORE, SILENT or FAILED.
+ * TACIT_ELIMIT: it is no stranger's, but one too many. MORE, SILENT or FAILED.
  */
 enum tacit_session_event tacit_session_first(struct tacit_session *s, int guard);
 

@@ -129,22 +129,22 @@ bad_name(Name, HostA, HostB) ->
     told(B, ?A, name, Text),
     mesh:stop_pair({A, B}).
 
-%% A dials x where b is.
+%% A dials x where b is. Somebody without any key may have recorded what A says on its way to x.
 another_answers() ->
     {HostA, HostB} = hosts(),
     mesh:trust(HostA, HostB),
     mesh:trust(HostB, HostA),
-    {A, B} = {start("a", HostA), start("b", HostB)},
-    refused(A, 'x@127.0.0.2'),
+    {A, B} = {mesh:start("a", HostA), start("b", HostB)},
+    ?assertEqual(pang, mesh:call(A, net_adm, ping, ['x@127.0.0.2'])),
     no_atom(B, <<"a@127.0.0.1">>),
-    told(A, 'x@127.0.0.2', truncated, "no node of that name"),
-    mesh:logged(A, ["direction=out", "reason=truncated", "name=x@127.0.0.2", "no node of that name"]),
+    told(A, 'x@127.0.0.2', handshake_timeout, "another node"),
+    mesh:logged(A, ["direction=out", "reason=handshake_timeout", "name=x@127.0.0.2", "another node"]),
     mesh:logged(B, ["direction=in", "reason=name", "it wants x@127.0.0.2, which this node is not"]),
     ?assertMatch(#{handshakes := 0, exchanges := 0, unauthenticated_bytes := 0, links := []}, info(B)),
     ?assertEqual(pong, mesh:call(A, net_adm, ping, [?B])),
     mesh:stop_pair({A, B}).
 
-%% Silence is all that a stranger gets: this one case ends by a deadline, a little before
+%% Silence is all that a stranger gets: this case, too, ends by a deadline, a little before
 %% net_kernel's own setup time (which is its usual one here), so that there is a reason.
 another_mesh() ->
     HostA = mesh:host("127.0.0.1"),
