@@ -11,9 +11,7 @@
 #include "carrier.h"
 
 enum {
-    SMALL_MESSAGE = 4096,      /* below this a copy costs less than a binary of its own */
-    FIRST_GROWTH = 128 * 1024, /* a message's buffer grows with what arrives */
-    HANDSHAKE_MESSAGE_MAX = 65535,
+    SMALL_MESSAGE = 4096, /* below this a copy costs less than a binary of its own */
     BUFFER_SIZE = 2 * TACIT_RECORD_MAX,
     SMALL_BUFFER = 4096,       /* the large one costs as much as opening a lone message */
     READ_BUDGET = 1024 * 1024, /* bytes a callback reads, less what their records cost */
@@ -76,29 +74,23 @@ static enum link_result deliver_copy(struct link *l, const uint8_t *bytes, size_
     return result;
 }
 
-static enum link_result deliver_long(struct link *l)
+static enum link_result deliver_long(struct link *l, size_t len)
 {
     ErlDrvBinary *binary = l->input.message;
-    size_t len = l->input.message_len;
     l->input.message = NULL;
-    l->input.header_len = 0;
+    l->input.stream.memory = NULL;
+    l->input.stream.cap = 0;
     enum link_result result = deliver(l, binary, (uint8_t *)binary->orig_bytes, len);
     driver_free_binary(binary);
     return result;
 }
 
-static bool grow(struct link *l, size_t more)
+/* Memory of so many bytes for a long message. */
+static bool grow(struct link *l, size_t size)
 {
     struct link_input *in = &l->input;
-    size_t need = in->message_got + more;
-    size_t have = in->message == NULL ? 0 : (size_t)in->message->orig_size;
-    if (need <= have)
+    if (size <= in->stream.cap)
         return true;
-    size_t size = have * 2 < FIRST_GROWTH ? FIRST_GROWTH : have * 2;
-    if (size > in->message_len)
-        size = in->message_len;
-    if (size < need)
-        size = need;
     ErlDrvBinary *grown = in->message == NULL ? driver_alloc_binary(size)
                                               : driver_realloc_binary(in->message, size);
     if (grown == NULL) {
@@ -106,86 +98,68 @@ static bool grow(struct link *l, size_t more)
         return false;
     }
     in->message = grown;
+    in->stream.memory = (uint8_t *)grown->orig_bytes;
+    in->stream.cap = size;
     return true;
 }
 
-static bool length_ok(struct link *l, size_t len)
+static size_t max_message(const struct link *l)
 {
-    if (l->state == LINK_PASSIVE && len > HANDSHAKE_MESSAGE_MAX) {
+    bool greets = l->state == LINK_PASSIVE && l->max_message > TACIT_STREAM_GREETING;
+    return greets ? TACIT_STREAM_GREETING : l->max_message;
+}
+
+static void too_long(struct link *l, size_t len)
+{
+    if (l->state == LINK_PASSIVE && len > TACIT_STREAM_GREETING) {
         link_protocol_error(l, "a distribution handshake message over 65535 bytes");
-        return false;
+        return;
     }
-    if (len > l->max_message) {
-        char text[REASON_MAX];
-        snprintf(text, sizeof text,
-                 "a message of %zu bytes, over the receiver's max-message = %zu", len,
-                 l->max_message);
-        link_send_close(l, TACIT_CLOSE_TOO_BIG, text);
-        link_fail(l, TACIT_ELIMIT, "too_big", text);
-        return false;
-    }
-    return true;
+    char text[REASON_MAX];
+    snprintf(text, sizeof text,
+             "a message of %zu bytes, over the receiver's max-message = %zu", len,
+             l->max_message);
+    link_send_close(l, TACIT_CLOSE_TOO_BIG, text);
+    link_fail(l, TACIT_ELIMIT, "too_big", text);
 }
 
-static size_t take(struct link_input *in, uint8_t *to, size_t len)
+/* Delivers the next message of what was opened; *ret_dry: there is none. */
+static enum link_result deliver_next(struct link *l, bool *ret_dry)
 {
-    size_t n = in->plain_len < len ? in->plain_len : len;
-    memcpy(to, in->plain, n);
-    in->plain += n;
-    in->plain_len -= n;
-    return n;
-}
-
-static enum link_result consume(struct link *l)
-{
-    struct link_input *in = &l->input;
-    if (in->message != NULL) {
-        size_t left = in->message_len - in->message_got;
-        size_t n = in->plain_len < left ? in->plain_len : left;
-        if (!grow(l, n))
-            return LINK_LIVES;
-        in->message_got +=
-            take(in, (uint8_t *)in->message->orig_bytes + in->message_got, n);
-        return LINK_LIVES;
-    }
-    in->header_len += take(in, in->header + in->header_len, 4 - in->header_len);
-    if (in->header_len < 4)
-        return LINK_LIVES;
-    size_t len = (size_t)in->header[0] << 24 | (size_t)in->header[1] << 16 |
-                 (size_t)in->header[2] << 8 | in->header[3];
-    if (len == 0) { /* a tick: the count of received bytes has moved, which is its use */
-        in->header_len = 0;
-        l->received_messages++;
-        return LINK_LIVES;
-    }
-    if (!length_ok(l, len))
-        return LINK_LIVES;
-    if (len <= in->plain_len) {
-        const uint8_t *bytes = in->plain;
-        in->plain += len;
-        in->plain_len -= len;
-        in->header_len = 0;
+    struct tacit_stream *s = &l->input.stream;
+    const uint8_t *bytes;
+    size_t len;
+    *ret_dry = false;
+    switch (tacit_stream_next(s, max_message(l), &bytes, &len)) {
+    case TACIT_STREAM_MESSAGE:
         return deliver_copy(l, bytes, len);
+    case TACIT_STREAM_LONG:
+        return deliver_long(l, len);
+    case TACIT_STREAM_TICK: /* the count of received bytes has moved, which is its use */
+        l->received_messages++;
+        break;
+    case TACIT_STREAM_MEMORY_WANTED:
+        (void)grow(l, tacit_stream_room(s));
+        break;
+    case TACIT_STREAM_TOO_LONG:
+        too_long(l, len);
+        break;
+    case TACIT_STREAM_RECORD:
+        *ret_dry = true;
+        break;
     }
-    in->message_len = len;
-    in->message_got = 0;
-    (void)grow(l, in->plain_len);
     return LINK_LIVES;
 }
 
 /* --- socket -> records -------------------------------------------------------------- */
 
-static void take_close(struct link *l, const uint8_t *data, size_t len)
+static void take_close(struct link *l, const struct tacit_stream_record *close)
 {
-    enum tacit_close reason;
-    char text[TACIT_CLOSE_TEXT_MAX + 1], full[REASON_MAX];
-    if (tacit_close_parse(data, len, &reason, text)) {
-        link_fail(l, TACIT_EFORMAT, "protocol", "a malformed close");
-        return;
-    }
-    snprintf(full, sizeof full, "the peer closed: %s%s%s", tacit_close_name(reason),
-             text[0] != '\0' ? ": " : "", text);
-    link_fail(l, TACIT_ECLOSED, tacit_close_name(reason), full);
+    char text[REASON_MAX];
+    snprintf(text, sizeof text, "the peer closed: %s%s%s",
+             tacit_close_name(close->reason), close->text[0] != '\0' ? ": " : "",
+             close->text);
+    link_fail(l, TACIT_ECLOSED, tacit_close_name(close->reason), text);
 }
 
 static void take_rekey(struct link *l, const uint8_t *data, size_t len)
@@ -203,36 +177,25 @@ static void take_rekey(struct link *l, const uint8_t *data, size_t len)
 static void open_record(struct link *l, size_t size)
 {
     struct link_input *in = &l->input;
-    uint8_t *record = in->buffer + in->start;
-    uint8_t *to = record + TACIT_RECORD_HEADER;
-    size_t tag = tacit_suite_tag(l->channel->suite), len;
-    size_t most = size < TACIT_RECORD_HEADER + tag ? 0 : size - TACIT_RECORD_HEADER - tag;
-    bool direct = in->message != NULL && l->state == LINK_ACTIVE &&
-                  most <= in->message_len - in->message_got;
-    if (direct) {
-        if (!grow(l, most))
-            return;
-        to = (uint8_t *)in->message->orig_bytes + in->message_got;
-    }
-    enum tacit_record_type type;
-    int error = tacit_channel_open(l->channel, record, size, to, &len, &type);
+    struct tacit_stream_record record;
+    if (!grow(l, tacit_stream_room_for(&in->stream, l->channel, size)))
+        return;
+    int error =
+        tacit_stream_open(&in->stream, l->channel, in->buffer + in->start, size, &record);
     in->start += size;
     if (size >= LARGE_RECORD)
         in->exact = EXACT_AFTER_LARGE;
     else if (in->exact > 0)
         in->exact--;
-    if (error) {
-        link_fail(l, error, tacit_error_name(error), "a record that does not open");
-    } else if (type == TACIT_RECORD_CLOSE) {
-        take_close(l, to, len);
-    } else if (type == TACIT_RECORD_REKEY) {
-        take_rekey(l, to, len);
-    } else if (direct) {
-        in->message_got += len;
-    } else {
-        in->plain = to;
-        in->plain_len = len;
-    }
+    if (error)
+        link_fail(l, error,
+                  record.type == TACIT_RECORD_CLOSE ? "protocol"
+                                                    : tacit_error_name(error),
+                  record.text);
+    else if (record.type == TACIT_RECORD_CLOSE)
+        take_close(l, &record);
+    else if (record.type == TACIT_RECORD_REKEY)
+        take_rekey(l, record.data, record.len);
     if (!error)
         l->received_records++;
     l->passed_first = true;
@@ -251,15 +214,11 @@ static enum link_result deliver_buffered(struct link *l, int64_t *budget)
 {
     struct link_input *in = &l->input;
     while (may_deliver(l) && *budget > 0) {
-        if (in->message != NULL && in->message_got == in->message_len) {
-            if (deliver_long(l) == LINK_GONE)
-                return LINK_GONE;
-            continue;
-        }
-        if (in->plain_len > 0) {
+        bool dry;
+        if (deliver_next(l, &dry) == LINK_GONE)
+            return LINK_GONE;
+        if (!dry) {
             *budget -= MESSAGE_COST;
-            if (consume(l) == LINK_GONE)
-                return LINK_GONE;
             continue;
         }
         size_t have = in->end - in->start;
@@ -275,7 +234,7 @@ static enum link_result deliver_buffered(struct link *l, int64_t *budget)
 /* Moves the rest to the front, and gives an empty buffer back. */
 static void tidy(struct link_input *in)
 {
-    if (in->plain_len > 0 || in->buffer == NULL)
+    if (in->stream.data_len > 0 || in->buffer == NULL)
         return;
     if (in->start == in->end) {
         driver_free(in->buffer);

@@ -6,6 +6,7 @@
 #include "due.h"
 #include "session/keys.h"
 #include "session/review.h"
+#include "session/stream.h"
 
 enum link_state {
     LINK_CONNECTING, /* TCP */
@@ -27,12 +28,8 @@ struct link_input {
     size_t start, end; /* the part of it not yet opened */
     bool much;         /* the last read brought more than a small buffer takes */
     unsigned exact;    /* so many more records are read one by one */
-    uint8_t *plain;    /* an opened record's data not yet consumed, in buffer */
-    size_t plain_len;
-    uint8_t header[4]; /* a message's length, as it comes in */
-    size_t header_len;
-    ErlDrvBinary *message; /* a message that crosses records */
-    size_t message_len, message_got;
+    struct tacit_stream stream;
+    ErlDrvBinary *message; /* its memory */
 };
 
 struct link_output {

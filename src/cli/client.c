@@ -26,7 +26,7 @@ struct client *client_new(void)
 void client_take(struct client *c, int fd, unsigned ms)
 {
     c->deadline = wire_deadline(ms);
-    c->at = c->end = NULL;
+    c->stream = (struct tacit_stream){0};
     c->fd = fd;
 }
 
@@ -96,59 +96,49 @@ int client_send_message(struct client *c, const uint8_t *message, size_t len)
     return error ? error : client_send(c, out, size);
 }
 
-/* Opens the next record: its data is at c->at. */
+/* Opens the next record. */
 static int next_record(struct client *c)
 {
-    enum tacit_record_type type;
-    size_t size, len;
-    uint8_t *data = c->record + TACIT_RECORD_HEADER;
+    struct tacit_stream_record record;
+    size_t size;
     int error = client_receive(c, &size);
     if (!error)
-        error = tacit_channel_open(&c->channel, c->record, size, data, &len, &type);
-    if (!error && type == TACIT_RECORD_DATA) {
-        c->at = data;
-        c->end = data + len;
+        error = tacit_stream_open(&c->stream, &c->channel, c->record, size, &record);
+    if (!error && record.type == TACIT_RECORD_DATA)
         return TACIT_OK;
-    }
     c->open = false; /* nobody listens any more */
-    if (!error && type != TACIT_RECORD_CLOSE)
-        error = TACIT_EFORMAT;
-    if (!error)
-        error = tacit_close_parse(data, len, &c->reason, c->text);
-    return error ? error : TACIT_ECLOSED;
-}
-
-static int take(struct client *c, uint8_t *bytes, size_t len)
-{
-    while (len > 0) {
-        int error = c->at == c->end ? next_record(c) : TACIT_OK;
-        if (error)
-            return error;
-        size_t piece = (size_t)(c->end - c->at) < len ? (size_t)(c->end - c->at) : len;
-        memcpy(bytes, c->at, piece);
-        c->at += piece;
-        bytes += piece;
-        len -= piece;
-    }
-    return TACIT_OK;
+    if (error || record.type != TACIT_RECORD_CLOSE)
+        return error ? error : TACIT_EFORMAT;
+    c->reason = record.reason;
+    memcpy(c->text, record.text, sizeof c->text);
+    return TACIT_ECLOSED;
 }
 
 int client_receive_message(struct client *c, uint8_t *message, size_t cap,
                            size_t *ret_len)
 {
-    uint8_t length[4];
-    uint32_t len = 0;
-    while (len == 0) {
-        int error = take(c, length, sizeof length);
-        if (error)
-            return error;
-        struct tacit_reader r = tacit_reader(length, sizeof length);
-        len = tacit_get_u32(&r);
+    const uint8_t *bytes;
+    c->stream.memory = message;
+    c->stream.cap = cap;
+    int error = TACIT_OK;
+    while (!error) {
+        switch (tacit_stream_next(&c->stream, cap, &bytes, ret_len)) {
+        case TACIT_STREAM_MESSAGE:
+            memcpy(message, bytes, *ret_len);
+            return TACIT_OK;
+        case TACIT_STREAM_LONG:
+            return TACIT_OK;
+        case TACIT_STREAM_MEMORY_WANTED:
+        case TACIT_STREAM_TOO_LONG:
+            return TACIT_ESPACE;
+        case TACIT_STREAM_TICK:
+            break;
+        case TACIT_STREAM_RECORD:
+            error = next_record(c);
+            break;
+        }
     }
-    if (len > cap)
-        return TACIT_ESPACE;
-    *ret_len = len;
-    return take(c, message, len);
+    return error;
 }
 
 /* --- the end ------------------------------------------------------------------------ */

@@ -6,6 +6,7 @@
 #define TACIT_CLI_CLIENT_H
 
 #include "ei/wire.h"
+#include "session/stream.h"
 
 enum {
     CLIENT_MESSAGE_MAX = 1024, /* bytes of a distribution message, with its length */
@@ -20,7 +21,7 @@ struct client {
     int64_t deadline;        /* of wire.h */
     enum tacit_close reason; /* why the peer closed, after TACIT_ECLOSED */
     char text[TACIT_CLOSE_TEXT_MAX + 1];
-    uint8_t *at, *end; /* what is left of the record opened last */
+    struct tacit_stream stream;
     uint8_t record[TACIT_RECORD_MAX];
 };
 

@@ -18,6 +18,7 @@
 #include "session/keys.h"
 #include "session/review.h"
 #include "session/session.h"
+#include "session/stream.h"
 
 enum {
     LINK_STATUS = 32, /* of a status that is shown, with its zero */
@@ -74,15 +75,12 @@ bool cnode_is_revoked(struct cnode *node, const struct tacit_policy *policy,
 
 /* What only the link's reader touches. */
 struct cnode_input {
-    size_t start, end;    /* of the bytes in raw that are not opened yet */
-    bool held;            /* the last of them is in the socket, too */
-    bool control;         /* a record came that is no data */
-    const uint8_t *plain; /* data of the last record, not taken yet */
-    size_t plain_len;
-    uint8_t header[4]; /* the length of the message that comes in */
-    size_t header_len;
-    uint8_t *message;            /* that length and its bytes, as ei reads them */
-    size_t len, got, given, cap; /* whole; there; given to ei; bytes allocated */
+    size_t start, end; /* of the bytes in raw that are not opened yet */
+    bool held;         /* the last of them is in the socket, too */
+    bool control;      /* a record came that is no data */
+    struct tacit_stream stream;
+    uint8_t *message;  /* a length and a message, as ei reads them; the stream's memory */
+    size_t len, given; /* of the whole message, its length included; given to ei */
     uint8_t raw[LINK_RAW];
 };
 

@@ -19,119 +19,108 @@
 #include "ei/lock.h"
 
 enum {
-    FIRST_GROWTH = 64 * 1024, /* a message's buffer grows with what arrives */
-    KEPT = 1024 * 1024,       /* what of it is kept for the next */
-    INSIDE = 16 * 1024,       /* so far from a message's end no byte is held back */
-    GREETING_MAX = 65535,     /* bytes of a message of Erlang's handshake */
+    KEPT = 1024 * 1024, /* what of it is kept for the next */
+    INSIDE = 16 * 1024, /* so far from a message's end no byte is held back */
 };
 
 /* --- from the records' data to messages ----------------------------------------------
  */
 
-/* Room for `more` bytes of the message. */
-static int grow(struct cnode_input *in, size_t more)
+/* Room for a message of that many bytes, behind its length. */
+static int grow(struct cnode_input *in, size_t size)
 {
-    size_t need = in->got + more, size = 2 * in->cap;
-    if (need <= in->cap)
+    if (in->message != NULL && size <= in->stream.cap)
         return TACIT_OK;
-    if (size < FIRST_GROWTH)
-        size = FIRST_GROWTH;
-    if (size > in->len)
-        size = in->len;
-    if (size < need)
-        size = need;
-    uint8_t *grown = realloc(in->message, size);
+    uint8_t *grown = realloc(in->message, TACIT_STREAM_LENGTH + size);
     if (grown == NULL)
         return TACIT_ENOMEM;
     in->message = grown;
-    in->cap = size;
+    in->stream.memory = grown + TACIT_STREAM_LENGTH;
+    in->stream.cap = size;
     return TACIT_OK;
 }
 
-static size_t take(struct cnode_input *in, uint8_t *to, size_t len)
+/* A message of len bytes is whole: at bytes, or in memory already. */
+static int whole(struct cnode_input *in, const uint8_t *bytes, size_t len)
 {
-    size_t n = in->plain_len < len ? in->plain_len : len;
-    memcpy(to, in->plain, n);
-    in->plain += n;
-    in->plain_len -= n;
-    return n;
+    int error = grow(in, len);
+    if (error)
+        return error;
+    struct tacit_writer w = tacit_writer(in->message, TACIT_STREAM_LENGTH);
+    tacit_put_u32(&w, (uint32_t)len);
+    if (len > 0 && bytes != in->stream.memory)
+        memcpy(in->stream.memory, bytes, len);
+    in->len = TACIT_STREAM_LENGTH + len;
+    in->given = 0;
+    return TACIT_OK;
 }
 
-static const char greeting_too_long[] =
-    "a distribution handshake message over 65535 bytes";
-
-/* The length is there: whether a message of that length may come. */
-static int start_message(struct cnode_link *l)
+static size_t max_message(const struct cnode_link *l)
 {
-    struct cnode_input *in = &l->in;
-    struct tacit_reader r = tacit_reader(in->header, sizeof in->header);
-    size_t len = tacit_get_u32(&r);
     size_t max = tacit_policy_max_message(l->rules->policy);
+    return l->up || max < TACIT_STREAM_GREETING ? max : TACIT_STREAM_GREETING;
+}
+
+static int too_long(struct cnode_link *l, size_t len)
+{
     char text[RULING_TEXT];
-    in->header_len = 0;
-    if (!l->up && len > GREETING_MAX) {
-        cnode_link_close(l, TACIT_CLOSE_PROTOCOL, greeting_too_long);
+    if (!l->up && len > TACIT_STREAM_GREETING) {
+        cnode_link_close(l, TACIT_CLOSE_PROTOCOL,
+                         "a distribution handshake message over 65535 bytes");
         return TACIT_EFORMAT;
     }
-    if (len > max) {
-        snprintf(text, sizeof text,
-                 "a message of %zu bytes, over the receiver's max-message = %zu", len,
-                 max);
-        cnode_link_close(l, TACIT_CLOSE_TOO_BIG, text);
-        return TACIT_ELIMIT;
-    }
-    in->len = sizeof in->header + len;
-    in->got = in->given = 0;
-    int error = grow(in, sizeof in->header);
-    if (!error)
-        memcpy(in->message, in->header, sizeof in->header);
-    in->got = sizeof in->header;
-    return error;
+    snprintf(text, sizeof text,
+             "a message of %zu bytes, over the receiver's max-message = %zu", len,
+             tacit_policy_max_message(l->rules->policy));
+    cnode_link_close(l, TACIT_CLOSE_TOO_BIG, text);
+    return TACIT_ELIMIT;
 }
 
-/* Takes one step through the opened data. */
-static int consume(struct cnode_link *l)
+/* Takes the next message of the opened data; *ret_dry: there is none. */
+static int take_next(struct cnode_link *l, bool *ret_dry)
 {
     struct cnode_input *in = &l->in;
-    if (in->len == 0) {
-        in->header_len +=
-            take(in, in->header + in->header_len, sizeof in->header - in->header_len);
-        return in->header_len == sizeof in->header ? start_message(l) : TACIT_OK;
+    const uint8_t *bytes = NULL;
+    size_t len = 0;
+    *ret_dry = false;
+    switch (tacit_stream_next(&in->stream, max_message(l), &bytes, &len)) {
+    case TACIT_STREAM_MESSAGE:
+    case TACIT_STREAM_LONG:
+    case TACIT_STREAM_TICK:
+        return whole(in, bytes, len);
+    case TACIT_STREAM_MEMORY_WANTED:
+        return grow(in, tacit_stream_room(&in->stream));
+    case TACIT_STREAM_TOO_LONG:
+        return too_long(l, len);
+    case TACIT_STREAM_RECORD:
+        break;
     }
-    size_t left = in->len - in->got;
-    size_t n = in->plain_len < left ? in->plain_len : left;
-    int error = grow(in, n);
-    if (!error)
-        in->got += take(in, in->message + in->got, n);
-    return error;
+    *ret_dry = true;
+    return TACIT_OK;
 }
 
 /* --- from bytes to records' data -----------------------------------------------------
  */
 
-static int take_close(struct cnode_link *l, const uint8_t *data, size_t len)
+static int take_close(struct cnode_link *l, const struct tacit_stream_record *close)
 {
-    enum tacit_close reason;
-    char text[TACIT_CLOSE_TEXT_MAX + 1], full[RULING_TEXT];
-    int error = tacit_close_parse(data, len, &reason, text);
-    if (error)
-        return cnode_link_fail(l, error, "a malformed close");
-    snprintf(full, sizeof full, "the peer closed: %s%s%s", tacit_close_name(reason),
-             text[0] != '\0' ? ": " : "", text);
-    if (!l->up && reason == TACIT_CLOSE_DONE)
-        cnode_link_dismissed(l, full, sizeof full);
-    return cnode_link_fail(l, TACIT_ECLOSED, full);
+    char text[RULING_TEXT];
+    snprintf(text, sizeof text, "the peer closed: %s%s%s",
+             tacit_close_name(close->reason), close->text[0] != '\0' ? ": " : "",
+             close->text);
+    if (!l->up && close->reason == TACIT_CLOSE_DONE)
+        cnode_link_dismissed(l, text, sizeof text);
+    return cnode_link_fail(l, TACIT_ECLOSED, text);
 }
 
 /* What is not data: fresh keys, or the end. */
-static int take_control(struct cnode_link *l, enum tacit_record_type type,
-                        const uint8_t *data, size_t len)
+static int take_control(struct cnode_link *l, const struct tacit_stream_record *record)
 {
     const char *why;
-    if (type == TACIT_RECORD_CLOSE)
-        return take_close(l, data, len);
+    if (record->type == TACIT_RECORD_CLOSE)
+        return take_close(l, record);
     pthread_mutex_lock(&l->lock);
-    int error = cnode_link_take_rekey(l, data, len, &why);
+    int error = cnode_link_take_rekey(l, record->data, record->len, &why);
     pthread_mutex_unlock(&l->lock);
     if (!error)
         return cnode_link_flush_some(l);
@@ -144,36 +133,28 @@ static int take_control(struct cnode_link *l, enum tacit_record_type type,
 static int open_record(struct cnode_link *l, size_t size)
 {
     struct cnode_input *in = &l->in;
-    uint8_t *record = in->raw + in->start, *to = record + TACIT_RECORD_HEADER;
-    size_t most = size - TACIT_RECORD_HEADER, len = 0;
-    enum tacit_record_type type = TACIT_RECORD_DATA;
-    bool direct = in->len > 0 && most <= in->len - in->got;
-    int error = direct ? grow(in, most) : TACIT_OK;
-    if (error)
-        return error;
-    if (direct)
-        to = in->message + in->got;
+    struct tacit_stream_record record;
     pthread_mutex_lock(&l->lock);
-    error = tacit_channel_open(l->channel, record, size, to, &len, &type);
-    bool used = !error && type == TACIT_RECORD_DATA && len > sizeof in->header;
+    int error = grow(in, tacit_stream_room_for(&in->stream, l->channel, size));
+    if (error) {
+        pthread_mutex_unlock(&l->lock);
+        return error;
+    }
+    error =
+        tacit_stream_open(&in->stream, l->channel, in->raw + in->start, size, &record);
+    bool used =
+        !error && record.type == TACIT_RECORD_DATA && record.len > TACIT_STREAM_LENGTH;
     l->keys.used |= used;
     pthread_mutex_unlock(&l->lock);
     in->start += size;
     if (error)
-        return cnode_link_fail(l, error, "a record that does not open");
+        return cnode_link_fail(l, error, record.text);
     if (used && (error = cnode_link_check_keys(l)) != TACIT_OK)
         return error;
-    if (type != TACIT_RECORD_DATA) {
-        in->control = true;
-        return take_control(l, type, to, len);
-    }
-    if (direct) {
-        in->got += len;
-    } else {
-        in->plain = to;
-        in->plain_len = len;
-    }
-    return TACIT_OK;
+    if (record.type == TACIT_RECORD_DATA)
+        return TACIT_OK;
+    in->control = true;
+    return take_control(l, &record);
 }
 
 /* The byte that was held back: nothing is left for which the socket should be readable.
@@ -189,7 +170,7 @@ static void let_go(struct cnode_link *l)
 /* How many bytes may come before any of them can end the message that comes in. */
 static size_t inside(const struct cnode_input *in)
 {
-    size_t have = in->end - in->start, left = in->len - in->got;
+    size_t have = in->end - in->start, left = in->stream.len - in->stream.got;
     return left > have + INSIDE ? left - have : 0;
 }
 
@@ -267,14 +248,8 @@ static int wait_for_more(struct cnode_link *l, int64_t deadline)
 static bool is_idle(const struct cnode_link *l)
 {
     const struct cnode_input *in = &l->in;
-    return l->up && in->control && in->len == 0 && in->header_len == 0 &&
+    return l->up && in->control && in->stream.len == 0 && in->stream.header_len == 0 &&
            in->start == in->end;
-}
-
-static int make_tick(struct cnode_link *l)
-{
-    memset(l->in.header, 0, sizeof l->in.header);
-    return start_message(l);
 }
 
 /* Until a message is whole. */
@@ -283,21 +258,21 @@ static int fill(struct cnode_link *l, int64_t deadline)
     struct cnode_input *in = &l->in;
     int error = cnode_link_review(l);
     in->control = false;
-    while (!error && (in->len == 0 || in->got < in->len)) {
+    while (!error && in->len == 0) {
         size_t have = in->end - in->start;
         size_t size = tacit_record_size(in->raw + in->start, have);
-        bool more = true;
-        if (in->plain_len > 0)
-            error = consume(l);
-        else if (l->failed &&
-                 l->failed != TACIT_ETRUNCATED) /* cut: what came is still good */
+        bool more = true, dry;
+        error = take_next(l, &dry);
+        if (error || !dry)
+            continue;
+        if (l->failed && l->failed != TACIT_ETRUNCATED) /* cut: what came is still good */
             error = l->failed;
         else if (size > 0 && size <= have)
             error = open_record(l, size);
         else
             error = receive_some(l, &more);
         if (!error && !more)
-            error = is_idle(l) ? make_tick(l) : wait_for_more(l, deadline);
+            error = is_idle(l) ? whole(in, NULL, 0) : wait_for_more(l, deadline);
     }
     return error;
 }
@@ -305,9 +280,9 @@ static int fill(struct cnode_link *l, int64_t deadline)
 /* Whether what is here has, or may have, a whole message. */
 static bool is_pending(const struct cnode_input *in)
 {
-    struct tacit_reader r = tacit_reader(in->plain, in->plain_len);
+    struct tacit_reader r = tacit_reader(in->stream.data, in->stream.data_len);
     size_t len = tacit_get_u32(&r), have = in->end - in->start;
-    if (!r.bad && in->plain_len - sizeof in->header >= len)
+    if (!r.bad && tacit_left(&r) >= len)
         return true;
     size_t size = tacit_record_size(in->raw + in->start, have);
     return size > 0 && size <= have;
@@ -324,13 +299,13 @@ static void give(struct cnode_link *l, char *buf, size_t *len)
     in->given += *len;
     if (in->given < in->len)
         return;
-    in->len = in->got = in->given = 0;
+    in->len = in->given = 0;
     if (!is_pending(in))
         let_go(l);
-    if (in->cap > KEPT) {
+    if (in->stream.cap > KEPT) {
         free(in->message);
-        in->message = NULL;
-        in->cap = 0;
+        in->message = in->stream.memory = NULL;
+        in->stream.cap = 0;
     }
 }
 
@@ -342,10 +317,11 @@ int cnode_link_read(struct cnode_link *l, char *buf, size_t *len, int64_t deadli
     if (cnode_lock(&l->reading, deadline) != TACIT_OK)
         return cnode_fault(TACIT_ETIMEOUT, "another thread reads: time is up");
     int error = TACIT_OK;
-    if (in->len == 0 || in->got < in->len) {
+    if (in->len == 0) {
         error = fill(l, deadline);
         if (!error && !l->up)
-            error = cnode_link_greeted(l, in->message + 4, in->len - 4);
+            error = cnode_link_greeted(l, in->message + TACIT_STREAM_LENGTH,
+                                       in->len - TACIT_STREAM_LENGTH);
     }
     if (!error)
         give(l, buf, len);
