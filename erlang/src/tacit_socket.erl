@@ -6,7 +6,7 @@
 
 -export([start_link/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2, code_change/3]).
--export([serve/1]). % for spawn
+-export([serve/1, answer_and_close/1]). % for spawn, and to wait in no module's code
 
 -include_lib("kernel/include/file.hrl").
 
@@ -251,12 +251,18 @@ allowed(Connection) ->
             false
     end.
 
--spec serve(gen_tcp:socket()) -> ok.
+-spec serve(gen_tcp:socket()) -> no_return().
 serve(Connection) ->
     receive go -> ok after ?REQUEST_WAIT -> exit(normal) end,
-    case gen_tcp:recv(Connection, 0, ?REQUEST_WAIT) of
-        {ok, Line} -> _ = gen_tcp:send(Connection, answer(Line)), ok;
-        {error, _} -> ok
+    _ = inet:setopts(Connection, [{active, once}]),
+    _ = erlang:send_after(?REQUEST_WAIT, self(), late),
+    erlang:hibernate(?MODULE, answer_and_close, [Connection]).
+
+-spec answer_and_close(gen_tcp:socket()) -> ok.
+answer_and_close(Connection) ->
+    receive
+        {tcp, Connection, Line} -> _ = gen_tcp:send(Connection, answer(Line)), ok;
+        _ -> ok % it is closed, or says nothing
     end,
     gen_tcp:close(Connection).
 
