@@ -104,7 +104,7 @@ link_map(#{name := Name} = Info) ->
 %% other link is touched.
 -spec reload() -> {ok, #{dropped := [binary()]}} | {error, string()}.
 reload() ->
-    tacit_control:reload().
+    tacit_reload:reload().
 
 %% Refuses the key of Node, or the key with this fingerprint, from now on, and cuts the links
 %% made with it: also those of other nodes that have the same key. It stays refused over

@@ -19,10 +19,9 @@ start(Listens) ->
     warn_of_unused(),
     must(tacit_drv:load()),
     must(tacit_drv:configure(configuration())),
-    {Revoked, _} = tacit_drv:revoked(),
-    tacit_drv:revoked(Revoked),
+    tacit_control:configured(),
     persistent_term:put({?MODULE, listens}, Listens),
-    tacit_control:started().
+    tacit_sup:configured().
 
 %% Whether this node can be reached.
 -spec listens() -> boolean().

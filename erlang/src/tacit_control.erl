@@ -1,23 +1,19 @@
 %% What keeps the rules in force while a node runs: it holds all links against them, also as
 %% time passes, and revokes keys. It never waits, for a file or for another node: what may
-%% take its time is tacit_reload's, or a process's of its own.
+%% take its time is tacit_reload's, or a process's of its own; what other nodes say comes to
+%% tacit_gossip.
 %%
 %% What is revoked the driver knows, which outlives a crash.
 -module(tacit_control).
 -behaviour(gen_server).
 
--export([start_link/0, started/0, door_keys/0, reload/0, revoke/1, unrevoke/1, loaded/1]).
+-export([start_link/0, configured/0, loaded/1, revoke/1, unrevoke/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, code_change/3]).
 
 %% How often the links are held against the clock, ms.
 -define(REVIEW_EVERY, 5000).
--define(SIGNAL_RETRY, 200).
-%% What a peer may take to answer, ms.
--define(ANSWER, 30000).
 %% More than any reload takes, ms: it has read of what was written longer ago.
 -define(REMEMBER, 300000).
-%% So many messages may wait for tacit_reload.
--define(WAITING, 100).
 
 %% What tacit:revoke/1 and unrevoke/1 did: when it was written, unwritten while it is not.
 -record(change, {number = erlang:unique_integer([monotonic]) :: integer(),
@@ -35,20 +31,18 @@
 start_link() ->
     gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
 
-%% A configuration is in force: from net_kernel, which must not wait.
--spec started() -> ok.
-started() ->
-    lists:foreach(fun(Server) -> gen_server:cast(Server, started) end,
-                  [?MODULE, tacit_reload, tacit_socket]).
+%% The first configuration is in force: what was read with it is what is revoked. From
+%% net_kernel.
+-spec configured() -> ok.
+configured() ->
+    {Read, _} = tacit_drv:revoked(),
+    put_in_force(Read, Read).
 
-%% The host's door opens other mesh keys than before: from the acceptor, which must not wait.
--spec door_keys() -> ok.
-door_keys() ->
-    gen_server:cast(?MODULE, door_keys).
-
--spec reload() -> {ok, #{dropped := [binary()]}} | {error, string()}.
-reload() ->
-    tacit_reload:reload().
+%% A configuration has come in force whose files were read from Since on (monotonic time, ms):
+%% the names of those whose links it does not allow.
+-spec loaded(integer()) -> {ok, [binary()]} | {error, string()}.
+loaded(Since) ->
+    call({loaded, Since}).
 
 -spec revoke(node() | binary()) ->
           {ok, #{fingerprints := [binary()], dropped := [binary()], lasts := boolean()}} |
@@ -60,12 +54,6 @@ revoke(Who) ->
           {ok, #{fingerprints := [binary()], lasts := boolean()}} | {error, string()}.
 unrevoke(Who) ->
     call({unrevoke, Who}).
-
-%% A configuration has come in force whose files were read from Since on (monotonic time, ms):
-%% the names of those whose links it does not allow.
--spec loaded(integer()) -> {ok, [binary()]} | {error, string()}.
-loaded(Since) ->
-    call({loaded, Since}).
 
 call(Request) ->
     try
@@ -83,10 +71,8 @@ init([]) ->
 start(#state{conf = undefined} = State) ->
     case tacit_drv:running() of
         true ->
-            self() ! watch_signal,
-            {Read, InForce} = tacit_drv:revoked(),
+            {Read, InForce} = catch_up(),
             Unwritten = [#change{add = Add, remove = []} || Add <- [InForce -- Read], Add =/= []],
-            _ = review(),
             State#state{conf = tacit_boot:configuration(), changes = Unwritten};
         false ->
             State
@@ -94,15 +80,28 @@ start(#state{conf = undefined} = State) ->
 start(State) ->
     State.
 
+%% A configuration may have come in force without loaded/1: whoever was to call it, or this
+%% process, was lost. What is new in it is revoked, and nothing given back that was since.
+catch_up() ->
+    {Read, InForce} = tacit_drv:revoked(),
+    New = Read -- persistent_term:get({?MODULE, read}, []),
+    Revoked = lists:usort(InForce ++ New),
+    put_in_force(Read, Revoked),
+    _ = review(),
+    {Read, Revoked}.
+
+%% With what was read when they were made of it last: it outlives a crash, too.
+put_in_force(Read, Revoked) ->
+    tacit_drv:revoked(Revoked),
+    persistent_term:put({?MODULE, read}, Read).
+
 -spec handle_call(term(), gen_server:from(), state()) ->
           {reply, term(), state()} | {noreply, state()}.
 handle_call(_Request, _From, #state{conf = undefined} = State) ->
     {reply, {error, "Tacit does not run on this node"}, State};
 handle_call({loaded, Since}, _From, State) ->
     {Read, _} = tacit_drv:revoked(),
-    Revoked = lists:usort(lists:foldr(fun apply_change/2, Read, since(Since, State))),
-    tacit_drv:revoked(Revoked),
-    tell_mesh_keys(),
+    put_in_force(Read, lists:usort(lists:foldr(fun apply_change/2, Read, since(Since, State)))),
     {reply, {ok, review()}, State};
 handle_call({revoke, Who}, From, State) ->
     case fingerprints(Who) of
@@ -123,16 +122,14 @@ handle_call({unrevoke, Who}, From, State) ->
             Next = change(#change{add = [], remove = Fingerprints}, State),
             {noreply, write([{From, #{fingerprints => Fingerprints}}], Next)}
     end;
-handle_call(mesh_keys, _From, State) ->
-    {reply, own_mesh_keys(), State};
 handle_call(_Request, _From, State) ->
     {reply, {error, "unknown request"}, State}.
 
 -spec handle_cast(term(), state()) -> {noreply, state()}.
-handle_cast(started, State) ->
+handle_cast(started, #state{conf = undefined} = State) ->
     {noreply, start(State)};
-handle_cast(door_keys, State) ->
-    tell_mesh_keys(),
+handle_cast(started, State) -> % tacit_reload starts
+    _ = catch_up(),
     {noreply, State};
 handle_cast(_Other, State) ->
     {noreply, State}.
@@ -146,26 +143,8 @@ handle_info(review, State) ->
     {noreply, write_again(start(State))};
 handle_info({'DOWN', Monitor, process, _, Result}, #state{writer = {Monitor, _, _}} = State) ->
     {noreply, written(Result, State)};
-handle_info({tacit_mesh_keys, Node}, State) ->
-    _ = ask_mesh_keys(Node),
-    {noreply, State};
-handle_info(watch_signal, State) ->
-    _ = tacit_signal:watch() orelse erlang:send_after(?SIGNAL_RETRY, self(), watch_signal),
-    {noreply, State};
-handle_info(Message, State) ->
-    pass_on(Message),
+handle_info(_Other, State) ->
     {noreply, State}.
-
-%% Peers know one name only. What is too much comes again.
-pass_on(Message) when element(1, Message) =:= tacit_policies;
-                      element(1, Message) =:= tacit_policy ->
-    Reload = whereis(tacit_reload),
-    case is_pid(Reload) andalso process_info(Reload, message_queue_len) of
-        {_, Waiting} when Waiting < ?WAITING -> Reload ! Message, ok;
-        _ -> ok
-    end;
-pass_on(_Other) ->
-    ok.
 
 -spec code_change(term(), state(), term()) -> {ok, state()}.
 code_change(_OldVersion, State, _Extra) ->
@@ -278,43 +257,3 @@ fingerprints(Fingerprint) when is_binary(Fingerprint) ->
     [Fingerprint || tacit_revoked:is_fingerprint(Fingerprint)];
 fingerprints(_) ->
     [].
-
-%% --- mesh keys ---------------------------------------------------------------------------------
-
-%% A handshake shows which mesh keys a side can open; links that are up hear of a change from
-%% here, so that `tacit mesh-key use' knows when each peer has the new one.
-tell_mesh_keys() ->
-    lists:foreach(fun(Node) ->
-                          erlang:send({?MODULE, Node}, {tacit_mesh_keys, node()},
-                                      [noconnect, nosuspend])
-                  end, nodes(connected)).
-
-own_mesh_keys() ->
-    {ok, #{shown_mesh_keys := Marks}} = tacit_drv:info(host),
-    Marks.
-
-%% Anybody may say that a peer's keys have changed: which they are is for that peer alone to
-%% say. Only it is asked, over its own link, and only it can answer.
-ask_mesh_keys(Node) ->
-    Connected = lists:member(Node, nodes(connected)),
-    try
-        Connected andalso spawn(fun() -> fetch_mesh_keys(Node) end)
-    catch
-        error:system_limit -> false % its next handshake shows them
-    end.
-
-fetch_mesh_keys(Node) ->
-    try gen_server:call({?MODULE, Node}, mesh_keys, ?ANSWER) of
-        Marks -> take_mesh_keys(Node, Marks)
-    catch
-        exit:_ -> ok % it is gone, or of another version
-    end.
-
-take_mesh_keys(Node, Marks) when length(Marks) =< 4 ->
-    Name = atom_to_binary(Node),
-    Good = lists:all(fun(Mark) -> is_binary(Mark) andalso byte_size(Mark) =:= 32 end, Marks),
-    _ = [tacit_drv:peer_mesh_keys(Port, Marks) ||
-            Good, {Port, #{name := N}} <- tacit_drv:links(), N =:= Name],
-    ok;
-take_mesh_keys(_, _) ->
-    ok.

@@ -31,7 +31,7 @@
 
 %% --- listening -----------------------------------------------------------------------------
 
-%% Before net_kernel: it tells tacit_control when a configuration is in force.
+%% Before net_kernel: it tells tacit_sup when a configuration is in force.
 %% Asked once for each carrier of -proto_dist: two of one name would end the kernel before
 %% anybody has said what is wrong.
 -spec childspecs() -> {ok, [supervisor:child_spec()]}.
@@ -137,7 +137,7 @@ announce_loop(Kernel, Listener, {Family, Protocol} = FamilyProtocol) ->
             tacit_log:refused(#{direction => in, name => Name, fingerprint => Fingerprint,
                                 address => Address, line => Line}, Reason, Text);
         {tacit_door, Listener, keys, _} ->
-            tacit_control:door_keys();
+            tacit_gossip:door_keys();
         {tacit_door, Listener, What, Text} ->
             tacit_log:door(What, Text);
         {'DOWN', _, process, {tacit_watch, _}, _} ->

@@ -1,6 +1,6 @@
-%% Brings another configuration in force, one at a time: for tacit:reload/0, and for policies
-%% that a peer sends or somebody puts in place. It may have to wait for files; meanwhile
-%% tacit_control goes on with the rules that there are.
+%% Brings another configuration in force, one at a time: for tacit:reload/0 and SIGHUP, and for
+%% policies that a peer sends or somebody puts in place. It may have to wait for files;
+%% meanwhile tacit_control goes on with the rules that there are.
 -module(tacit_reload).
 -behaviour(gen_server).
 
@@ -10,6 +10,7 @@
 %% How often the files of policies are looked at, ms.
 -define(LOOK_EVERY, 5000).
 -define(BOOT_RETRY, 100).
+-define(SIGNAL_RETRY, 200).
 
 -record(state, {conf :: binary() | undefined,
                 policies = tacit_policy:new() :: tacit_policy:policies()}).
@@ -29,7 +30,6 @@ reload() ->
 
 -spec init([]) -> {ok, state()}.
 init([]) ->
-    ok = net_kernel:monitor_nodes(true, [{node_type, all}]),
     _ = erlang:send_after(?LOOK_EVERY, self(), look),
     gen_server:cast(self(), started), % after a crash nobody tells again
     {ok, #state{}}.
@@ -39,6 +39,11 @@ handle_call(reload, _From, State) ->
     case reload(<<>>, start(State)) of
         {ok, Cut, Next} -> {reply, {ok, #{dropped => Cut}}, Next};
         {error, _} = Error -> {reply, Error, State}
+    end;
+handle_call({policy, Node, Text}, _From, State) -> % from tacit_gossip
+    case start(State) of
+        #state{conf = undefined} = Next -> {reply, not_started, Next};
+        Next -> {reply, tried, take_policy(Node, Text, Next)}
     end;
 handle_call(_Request, _From, State) ->
     {reply, {error, "unknown request"}, State}.
@@ -55,16 +60,9 @@ handle_info(look, State) ->
     {noreply, look(start(State))};
 handle_info(start, State) ->
     {noreply, start(State)};
-handle_info(_Message, #state{conf = undefined} = State) ->
-    {noreply, State}; % all are told once there is a configuration
-handle_info({nodeup, Node, _}, #state{policies = Policies} = State) ->
-    {noreply, State#state{policies = tacit_policy:up(Node, Policies)}};
-handle_info({tacit_policies, Node, Have}, #state{policies = Policies} = State) ->
-    {noreply, State#state{policies = tacit_policy:compare(Node, Have, Policies)}};
-handle_info({tacit_policy, Node, Text}, State) ->
-    {noreply, take_policy(Node, Text, State)};
-handle_info(tell_policies, #state{policies = Policies} = State) ->
-    {noreply, State#state{policies = tacit_policy:tell(Policies)}};
+handle_info(watch_signal, State) ->
+    watch_signal(),
+    {noreply, State};
 handle_info(_Other, State) ->
     {noreply, State}.
 
@@ -81,11 +79,23 @@ start(#state{conf = undefined, policies = Policies} = State) ->
             _ = erlang:send_after(?BOOT_RETRY, self(), start),
             State;
         {true, _} ->
+            watch_signal(),
+            catch_up(),
             State#state{conf = tacit_boot:configuration(),
                         policies = tacit_policy:started(Policies)}
     end;
 start(State) ->
     State.
+
+%% After a crash: a configuration may just have come in force, and nobody been told.
+catch_up() ->
+    ok = gen_server:cast(tacit_control, started),
+    _ = nodes(connected) =:= [] orelse tacit_boot:cut_plain(),
+    tacit_gossip:loaded().
+
+watch_signal() ->
+    _ = tacit_signal:watch() orelse erlang:send_after(?SIGNAL_RETRY, self(), watch_signal),
+    ok.
 
 %% With a policy that a peer sent, or <<>>.
 reload(_Policy, #state{conf = undefined}) ->
@@ -94,10 +104,12 @@ reload(Policy, #state{conf = Conf, policies = Policies} = State) ->
     Since = erlang:monotonic_time(millisecond),
     case tacit_drv:reload(Conf, Policy) of
         ok ->
-            case tacit_control:loaded(Since) of
+            Held = tacit_control:loaded(Since),
+            Plain = tacit_boot:cut_plain(),
+            ok = tacit_gossip:loaded(),
+            case Held of
                 {ok, Cut} ->
-                    All = Cut ++ tacit_boot:cut_plain(),
-                    {ok, All, State#state{policies = tacit_policy:loaded(Policies)}};
+                    {ok, Cut ++ Plain, State#state{policies = tacit_policy:loaded(Policies)}};
                 {error, _} ->
                     {error, "it is in force, but tacit_control does not run: links are held "
                             "against it when it does"}
@@ -105,6 +117,7 @@ reload(Policy, #state{conf = Conf, policies = Policies} = State) ->
         {error, _} = Error ->
             Error
     end.
+
 %% Whether a policy was put in place, by somebody or by another node of this host: it comes
 %% in force as by a reload.
 look(#state{conf = undefined} = State) ->
@@ -116,9 +129,9 @@ look(#state{policies = Policies} = State) ->
     end.
 
 take_policy(Node, Text, #state{policies = Policies} = State) ->
-    case tacit_policy:accept(Node, Text, Policies) of
-        {ok, Next} -> reload_policy(Node, Text, State#state{policies = Next});
-        {known, Next} -> State#state{policies = Next}
+    case tacit_policy:is_new(Text, Policies) of
+        true -> reload_policy(Node, Text, State);
+        false -> State
     end.
 
 reload_policy(From, Text, State) ->

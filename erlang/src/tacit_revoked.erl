@@ -14,7 +14,7 @@ is_fingerprint(Text) ->
         =:= match.
 
 %% Adds and removes lines, whatever else the file has: other nodes of the host write there,
-%% too. At one stroke: who reads meanwhile sees the old file or the new one.
+%% too.
 -spec write(binary(), Add :: [binary()], Remove :: [binary()]) -> ok | {error, iodata()}.
 write(Conf, Add, Remove) ->
     File = file_of(Conf),
@@ -39,42 +39,15 @@ change(File, Add, Remove, Tries) ->
     end.
 
 replace(File, Lines, Add, Remove, Tries) ->
-    New = <<File/binary, ".", (integer_to_binary(rand:uniform(1 bsl 48)))/binary, ".new">>,
-    case write_new(New, [[Line, $\n] || Line <- Lines]) of
-        ok ->
-            case file:rename(New, File) of
-                ok -> change(File, Add, Remove, Tries - 1);
-                Error -> Error
-            end;
-        Error ->
-            _ = file:delete(New),
-            Error
+    case tacit_file:replace(File, [[Line, $\n] || Line <- Lines]) of
+        ok -> change(File, Add, Remove, Tries - 1);
+        Error -> Error
     end.
 
 read_lines(File) ->
     case file:read_file(File) of
         {ok, Bytes} -> {ok, binary:split(Bytes, <<"\n">>, [global, trim])};
         {error, enoent} -> {ok, []};
-        Error -> Error
-    end.
-
-%% For nobody else to write, whatever the umask: such a one would not be read.
-write_new(New, Text) ->
-    case file:open(New, [write, raw, exclusive]) of
-        {ok, Fd} ->
-            Written = first_error([fun() -> file:change_mode(New, 8#644) end,
-                                   fun() -> file:write(Fd, Text) end,
-                                   fun() -> file:sync(Fd) end]),
-            _ = file:close(Fd),
-            Written;
-        Error ->
-            Error
-    end.
-
-first_error([]) -> ok;
-first_error([Step | Steps]) ->
-    case Step() of
-        ok -> first_error(Steps);
         Error -> Error
     end.
 

@@ -38,7 +38,7 @@ handle_event(_Signal, State) ->
     {ok, State}.
 
 log_reload() ->
-    case tacit_control:reload() of
+    case tacit_reload:reload() of
         {ok, #{dropped := Cut}} ->
             tacit_logger:notice("tacit: SIGHUP: reloaded, ~b links dropped", [length(Cut)]);
         {error, Text} ->

@@ -7,7 +7,8 @@
 
 -define(A, 'a@127.0.0.1').
 -define(B, 'b@127.0.0.2').
--define(ALL, [tacit_logger, tacit_control, tacit_reload, tacit_socket, tacit_sup, tacit_watch]).
+-define(ALL, [tacit_logger, tacit_control, tacit_reload, tacit_gossip, tacit_socket, tacit_sup,
+              tacit_watch]).
 
 alive_test_() ->
     [{Title, {timeout, 120, Test}} || {Title, Test} <- tests()].
@@ -20,12 +21,17 @@ tests() ->
       fun no_process/0},
      {"what was revoked stays so where its file cannot be read when tacit_control comes back",
       fun revoked/0},
+     {"rules that came in force as tacit_reload or tacit_control was lost, so that no link was held "
+      "against them, are held", fun unheld/0},
+     {"whatever is killed meanwhile, what tacit:revoke/1 has confirmed stays revoked, and is "
+      "written", fun confirmed/0},
      {"while no port is left all of it goes on, and nothing is lost", fun no_port/0},
      {"a run directory of another owner costs the control socket alone, until it is put right",
       fun other_owner/0},
      {"while tacit_control is gone tacit:info/0 and the log say so", fun gone/0},
      {"it stops with distribution, and starts with it", fun stopped/0},
      {"newer code is loaded twice while links are up: nothing ends", fun newer_code/0},
+     {"newer code is loaded twice while a peer and who has called owe a word", fun owed/0},
      {"modules of another release than the driver that runs reload nothing, and say why; links "
       "stay", fun other_release/0}].
 
@@ -139,6 +145,69 @@ revoked() ->
     ?assertEqual(pong, mesh:call(B, net_adm, ping, [?A])),
     mesh:stop_pair({A, B}).
 
+unheld() ->
+    {#{host := #{dir := Dir, conf := Conf}} = A, B} = linked(),
+    {ok, #{fingerprint := Fingerprint}} = mesh:call(B, tacit, info, []),
+    [begin
+         ok = file:write_file(filename:join(Dir, "revoked"), [Fingerprint, "\n"]),
+         ?assertEqual(ok, mesh:call(A, tacit_drv, reload, [list_to_binary(Conf), <<>>])),
+         ?assertEqual([?B], mesh:nodes_of(A)),
+         mesh:call(A, erlang, exit, [proplists:get_value(Name, all(A)), kill]),
+         mesh:wait_until(fun() -> mesh:nodes_of(A) =:= [] end),
+         ?assertEqual(pang, mesh:call(B, net_adm, ping, [?A])),
+         ?assertMatch({ok, #{lasts := true}}, mesh:call(A, tacit, unrevoke, [Fingerprint])),
+         _ = all(A),
+         ?assertEqual(pong, mesh:call(B, net_adm, ping, [?A])),
+         %% What was given back is not revoked by a crash.
+         mesh:call(A, erlang, exit, [proplists:get_value(Name, all(A)), kill]),
+         reloads(A),
+         ?assertEqual(pong, mesh:call(B, net_adm, ping, [?A])),
+         mesh:wait_until(fun() -> mesh:nodes_of(A) =:= [?B] end)
+     end || Name <- [tacit_reload, tacit_control]],
+    mesh:stop_pair({A, B}).
+
+confirmed() ->
+    A = #{host := #{dir := Dir}} = mesh:start("a", mesh:host("127.0.0.1")),
+    _ = all(A),
+    Keys = [iolist_to_binary([lists:duplicate(40, $A), integer_to_list(I), "A"]) ||
+               I <- lists:seq(10, 29)],
+    ok = mesh:on(A, fun() -> revoke_among_the_killed(Keys) end, 90000),
+    File = filename:join(Dir, "revoked"),
+    Written = fun() ->
+                      {ok, Bytes} = file:read_file(File),
+                      Keys -- binary:split(Bytes, <<"\n">>, [global, trim]) =:= []
+              end,
+    [begin
+         {_, InForce} = mesh:call(A, tacit_drv, revoked, []),
+         ?assertEqual([], Keys -- InForce),
+         mesh:wait_until(Written),
+         _ = all(A),
+         reloads(A)
+     end || _ <- [1, 2]],
+    mesh:stop(A).
+
+revoke_among_the_killed(Keys) ->
+    Killer = spawn_link(fun() -> kill_on([tacit_control, tacit_reload, tacit_sup]) end),
+    Reloader = spawn_link(fun() -> reload_on() end),
+    lists:foreach(fun confirm/1, Keys),
+    [begin unlink(Pid), exit(Pid, kill) end || Pid <- [Killer, Reloader]],
+    ok.
+
+confirm(Key) ->
+    case tacit:revoke(Key) of
+        {ok, _} -> ok;
+        {error, _} -> timer:sleep(5), confirm(Key)
+    end.
+
+kill_on([Name | Names]) ->
+    _ = [exit(Pid, kill) || Pid <- [whereis(Name)], is_pid(Pid)],
+    timer:sleep(rand:uniform(100)),
+    kill_on(Names ++ [Name]).
+
+reload_on() ->
+    _ = tacit:reload(),
+    reload_on().
+
 no_port() ->
     {A, B} = mesh:pair(#{args => ["+Q", "1024"]}),
     ?assertEqual(pong, mesh:call(A, net_adm, ping, [?B])),
@@ -234,6 +303,28 @@ newer_code() ->
     mesh:part(A, B),
     ?assertEqual(pong, mesh:call(B, net_adm, ping, [?A])),
     mesh:stop_pair({A, B}).
+
+owed() ->
+    {#{host := #{dir := Dir}} = A, B} = linked(),
+    _ = all(A),
+    mesh:freeze(B),
+    mesh:on(A, fun() -> tacit_gossip ! {tacit_mesh_keys, ?B} end),
+    mesh:wait_until(fun() -> filelib:wildcard(filename:join(Dir, "run/*.sock")) =/= [] end),
+    [Path] = filelib:wildcard(filename:join(Dir, "run/*.sock")),
+    {ok, Silent} = gen_tcp:connect({local, Path}, 0, []),
+    mesh:wait_until(fun() -> length(mesh:on(A, fun waiting/0)) =:= 2 end),
+    ok = mesh:on(A, fun() -> [newer(Module) || _ <- [1, 2, 3], Module <- modules()], ok end),
+    gen_tcp:close(Silent),
+    mesh:thaw(B),
+    mesh:stop_pair({A, B}).
+
+%% Those that wait for a word, and in no function of Tacit's.
+waiting() ->
+    [Pid || Pid <- processes(),
+            {initial_call, {Module, Function, 1}} <- [process_info(Pid, initial_call)],
+            lists:member({Module, Function}, [{tacit_gossip, ask_mesh_keys}, {tacit_socket, serve}]),
+            {current_stacktrace, Stack} <- [process_info(Pid, current_stacktrace)],
+            not lists:keymember(Module, 1, Stack)].
 
 modules() ->
     ok = case application:load(tacit) of {error, {already_loaded, tacit}} -> ok; Ok -> Ok end,

@@ -191,13 +191,13 @@ bad_news() ->
     {A, B} = mesh:pair(),
     ?assertEqual(pong, mesh:call(A, net_adm, ping, [?B])),
     Marks = own_marks(A),
-    Control = mesh:call(B, erlang, whereis, [tacit_control]),
+    Gossip = mesh:call(B, erlang, whereis, [tacit_gossip]),
     Good = binary:copy(<<"A">>, 32),
-    [mesh:call(A, erlang, send, [{tacit_control, ?B}, News]) ||
+    [mesh:call(A, erlang, send, [{tacit_gossip, ?B}, News]) ||
         News <- [{tacit_mesh_keys, ?A}, {tacit_mesh_keys, ?A, [Good]}, {tacit_mesh_keys, ?B},
                  {tacit_mesh_keys, "a"}, {tacit_mesh_keys, nobody@nowhere}]],
     ?assertEqual({ok, #{dropped => []}}, mesh:call(B, tacit, reload, [])),
     {ok, #{peer_mesh_keys := Shown}} = mesh:call(B, tacit, info, [?A]),
     ?assertEqual(Marks, [binary_to_list(Mark) || Mark <- Shown]),
-    ?assertEqual(Control, mesh:call(B, erlang, whereis, [tacit_control])),
+    ?assertEqual(Gossip, mesh:call(B, erlang, whereis, [tacit_gossip])),
     mesh:stop_pair({A, B}).

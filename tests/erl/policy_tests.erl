@@ -4,6 +4,8 @@
 
 -include_lib("eunit/include/eunit.hrl").
 
+-import(signed, [authority/0, path/1, put_file/2, serial/1, has/2]).
+
 -define(A, 'a@127.0.0.1').
 -define(B, 'b@127.0.0.2').
 
@@ -31,35 +33,6 @@ tests() ->
       fun local_first/0}].
 
 %% --- help ------------------------------------------------------------------------------------
-
-%% An authority, and what hosts have in tacit.conf of it.
-authority() ->
-    Key = filename:join(mesh:dir(), "authority.key"),
-    {0, Public} = mesh:tacit(["authority", "new", Key]),
-    {Key, ["\n[authority main]\npublic-key = ", Public, "\nnames = *@127.0.0.*\n",
-           "policy = main.policy\n"]}.
-
-%% Rules, signed: the path of the file.
-sign(Key, Serial, Rules) ->
-    Dir = mesh:dir(),
-    [From, To] = [filename:join(Dir, Name) || Name <- ["rules", "policy"]],
-    ok = file:write_file(From, Rules),
-    {0, _} = mesh:tacit(["policy", "sign", "--authority", Key, "--serial",
-                         integer_to_list(Serial), From, To]),
-    To.
-
-%% A [peer] line for a host.
-peer(#{ip := Ip, public_key := Key, port := Port}) ->
-    io_lib:format("[peer *@~s]~npublic-key = ~s~nendpoint = ~s:~b~n", [Ip, Key, Ip, Port]).
-
-path(#{host := Host}) -> path(Host);
-path(#{dir := Dir}) -> filename:join(Dir, "main.policy").
-
-%% At one stroke, as people should.
-put_file(Place, File) ->
-    New = path(Place) ++ ".new",
-    {ok, _} = file:copy(File, New),
-    ok = file:rename(New, path(Place)).
 
 put_text(Place, Text) ->
     File = filename:join(mesh:dir(), "text"),
@@ -90,13 +63,6 @@ pair(Conf) ->
 connect(From, Name) ->
     mesh:call(From, net_kernel, connect_node, [Name]).
 
-serial(Node) ->
-    {ok, #{policies := [#{serial := Serial}]}} = mesh:call(Node, tacit, info, []),
-    Serial.
-
-has(Node, Serial) ->
-    mesh:wait_until(fun() -> serial(Node) =:= Serial end, 60000).
-
 %% --- tests -----------------------------------------------------------------------------------
 
 five_hosts() ->
@@ -117,7 +83,7 @@ five_hosts() ->
     Refused = [mesh:handshakes(Node) || Node <- Five],
     ?assertMatch([_ | _], Handshakes),
 
-    put_file(lists:nth(3, Five), sign(Key, 1, peer(New))),
+    put_file(lists:nth(3, Five), signed:policy(Key, 1, signed:section(New))),
     [has(Node, 1) || Node <- Five],
     ?assertEqual(Refused, [mesh:handshakes(Node) || Node <- Five]),
     [?assert(connect(Stranger, Name)) || Name <- Names],
@@ -125,8 +91,8 @@ five_hosts() ->
 
     {ok, #{fingerprint := Fingerprint}} = mesh:call(Stranger, tacit, info, []),
     Then = [mesh:handshakes(Node) || Node <- Five],
-    put_file(lists:nth(5, Five), sign(Key, 2, [peer(New), "[mesh]\nrevoked = ", Fingerprint,
-                                               "\n"])),
+    put_file(lists:nth(5, Five),
+             signed:policy(Key, 2, [signed:section(New), "[mesh]\nrevoked = ", Fingerprint, "\n"])),
     [has(Node, 2) || Node <- Five],
     mesh:wait_until(fun() -> mesh:nodes_of(Stranger) =:= [] end),
     [mesh:wait_until(fun() -> mesh:nodes_of(Node) =:= Names -- [maps:get(name, Node)] end) ||
@@ -141,7 +107,7 @@ restarted() ->
     %% As one of a node in another container may be called, whose process number is the same.
     Other = path(A) ++ ".kept." ++ maps:get(os_pid, A),
     ok = file:write_file(Other, "half of it"),
-    put_file(A, sign(Key, 7, "[group work]\n")),
+    put_file(A, signed:policy(Key, 7, "[group work]\n")),
     has(A, 7),
     mesh:wait_until(fun() -> filelib:is_file(path(A) ++ ".kept") end),
     ?assertEqual({ok, <<"half of it">>}, file:read_file(Other)),
@@ -151,7 +117,7 @@ restarted() ->
     Again = start("a", maps:get(host, A)),
     ?assertEqual(7, serial(Again)),
     mesh:stop(Again),
-    put_file(A, sign(Key, 6, "[group work]\n")),
+    put_file(A, signed:policy(Key, 6, "[group work]\n")),
     Third = start("a", maps:get(host, A)),
     ?assertEqual(7, serial(Third)),
     mesh:logged(Third, ["main.policy:5: serial 6, expected one above 7"]),
@@ -164,11 +130,11 @@ no_way_back() ->
     {Key, Conf} = authority(),
     [Host] = hosts(1, Conf),
     A = start("a", Host),
-    put_file(A, sign(Key, 7, "[group work]\n")),
+    put_file(A, signed:policy(Key, 7, "[group work]\n")),
     has(A, 7),
     mesh:wait_until(fun() -> filelib:is_file(path(A) ++ ".kept") end),
     ok = file:delete(path(A) ++ ".kept"),
-    put_file(A, sign(Key, 6, "[group play]\n")),
+    put_file(A, signed:policy(Key, 6, "[group play]\n")),
     _ = mesh:call(A, tacit, reload, []), % or it has looked itself, and kept anew what it has
     mesh:logged(A, ["serial 6"]),
     ?assertEqual(7, serial(A)),
@@ -178,7 +144,7 @@ no_way_back() ->
 linked_with_five(Key, Conf) ->
     {A, B} = pair(Conf),
     ?assert(connect(A, ?B)),
-    Good = contents(sign(Key, 5, "[group work]\n")),
+    Good = contents(signed:policy(Key, 5, "[group work]\n")),
     put_text(A, Good),
     [has(Node, 5) || Node <- [A, B]],
     {A, B, Good}.
@@ -209,11 +175,11 @@ refused() ->
                  {contents(Certificate), ": a certificate, expected a policy"},
                  {string:replace(contents(Certificate), "certificate", "policy"),
                   ": the signature does not hold"},
-                 {contents(sign(Foreign, 9, "[group work]\n")),
+                 {contents(signed:policy(Foreign, 9, "[group work]\n")),
                   ":2: signed by another authority than [authority main]"},
-                 {contents(sign(Key, 4, "[group work]\n")),
+                 {contents(signed:policy(Key, 4, "[group work]\n")),
                   ":5: serial 4, expected one above 5"},
-                 {contents(sign(Key, 5, "[group play]\n")),
+                 {contents(signed:policy(Key, 5, "[group play]\n")),
                   ":5: serial 5 again, with other rules"}]],
     %% And the other way round: a policy is no certificate.
     #{host := #{conf := ConfB, dir := DirB}} = B,
@@ -229,12 +195,12 @@ bad_rules() ->
     {Key, Conf} = authority(),
     {A, B} = pair(Conf),
     ?assert(connect(A, ?B)),
-    put_file(A, sign(Key, 1, "[group work]\n")),
+    put_file(A, signed:policy(Key, 1, "[group work]\n")),
     [has(Node, 1) || Node <- [A, B]],
     Public = foreign:key_text(foreign:identity()),
     Other = foreign:key_text(foreign:identity()),
     [begin
-         put_file(A, sign(Key, Serial, Rules)),
+         put_file(A, signed:policy(Key, Serial, Rules)),
          ?assertEqual({ok, #{dropped => []}}, mesh:call(A, tacit, reload, [])),
          mesh:logged(A, [path(A) ++ Reason]),
          ?assertEqual([1, 1], [serial(Node) || Node <- [A, B]]),
@@ -263,9 +229,9 @@ from_peer() ->
     {Key, Conf} = authority(),
     {Foreign, _} = authority(),
     {A, B, Good} = linked_with_five(Key, Conf),
-    Control = mesh:call(B, erlang, whereis, [tacit_control]),
+    Gossip = mesh:call(B, erlang, whereis, [tacit_gossip]),
     Send = fun(Message) ->
-                   mesh:call(A, erlang, send, [{tacit_control, ?B}, Message])
+                   mesh:call(A, erlang, send, [{tacit_gossip, ?B}, Message])
            end,
     [begin
          Send({tacit_policy, ?A, iolist_to_binary(Text)}),
@@ -273,13 +239,13 @@ from_peer() ->
      end || {Text, Reason} <-
                 [{string:replace(Good, "work", "play"), "the signature does not hold"},
                  {"hello", "not a signed policy"},
-                 {contents(sign(Foreign, 9, "[group work]\n")),
+                 {contents(signed:policy(Foreign, 9, "[group work]\n")),
                   "no [authority] with a 'policy' line signed it"},
-                 {contents(sign(Key, 4, "[group work]\n")), "serial 4, expected one above 5"},
-                 {contents(sign(Key, 5, "[group play]\n")),
+                 {contents(signed:policy(Key, 4, "[group work]\n")), "serial 4, expected one above 5"},
+                 {contents(signed:policy(Key, 5, "[group play]\n")),
                   "serial 5 again, with other rules"},
-                 {contents(sign(Key, 6, "[peer x@a.b]\npublic-key = " ++
-                                    foreign:key_text(foreign:identity()) ++ "\n")),
+                 {contents(signed:policy(Key, 6, "[peer x@a.b]\npublic-key = " ++
+                                             foreign:key_text(foreign:identity()) ++ "\n")),
                   "main.policy:7: [peer x@a.b] is for nodes that"}]],
     [Send(Message) || Message <- [{tacit_policy, ?A, 7}, {tacit_policy, "a", Good},
                                   {tacit_policy, nobody@nowhere, Good}, {tacit_policy, ?A, <<>>},
@@ -288,7 +254,7 @@ from_peer() ->
                                   {tacit_policies, x, lists:duplicate(70, x)},
                                   {tacit_policies, ?A, [{<<>>, 1, <<>>}, {x, y, z}]}]],
     ?assertEqual({ok, #{dropped => []}}, mesh:call(B, tacit, reload, [])),
-    ?assertEqual(Control, mesh:call(B, erlang, whereis, [tacit_control])),
+    ?assertEqual(Gossip, mesh:call(B, erlang, whereis, [tacit_gossip])),
     ?assertEqual(5, serial(B)),
     ?assertEqual([?A], mesh:nodes_of(B)),
     mesh:stop_pair({A, B}).
@@ -299,7 +265,8 @@ own_revocation() ->
     ?assert(connect(A, ?B)),
     #{host := #{conf := ConfA}} = A,
     {ok, #{fingerprint := Fingerprint}} = mesh:call(B, tacit, info, []),
-    put_file(A, sign(Key, 1, [peer(maps:get(host, B)), "[test]\nallow = b@127.0.0.2\n"])),
+    put_file(A, signed:policy(Key, 1, [signed:section(maps:get(host, B)),
+                                       "[test]\nallow = b@127.0.0.2\n"])),
     has(A, 1),
     {ok, Text} = file:read_file(ConfA),
     ok = file:write_file(ConfA, string:replace(Text, "[mesh]\n",
@@ -316,9 +283,10 @@ revoked_apart() ->
     {Key, Conf} = authority(),
     {A, B, _} = linked_with_five(Key, Conf),
     {ok, #{fingerprint := Fingerprint}} = mesh:call(A, tacit, info, []),
-    Text = contents(sign(Key, 6, ["[mesh]\nrevoked = ", Fingerprint, "\n[peer x@a.b]\n"
-                                  "public-key = ", foreign:key_text(foreign:identity()), "\n"])),
-    mesh:call(A, erlang, send, [{tacit_control, ?B}, {tacit_policy, ?A, Text}]),
+    Text = contents(signed:policy(Key, 6, ["[mesh]\nrevoked = ", Fingerprint, "\n[peer x@a.b]\n"
+                                           "public-key = ",
+                                           foreign:key_text(foreign:identity()), "\n"])),
+    mesh:call(A, erlang, send, [{tacit_gossip, ?B}, {tacit_policy, ?A, Text}]),
     mesh:logged(B, ["policy from a@127.0.0.1: not taken but for what it revokes, 1 links dropped"]),
     mesh:logged(B, ["main.policy:9: [peer x@a.b] is for nodes that"]),
     ?assertEqual([], mesh:nodes_of(B)),
@@ -331,7 +299,7 @@ revoked_apart() ->
     ?assertEqual(5, serial(Again)),
     ?assertNot(connect(A, ?B)),
     %% Until there is one as new.
-    put_file(Again, sign(Key, 6, "[group work]\n")),
+    put_file(Again, signed:policy(Key, 6, "[group work]\n")),
     has(Again, 6),
     mesh:wait_until(fun() -> connect(A, ?B) end),
     mesh:stop_pair({A, Again}).
@@ -342,8 +310,8 @@ local_first() ->
     ?assert(connect(A, ?B)),
     #{host := #{conf := ConfA}} = A,
     Other = foreign:key_text(foreign:identity()),
-    put_file(A, sign(Key, 1, ["[peer *@127.0.0.2]\npublic-key = ", Other, "\n",
-                              "[peer x@127.0.0.2]\npublic-key = ", Other, "\n"])),
+    put_file(A, signed:policy(Key, 1, ["[peer *@127.0.0.2]\npublic-key = ", Other, "\n",
+                                       "[peer x@127.0.0.2]\npublic-key = ", Other, "\n"])),
     has(A, 1),
     ?assertEqual([?B], mesh:nodes_of(A)),
     Explain = fun(Name) ->
