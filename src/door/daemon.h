@@ -3,8 +3,8 @@
  * start but the reading of its configuration, and of what the host's nodes revoked.
  *
  *     main.c        options and start
- *     life.c        signals, the passing of time, too little room, the end
- *     settings.c    the configuration in force, and what changes when it is read anew
+ *     life.c        signals, the passing of time, the end
+ *     settings.c    the configuration in force, and what changes when it is read again
  *     public.c      strangers on the public port, until they are passed on
  *     listen.c      where that is; interfaces.c for the addresses of interfaces
  *     local.c       the Unix socket, for nodes and commands; socket_file.c for its file
@@ -13,10 +13,13 @@
  *     pass.c        connections on their way to a node
  *     epmd.c        legacy epmd on loopback
  *     metrics.c     counters for Prometheus; report.c for `tacit show`
+ *     rights.c      who of the host may register what, and whose keys it has revoked
  *     stream.c      what local, epmd and metrics connections have in common; stream.h
  *     system.c      the manager's side: notification, sockets that it opened, the user
  *     helper.c      a second process, for what the confined one must not do; confine.h
+ *     shortage.c    too few descriptors, too little memory
  *     log.c         one line an event
+ *     state.c       what there is one of, and its clocks
  *
  * Calls channel, policy, gate, files and socket, and the pure parts beside it
  * (protocol.h, registry.h, legacy.h). It holds no node's key and sees no node's data.
@@ -64,6 +67,10 @@ enum listen_when {
     LISTEN_LATER,
 };
 int listen_apply(enum listen_when when, struct tacit_fault *fault);
+/* The same, LISTEN_LATER. */
+void listen_again(void);
+/* Who takes in those who come; before all others. */
+void listen_give(void (*accept)(struct listening *l));
 /* The addresses listened on, as text; how many. */
 size_t listen_addresses(char (*ret_texts)[TACIT_ADDRESS_TEXT], size_t max);
 void listen_stop(void);
@@ -78,8 +85,8 @@ int interfaces_addresses(struct tacit_address *ret, size_t *count, size_t *ret_o
                          struct tacit_fault *fault);
 /* The interfaces that have no address now. */
 size_t interfaces_absent(const struct tacit_interface **ret_interfaces);
-/* Calls listen_apply whenever an interface's addresses change. */
-void interfaces_watch(void);
+/* Calls that whenever an interface's addresses change. */
+void interfaces_watch(void (*when_changed)(void));
 void interfaces_stop(void);
 
 /* --- public.c, directory.c -------------------------------------------------------- */
@@ -87,7 +94,7 @@ void interfaces_stop(void);
 /* Takes in those who came to a public address. */
 void public_accept(struct listening *l);
 void public_tick(void);
-/* Stops listening; strangers that have shown nothing go. */
+/* Strangers that have shown nothing go. */
 void public_stop(void);
 void public_close(void);
 /* Ends the pending connection that the design says must go; false: there is none. */
@@ -151,10 +158,6 @@ bool socket_file_stands(const char *path);
 /* Removes it, if it is still there and not the manager's. */
 void socket_file_remove(void);
 
-/* Says why not, and closes. */
-void local_refuse(struct node *n, enum tacit_door_reason reason, const char *name,
-                  const char *text);
-
 /* The node that is registered under name, or NULL; the one that an entry is part of. */
 struct node *nodes_find(const char *name);
 /* Whether a name is of this host: one of the same host part was registered here. */
@@ -162,6 +165,9 @@ bool nodes_of_host(const char *name);
 struct node *nodes_of(struct tacit_registry_entry *e);
 /* Registers it, or refuses to. */
 void nodes_enroll(struct node *n, const struct tacit_door_register *reg);
+/* Says why not, and closes: of any connection to the Unix socket. */
+void nodes_refuse(struct node *n, enum tacit_door_reason reason, const char *name,
+                  const char *text);
 /* Its name is free at once for the next; nothing where it had none. */
 void nodes_leave(struct node *n);
 /* Ends registrations that the policy no longer allows. */
@@ -205,6 +211,15 @@ __attribute__((format(printf, 2, 3))) void log_stranger(const char *event,
 /* Free text as a value: in quotes, without any. */
 const char *log_quote(char out[TACIT_FAULT_MAX], const char *text);
 
+/* What is not as the configuration says, though the door goes on. */
+enum trouble {
+    TROUBLE_RELOAD,
+    TROUBLE_LISTEN,
+    TROUBLE_EPMD,
+    TROUBLE_HELPER,
+    TROUBLES,
+};
+
 /* --- system.c --------------------------------------------------------------------- */
 
 /* Tells the service manager, if there is one: "READY=1". */
@@ -212,6 +227,8 @@ void system_notify(const char *state);
 /* Becomes that user, for good. */
 int system_become(const char *user, struct tacit_fault *fault);
 void system_harden(void);
+/* From now on text is so; NULL: no more. The manager, and `tacit show`, are told. */
+void door_trouble(enum trouble which, const char *text);
 /* How many descriptors this process may have. */
 size_t system_descriptors(void);
 /* Looks at the sockets that a service manager has opened (LISTEN_FDS). */
@@ -238,26 +255,26 @@ enum helper_answer helper_user(const char *name, uid_t *ret_uid);
 /* Whether somebody listens on the Unix socket at path; true also where nobody can say. */
 bool helper_somebody_at(const char *path);
 
-/* --- settings.c, life.c ----------------------------------------------------------- */
+/* --- settings.c, rights.c ---------------------------------------------------------- */
 
-/* Loads the configuration and applies the difference; what changed goes to the log. */
-int settings_load(bool first, struct tacit_fault *fault);
-/* Loads it anew where a signed policy's file has changed; called now and then. */
+/* Loads the configuration and applies it, at the start. */
+int settings_load(struct tacit_fault *fault);
+/* Loads it again and applies the difference; what changed goes to the log. */
+int settings_reload(struct tacit_fault *fault);
+/* Does so where a signed policy's file has changed; called now and then. */
 void settings_look(void);
-/* Whether this user may register that name. */
-bool settings_allow(uid_t uid, const char *name);
-/* Whether nodes of this host have revoked the key; where their list cannot be read now,
- * that is logged, and what was read last holds. */
-bool settings_revoked(const uint8_t public_key[TACIT_KEY_BYTES]);
 
-/* What is not as the configuration says, though the door goes on. */
-enum trouble {
-    TROUBLE_RELOAD,
-    TROUBLE_LISTEN,
-    TROUBLE_EPMD,
-    TROUBLE_HELPER,
-    TROUBLES,
-};
+/* Looks the users of [host] door-users up. */
+void rights_know_users(const struct tacit_policy *policy);
+/* Whether this user may register that name. */
+bool rights_allow(uid_t uid, const char *name);
+/* Reads the keys that nodes of this host have revoked; on an error those read last hold.
+ */
+int rights_read_revoked(struct tacit_fault *fault);
+/* Whether a key is among them, read now; where they cannot be, that is logged. */
+bool rights_revoked(const uint8_t public_key[TACIT_KEY_BYTES]);
+
+/* --- state.c, shortage.c, life.c --------------------------------------------------- */
 
 struct counters {
     uint64_t accepted, strangers, evicted, garbage, replays, clocks, unknown, passed,
@@ -273,6 +290,7 @@ struct door {
     struct tacit_policy *policy;
     struct tacit_guard guard;
     struct tacit_clock clock;
+    int64_t clock_step; /* of the wall clock, in seconds, not logged yet */
     struct counters counters;
     struct tacit_pending pending;
     struct tacit_registry nodes;
@@ -283,20 +301,20 @@ struct door {
     bool epmd_relaxed; /* KILL and STOP are obeyed */
     int64_t started;   /* by now_ms() */
     bool ending;
+    /* What parts ask of the whole, which is above them; life.c gives it. */
+    bool (*evict)(void);                      /* false: there is no stranger */
+    int (*reload)(struct tacit_fault *fault); /* settings_reload */
+    void (*end)(const char *why); /* stops listening, lets what has begun end, leaves */
 };
 extern struct door door;
 
 /* Signals and the passing of time are seen to from now on. */
 void door_live(void);
 int64_t now_ms(void); /* CLOCK_MONOTONIC, as in the frames */
-/* What time it is: gate/clock.h. A step of the wall clock goes to the log. */
+/* What time it is: gate/clock.h. */
 struct tacit_now door_now(void);
 uint64_t wall_clock(void);
-/* From now on text is so; NULL: no more. The manager, and `tacit show`, are told. */
-void door_trouble(enum trouble which, const char *text);
-/* The end: stops listening, lets what has begun come to its end, then leaves. */
-void door_end(const char *why);
-/* Descriptors or out of memory: strangers go, and accepting rests for a moment. */
+/* Out of descriptors or memory: strangers go, and accepting rests for a moment. */
 void door_starved(void);
 /* Zeroed memory for a new connection. NULL: there is none, and strangers have to go. */
 void *door_allocate(size_t size);

@@ -131,7 +131,7 @@ static enum tacit_session_event decide(struct requester *a,
     if (event != TACIT_SESSION_PEER)
         return event;
     struct tacit_now now = door_now();
-    return tacit_session_peer(s, &a->peer, &now, settings_revoked(s->handshake.peer_key));
+    return tacit_session_peer(s, &a->peer, &now, rights_revoked(s->handshake.peer_key));
 }
 
 /* Sends what the handshake has to say; it is little, and nothing was sent before. */

@@ -117,7 +117,7 @@ static void answer_kill(struct client *c)
 {
     answer(c, door.epmd_relaxed ? "OK" : "NO", 2);
     if (door.epmd_relaxed)
-        door_end("killed over the epmd protocol");
+        door.end("killed over the epmd protocol");
 }
 
 static void obey(struct client *c)

@@ -21,6 +21,7 @@ static uv_poll_t events;
 static uv_timer_t timer;
 static bool watching, has_events;
 static int netlink_fd = -1;
+static void (*changed)(void);
 
 /* Adds the addresses that an interface has now. */
 static size_t add_interface(const struct tacit_interface *interface,
@@ -109,9 +110,8 @@ int interfaces_addresses(struct tacit_address *ret, size_t *count, size_t *ret_o
 
 static void on_timer(uv_timer_t *t)
 {
-    struct tacit_fault fault;
     (void)t;
-    listen_apply(LISTEN_LATER, &fault);
+    changed();
     if (!has_events)
         uv_timer_start(&timer, on_timer, POLL_MS, 0);
 }
@@ -150,12 +150,13 @@ static bool open_events(void)
 }
 #endif
 
-void interfaces_watch(void)
+void interfaces_watch(void (*when_changed)(void))
 {
     const struct tacit_interface *interfaces;
     if (watching || tacit_policy_interfaces(door.policy, &interfaces) == 0)
         return;
     watching = true;
+    changed = when_changed;
     uv_timer_init(&door.loop, &timer);
     has_events = open_events();
     uv_timer_start(&timer, on_timer, SETTLE_MS, 0);

@@ -6,6 +6,12 @@
 #include "door/daemon.h"
 
 static struct listening *listeners;
+static void (*accept_from)(struct listening *l);
+
+void listen_give(void (*accept)(struct listening *l))
+{
+    accept_from = accept;
+}
 
 static struct listening *find(const struct tacit_address *address)
 {
@@ -21,7 +27,7 @@ static int open_one(const struct tacit_address *address, struct tacit_fault *fau
     int fd = system_socket(address, NULL);
     if (fd < 0)
         fd = socket_listen(address);
-    struct listening *l = fd < 0 ? NULL : listening_new(fd, public_accept);
+    struct listening *l = fd < 0 ? NULL : listening_new(fd, accept_from);
     int error = errno;
     tacit_address_to_text(address, text);
     if (l == NULL) {
@@ -66,11 +72,16 @@ static bool all_open(const struct tacit_address *addresses, size_t count)
 static uv_timer_t retry;
 static bool retry_made, retry_told;
 
-static void on_retry(uv_timer_t *timer)
+void listen_again(void)
 {
     struct tacit_fault fault;
+    (void)listen_apply(LISTEN_LATER, &fault);
+}
+
+static void on_retry(uv_timer_t *timer)
+{
     (void)timer;
-    listen_apply(LISTEN_LATER, &fault);
+    listen_again();
 }
 
 static void retry_later(const struct tacit_fault *fault)

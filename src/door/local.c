@@ -13,35 +13,6 @@ static struct stream_group newcomers = {.max = LOCAL_NEW_MAX, .time_ms = LOCAL_N
 
 /* --- answers ---------------------------------------------------------------------- */
 
-/* Room for one frame, on the heap: stream_finish frees it. */
-static uint8_t *encode(const struct tacit_door_frame *frame, size_t *ret_len)
-{
-    uint8_t *bytes = malloc(TACIT_DOOR_FRAME_MAX);
-    if (bytes != NULL && tacit_door_write(frame, bytes, ret_len) != TACIT_OK) {
-        free(bytes);
-        return NULL;
-    }
-    return bytes;
-}
-
-void local_refuse(struct node *n, enum tacit_door_reason reason, const char *name,
-                  const char *text)
-{
-    struct tacit_door_frame frame = {.type = TACIT_DOOR_REFUSED,
-                                     .refused = {.reason = (uint8_t)reason}};
-    size_t len = 0;
-    char quoted[TACIT_FAULT_MAX];
-    tacit_door_printable(text, frame.refused.text); /* a path may be of any bytes */
-    door.counters.refused[reason]++;
-    log_stranger("refused", "reason=%s name=%s uid=%ju pid=%jd text=%s",
-                 tacit_door_reason_name((uint8_t)reason), *name == '\0' ? "-" : name,
-                 (uintmax_t)n->uid, (intmax_t)n->pid, log_quote(quoted, text));
-    pass_drop_all(n);
-    nodes_leave(n);
-    uint8_t *bytes = encode(&frame, &len);
-    stream_finish(&n->stream, bytes, len);
-}
-
 /* Text as report frames, and the end. NULL: out of memory. */
 static uint8_t *report_frames(const char *text, size_t *ret_len)
 {
@@ -75,10 +46,10 @@ static void reload(struct node *n)
 {
     struct tacit_fault fault = {{0}};
     if (n->uid != 0 && n->uid != geteuid())
-        local_refuse(n, TACIT_DOOR_NOT_ALLOWED, "",
+        nodes_refuse(n, TACIT_DOOR_NOT_ALLOWED, "",
                      "only root and the door's own user may");
-    else if (settings_load(false, &fault) != TACIT_OK)
-        local_refuse(n, TACIT_DOOR_BAD_CONF, "", fault.text);
+    else if (door.reload(&fault) != TACIT_OK)
+        nodes_refuse(n, TACIT_DOOR_BAD_CONF, "", fault.text);
     else
         report(n, "configuration\tloaded\n");
 }
@@ -101,7 +72,7 @@ static void obey(struct node *n, const struct tacit_door_frame *frame)
         reload(n);
         break;
     default:
-        local_refuse(n, TACIT_DOOR_BAD_FRAME, "", "not a frame that opens a connection");
+        nodes_refuse(n, TACIT_DOOR_BAD_FRAME, "", "not a frame that opens a connection");
     }
 }
 
@@ -113,7 +84,7 @@ static void readable(struct stream *s)
     if (n->input == NULL) { /* registered: whatever comes, it ends */
         ssize_t got = stream_read(s, &byte, 1);
         if (got > 0)
-            local_refuse(n, TACIT_DOOR_BAD_FRAME, n->entry.name,
+            nodes_refuse(n, TACIT_DOOR_BAD_FRAME, n->entry.name,
                          "a node says nothing more");
         else if (got < 0)
             stream_close(s);
@@ -130,7 +101,7 @@ static void readable(struct stream *s)
     if (tacit_door_wants(n->input, &bad) > 0)
         return;
     if (bad || tacit_door_read(n->input->bytes, n->input->len, &frame) != TACIT_OK)
-        local_refuse(n, TACIT_DOOR_BAD_FRAME, "", "not a frame of this protocol");
+        nodes_refuse(n, TACIT_DOOR_BAD_FRAME, "", "not a frame of this protocol");
     else
         obey(n, &frame);
 }

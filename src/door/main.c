@@ -216,7 +216,7 @@ static int run(const struct options *o)
         return EXIT_FAILURE;
     reserve();
     door_live();
-    int error = settings_load(true, &fault);
+    int error = settings_load(&fault);
     if (error == TACIT_OK && o->metrics != NULL)
         error = metrics_start(o->metrics, &fault);
     if (error != TACIT_OK) {

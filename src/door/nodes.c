@@ -57,6 +57,26 @@ void nodes_leave(struct node *n)
     n->entry.name = NULL;
 }
 
+void nodes_refuse(struct node *n, enum tacit_door_reason reason, const char *name,
+                  const char *text)
+{
+    struct tacit_door_frame frame = {.type = TACIT_DOOR_REFUSED,
+                                     .refused = {.reason = (uint8_t)reason}};
+    size_t len = 0;
+    char quoted[TACIT_FAULT_MAX];
+    tacit_door_printable(text, frame.refused.text); /* a path may be of any bytes */
+    door.counters.refused[reason]++;
+    log_stranger("refused", "reason=%s name=%s uid=%ju pid=%jd text=%s",
+                 tacit_door_reason_name((uint8_t)reason), *name == '\0' ? "-" : name,
+                 (uintmax_t)n->uid, (intmax_t)n->pid, log_quote(quoted, text));
+    pass_drop_all(n);
+    nodes_leave(n);
+    uint8_t *bytes = malloc(TACIT_DOOR_FRAME_MAX); /* stream_finish frees it */
+    if (bytes != NULL && tacit_door_write(&frame, bytes, &len) != TACIT_OK)
+        len = 0;
+    stream_finish(&n->stream, bytes, len);
+}
+
 /* Ours where the node brings none: never 0, and not the small ones of old protocols. */
 static uint32_t new_creation(void)
 {
@@ -99,7 +119,7 @@ static int decide(const struct node *n, const struct tacit_door_register *reg,
                  "got '%.150s', expected a name such as app@db1.example.net", reg->name);
         return TACIT_DOOR_BAD_NAME;
     }
-    if (!settings_allow(n->uid, reg->name)) {
+    if (!rights_allow(n->uid, reg->name)) {
         snprintf(text, TACIT_DOOR_TEXT_MAX,
                  "no line of [host] door-users lets user %ju be %.150s",
                  (uintmax_t)n->uid, reg->name);
@@ -123,7 +143,7 @@ void nodes_enroll(struct node *n, const struct tacit_door_register *reg)
     char text[TACIT_DOOR_TEXT_MAX + 1] = "out of memory";
     int reason = door.ending ? TACIT_DOOR_LIMIT : decide(n, reg, text);
     if (reason) {
-        local_refuse(n, (enum tacit_door_reason)reason, reg->name,
+        nodes_refuse(n, (enum tacit_door_reason)reason, reg->name,
                      door.ending ? "the door is being closed" : text);
         return;
     }
@@ -139,7 +159,7 @@ void nodes_enroll(struct node *n, const struct tacit_door_register *reg)
         tacit_registry_add(&door.nodes, &n->entry) != TACIT_OK) {
         n->entry.name = NULL;
         free(name);
-        local_refuse(n, TACIT_DOOR_LIMIT, reg->name, text);
+        nodes_refuse(n, TACIT_DOOR_LIMIT, reg->name, text);
         return;
     }
     keep_host(name);
@@ -154,8 +174,8 @@ void nodes_recheck(void)
     for (struct tacit_registry_entry *e = door.nodes.oldest; e != NULL; e = next) {
         struct node *n = nodes_of(e);
         next = e->newer;
-        if (!settings_allow(n->uid, e->name))
-            local_refuse(n, TACIT_DOOR_NOT_ALLOWED, e->name,
+        if (!rights_allow(n->uid, e->name))
+            nodes_refuse(n, TACIT_DOOR_NOT_ALLOWED, e->name,
                          "the configuration no longer allows it");
     }
 }

@@ -245,7 +245,6 @@ void public_tick(void)
 void public_stop(void)
 {
     struct tacit_pending_entry *next;
-    listen_stop();
     for (struct tacit_pending_entry *e = door.pending.oldest; e != NULL; e = next) {
         next = e->next;
         if (!e->first_seen)
@@ -258,5 +257,4 @@ void public_close(void)
     public_stop();
     while (door.pending.oldest != NULL)
         drop(stranger_of(door.pending.oldest));
-    listen_close();
 }

@@ -13,55 +13,6 @@
 #include "files/files.h"
 #include "policy/signed.h"
 
-/* Users of door-users by number: looked up at load, since a look-up may take its time. */
-static struct known {
-    uid_t uid;
-    char name[TACIT_USER_MAX + 1];
-} * known;
-static size_t known_count;
-
-/* A directory service that is slow now was not always. */
-static bool user_number(const char *name, uid_t *ret_uid)
-{
-    enum helper_answer answer = helper_user(name, ret_uid);
-    for (size_t i = 0; answer == HELPER_SILENT && i < known_count; i++)
-        if (strcmp(known[i].name, name) == 0) {
-            *ret_uid = known[i].uid;
-            return true;
-        }
-    return answer == HELPER_YES;
-}
-
-static void know_users(const struct tacit_policy *policy)
-{
-    const struct tacit_door_user *user;
-    size_t count = 0, used = 0;
-    while (tacit_policy_door_user(policy, count) != NULL)
-        count++;
-    struct known *all = count == 0 ? NULL : calloc(count, sizeof *all);
-    for (size_t i = 0; all != NULL && (user = tacit_policy_door_user(policy, i)); i++) {
-        if (user_number(user->user, &all[used].uid)) {
-            memcpy(all[used++].name, user->user, sizeof user->user);
-        } else if (strspn(user->user, "0123456789*") != strlen(user->user)) {
-            log_event("unknown_user", "user=%s", user->user);
-        }
-    }
-    free(known);
-    known = all;
-    known_count = used;
-}
-
-bool settings_allow(uid_t uid, const char *name)
-{
-    if (uid == 0 || uid == geteuid())
-        return true;
-    for (size_t i = 0; i < known_count; i++)
-        if (known[i].uid == uid &&
-            tacit_policy_door_allows(door.policy, known[i].name, uid, name))
-            return true;
-    return tacit_policy_door_allows(door.policy, "", uid, name);
-}
-
 static int apply(enum listen_when when, struct tacit_fault *fault)
 {
     /* At a reload what is most likely to fail comes first: nothing else was touched. */
@@ -100,66 +51,87 @@ static void may_read_revoked(void)
         confine_may_read(&door.confine, path);
 }
 
-static struct tacit_revoked revoked; /* as last read */
-
-bool settings_revoked(const uint8_t public_key[TACIT_KEY_BYTES])
+/* What comes after the policy in force. */
+static int read_next(bool first, struct tacit_policy **ret_policy,
+                     struct tacit_fault *fault)
 {
-    char text[TACIT_FAULT_MAX];
-    struct tacit_fault fault;
-    if (tacit_file_revoked(door.conf, &revoked, &fault) != TACIT_OK)
-        log_stranger("revoked_failed", "text=%s", log_quote(text, fault.text));
-    return tacit_revoked_has(&revoked, public_key);
+    struct tacit_files files = {.context = &first, .read = read_file};
+    struct tacit_policy *policy;
+    int error = tacit_policy_load_door(door.conf, &files, tacit_suites_available(),
+                                       &policy, fault);
+    if (error)
+        return error;
+    error = tacit_policy_may_follow(policy, door.policy, fault);
+    if (error)
+        tacit_policy_free(policy);
+    else
+        *ret_policy = policy;
+    return error;
+}
+
+/* It is in force, all of it: what else follows from that. */
+static void settle(struct tacit_policy *before)
+{
+    directory_close();
+    tacit_policy_free(before);
+    tacit_clock_own(&door.clock, tacit_policy_own_signed_at(door.policy));
+    rights_know_users(door.policy);
+    interfaces_watch(listen_again);
+}
+
+int settings_load(struct tacit_fault *fault)
+{
+    int error = read_next(true, &door.policy, fault);
+    if (error)
+        return error;
+    error = socket_file_prepare(tacit_policy_door(door.policy), fault);
+    confine_may_bind(&door.confine, tacit_policy_door(door.policy));
+    may_read_revoked();
+    if (error == TACIT_OK)
+        error = rights_read_revoked(fault);
+    if (error == TACIT_OK)
+        error = apply(LISTEN_START, fault);
+    if (error == TACIT_OK)
+        settle(NULL);
+    return error;
 }
 
 /* The new one is in force only when all of it could be applied. */
-int settings_load(bool first, struct tacit_fault *fault)
+static int put_in_force(struct tacit_policy *policy, struct tacit_fault *fault)
 {
-    struct tacit_files files = {.context = &first, .read = read_file};
-    struct tacit_policy *policy, *before = door.policy;
+    struct tacit_policy *before = door.policy;
+    struct tacit_fault again;
+    door.policy = policy;
+    int error = rights_read_revoked(fault);
+    if (error == TACIT_OK)
+        error = apply(LISTEN_RELOAD, fault);
+    if (error == TACIT_OK) {
+        settle(before);
+        return TACIT_OK;
+    }
+    door.policy = before;
+    tacit_policy_free(policy);
+    (void)apply(LISTEN_LATER, &again);
+    return error;
+}
+
+int settings_reload(struct tacit_fault *fault)
+{
+    struct tacit_policy *policy;
+    char text[TACIT_FAULT_MAX];
     if (door.ending) {
         snprintf(fault->text, sizeof fault->text, "the door is being closed");
         return TACIT_ESTATE;
     }
-    int error = tacit_policy_load_door(door.conf, &files, tacit_suites_available(),
-                                       &policy, fault);
-    if (error == TACIT_OK) {
-        error = tacit_policy_may_follow(policy, before, fault);
-        if (error != TACIT_OK)
-            tacit_policy_free(policy);
-    }
-    if (error == TACIT_OK) {
-        door.policy = policy;
-        if (first) {
-            error = socket_file_prepare(tacit_policy_door(policy), fault);
-            confine_may_bind(&door.confine, tacit_policy_door(policy));
-            may_read_revoked();
-        }
-        if (error == TACIT_OK)
-            error = tacit_file_revoked(door.conf, &revoked, fault);
-    }
+    int error = read_next(false, &policy, fault);
     if (error == TACIT_OK)
-        error = apply(first ? LISTEN_START : LISTEN_RELOAD, fault);
-    if (error != TACIT_OK && !first) {
-        char text[TACIT_FAULT_MAX];
-        struct tacit_fault again;
-        if (door.policy != before) {
-            door.policy = before;
-            tacit_policy_free(policy);
-            apply(LISTEN_LATER, &again);
-        }
+        error = put_in_force(policy, fault);
+    if (error != TACIT_OK) {
         door.counters.reload_failures++;
         log_event("reload_failed", "text=%s", log_quote(text, fault->text));
         door_trouble(TROUBLE_RELOAD, fault->text);
-    }
-    if (error != TACIT_OK)
         return error;
-    directory_close();
-    tacit_policy_free(before);
-    tacit_clock_own(&door.clock, tacit_policy_own_signed_at(policy));
-    know_users(policy);
-    interfaces_watch();
-    if (first)
-        return TACIT_OK;
+    }
     nodes_recheck();
     nodes_tell_keys();
     door.counters.reloads++;
@@ -202,5 +174,5 @@ void settings_look(void)
     memcpy(before, now, sizeof now);
     looked = now_ms();
     if (changed)
-        settings_load(false, &fault);
+        settings_reload(&fault);
 }

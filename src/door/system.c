@@ -157,3 +157,20 @@ void system_close_sockets(void)
         close(given.fds[--given.count]);
     }
 }
+
+void door_trouble(enum trouble which, const char *text)
+{
+    char state[sizeof "STATUS=" + TACIT_FAULT_MAX];
+    struct tacit_fault *own = &door.troubles[which];
+    if (text != NULL && strcmp(text, own->text) == 0)
+        return;
+    if (text == NULL && *own->text == '\0')
+        return;
+    snprintf(own->text, sizeof own->text, "%s", text == NULL ? "" : text);
+    const char *first = "";
+    for (size_t i = TROUBLES; i > 0; i--)
+        if (*door.troubles[i - 1].text != '\0')
+            first = door.troubles[i - 1].text;
+    snprintf(state, sizeof state, "STATUS=%s", first);
+    system_notify(state);
+}
