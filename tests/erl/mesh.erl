@@ -68,7 +68,15 @@ free_port(Ip) ->
     {ok, Socket} = gen_tcp:listen(0, [Family, {ip, Address}]),
     {ok, Port} = inet:port(Socket),
     ok = gen_tcp:close(Socket),
-    Port.
+    %% The system may give it twice, where the first who is to have it has not begun to listen.
+    Given = persistent_term:get({?MODULE, ports}, []),
+    case lists:member(Port, Given) of
+        true ->
+            free_port(Ip);
+        false ->
+            persistent_term:put({?MODULE, ports}, [Port | Given]),
+            Port
+    end.
 
 %% A host that listens on Ip, made by `tacit init'. Options: mesh => host() whose mesh key
 %% it shares (else a new mesh), port, conf => more text for tacit.conf.
