@@ -217,6 +217,7 @@ enum trouble {
     TROUBLE_LISTEN,
     TROUBLE_EPMD,
     TROUBLE_HELPER,
+    TROUBLE_REVOKED,
     TROUBLES,
 };
 
@@ -227,8 +228,11 @@ void system_notify(const char *state);
 /* Becomes that user, for good. */
 int system_become(const char *user, struct tacit_fault *fault);
 void system_harden(void);
-/* From now on text is so; NULL: no more. The manager, and `tacit show`, are told. */
-void door_trouble(enum trouble which, const char *text);
+/*
+ * From now on text is so; NULL: no more. The manager, and `tacit show`, are told. Whether
+ * it is news.
+ */
+bool door_trouble(enum trouble which, const char *text);
 /* How many descriptors this process may have. */
 size_t system_descriptors(void);
 /* Looks at the sockets that a service manager has opened (LISTEN_FDS). */

@@ -59,14 +59,18 @@ static struct tacit_revoked revoked; /* as last read */
 
 int rights_read_revoked(struct tacit_fault *fault)
 {
-    return tacit_file_revoked(door.conf, &revoked, fault);
+    int error = tacit_file_revoked(door.conf, &revoked, fault);
+    if (error == TACIT_OK)
+        door_trouble(TROUBLE_REVOKED, NULL);
+    return error;
 }
 
 bool rights_revoked(const uint8_t public_key[TACIT_KEY_BYTES])
 {
     char text[TACIT_FAULT_MAX];
     struct tacit_fault fault;
-    if (rights_read_revoked(&fault) != TACIT_OK)
-        log_stranger("revoked_failed", "text=%s", log_quote(text, fault.text));
+    if (rights_read_revoked(&fault) != TACIT_OK &&
+        door_trouble(TROUBLE_REVOKED, fault.text))
+        log_event("revoked_failed", "text=%s", log_quote(text, fault.text));
     return tacit_revoked_has(&revoked, public_key);
 }

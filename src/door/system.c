@@ -158,14 +158,14 @@ void system_close_sockets(void)
     }
 }
 
-void door_trouble(enum trouble which, const char *text)
+bool door_trouble(enum trouble which, const char *text)
 {
     char state[sizeof "STATUS=" + TACIT_FAULT_MAX];
     struct tacit_fault *own = &door.troubles[which];
     if (text != NULL && strcmp(text, own->text) == 0)
-        return;
+        return false;
     if (text == NULL && *own->text == '\0')
-        return;
+        return false;
     snprintf(own->text, sizeof own->text, "%s", text == NULL ? "" : text);
     const char *first = "";
     for (size_t i = TROUBLES; i > 0; i--)
@@ -173,4 +173,5 @@ void door_trouble(enum trouble which, const char *text)
             first = door.troubles[i - 1].text;
     snprintf(state, sizeof state, "STATUS=%s", first);
     system_notify(state);
+    return true;
 }

@@ -198,6 +198,7 @@ bad_revoked() ->
     [begin
          ok = file:write_file(File, [Text, "\n"]),
          refused(B, "the key is revoked"),
+         ?assertMatch({match, _}, re:run(shown(Door), "trouble\t.*" ++ Why)),
          {refused, ?BAD_CONF, Said} = door:command(Door, 6),
          ?assertMatch({match, _}, re:run(Said, Why))
      end || Text <- [Fingerprint ++ "\r", Fingerprint ++ " ", "# b\n" ++ Fingerprint]],
@@ -205,7 +206,12 @@ bad_revoked() ->
     ok = file:write_file(File, ""),
     {ok, _} = door:command(Door, 6),
     ?assertMatch({0, _}, names(B, "127.0.0.1")),
+    ?assertEqual(nomatch, string:find(shown(Door), "trouble\t")),
     0 = door:stop(Door).
+
+shown(Door) ->
+    {ok, Text} = door:command(Door, 5),
+    unicode:characters_to_list(Text).
 
 revoked_door() ->
     {#{dir := Dir} = A, #{dir := DirB, conf := ConfB} = B} = hosts(),
