@@ -98,7 +98,7 @@ link_map(#{name := Name} = Info) ->
     Node = try binary_to_existing_atom(Name) catch error:badarg -> undefined end,
     (maps:remove(name, Info))#{node => Node}.
 
-%% Reads tacit.conf anew. All of it is read and checked first; where anything is wrong,
+%% Reads tacit.conf again. All of it is read and checked first; where anything is wrong,
 %% nothing changes, and the text says file, line and value. Otherwise it is in force when
 %% this returns, and the links that it no longer allows, named here, are being ended. No
 %% other link is touched.

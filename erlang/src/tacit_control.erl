@@ -229,7 +229,7 @@ tell_written({written, ok}, _Asked) ->
 tell_written(_Result, []) ->
     ok;
 tell_written(Result, _Asked) ->
-    tacit_logger:error("tacit: ~ts: what is revoked is not written: were this node started anew, "
+    tacit_logger:error("tacit: ~ts: what is revoked is not written: were this node started again, "
                        "it would not be; it is tried again", [why(Result)]).
 
 date(#change{at = unwritten, number = Number} = Change, true, Last) when Number < Last ->

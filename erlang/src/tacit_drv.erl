@@ -83,7 +83,7 @@ check_release(Path) ->
         Other ->
             Is = case Other of {ok, Release} -> Release; {error, _} -> "another" end,
             {error, "the driver of " ++ file(Path) ++ " that is loaded is of release " ++ Is ++
-                 ", the modules of " ?VERSION ": install both anew, and restart the node"}
+                 ", the modules of " ?VERSION ": install both again, and restart the node"}
     end.
 
 priv_dir() ->
@@ -107,7 +107,7 @@ configure(File) ->
 running() ->
     element(1, info(host)) =:= ok.
 
-%% Reads the configuration anew and puts it in force, or changes nothing: not before all of
+%% Reads the configuration again and puts it in force, or changes nothing: not before all of
 %% it is right, and all addresses that it names are listened on. With a signed policy, <<>>
 %% for none, it also has to be newer than the one in force. One caller at a time: where
 %% several are, the last one's is taken.

@@ -100,7 +100,7 @@ keep(#{kept := Kept, text := Text}) ->
                 ok -> ok;
                 {error, Reason} ->
                     tacit_logger:error("tacit: ~ts: ~ts: the policy is in force until this "
-                                       "node starts anew", [Kept, file:format_error(Reason)])
+                                       "node starts again", [Kept, file:format_error(Reason)])
             end
     end.
 

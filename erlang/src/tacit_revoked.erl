@@ -1,5 +1,5 @@
 %% The keys that this host revoked by itself, by tacit:revoke/1: a file beside tacit.conf, a
-%% fingerprint a line, so that they stay revoked when a node starts anew. The driver reads it,
+%% fingerprint a line, so that they stay revoked when a node starts again. The driver reads it,
 %% as the door and C nodes do (src/files).
 -module(tacit_revoked).
 

@@ -1,5 +1,5 @@
 %% Sees to it that what runs beside the carrier runs: net_sup, under which tacit_sup stands,
-%% starts nothing anew. While tacit_control does not run no rule changes, and no link ends
+%% starts nothing again. While tacit_control does not run no rule changes, and no link ends
 %% when its time has come: then the log says so, each minute.
 %%
 %% It stands under nobody, so that nobody's end is its own, and ends when distribution does.

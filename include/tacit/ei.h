@@ -59,7 +59,7 @@ TACIT_EI_API const char *tacit_ei_error(void);
 TACIT_EI_API const char *tacit_ei_status(void);
 
 /*
- * Reads the configuration anew: how many open connections it has cut, those that the
+ * Reads the configuration again: how many open connections it has cut, those that the
  * rules do not allow any more; or -1 with erl_errno: something is wrong with it, and
  * nothing has changed. A connection that was cut is still the program's to close. Not for
  * a signal's handler.

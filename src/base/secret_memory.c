@@ -121,7 +121,7 @@ static void give_back(struct cell *c)
     s->free = c;
     s->used--;
     ASAN_POISON_MEMORY_REGION(c, s->cell_size);
-    /* One stays: strangers who come and go must not have pages mapped and locked anew. */
+    /* One stays: strangers who come and go must not have pages locked again and again. */
     if (s->used == 0 && find_open(s->cell_size, s) != NULL)
         slab_free(s);
 }

@@ -26,7 +26,7 @@ const struct noise_protocol *tacit__protocol(enum tacit__protocol which);
 void tacit__set_root(struct tacit_channel *ch, uint32_t generation,
                      const struct tacit_secret split[2], const uint8_t h[NOISE_HASHLEN]);
 
-/* Wipes a direction's key and gives it the one of ch's root; its counts begin anew. */
+/* Wipes a direction's key and gives it the one of ch's root; its counts begin again. */
 void tacit__switch_send(struct tacit_channel *ch);
 void tacit__switch_receive(struct tacit_channel *ch);
 

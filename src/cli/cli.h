@@ -83,7 +83,7 @@ const char *cli_conf_path(const char *option);
 bool cli_is_one_file(const char *one, const char *two);
 
 /*
- * Has the door and every node of the configuration read it anew, and prints what each
+ * Has the door and every node of the configuration read it again, and prints what each
  * did. CLI_FAILED: not all of them did, and those are named.
  */
 int cli_reload_all(const struct tacit_policy *policy);

@@ -36,7 +36,7 @@ static const struct {
      "have a node evaluate Erlang expressions, or the standard input, and print the "
      "value",
      cli_eval},
-    {"reload", "[--conf FILE]", "have this host's nodes read the configuration anew",
+    {"reload", "[--conf FILE]", "have this host's nodes read the configuration again",
      cli_reload},
     {"show", "[--conf FILE] [--json | dump]",
      "what this host's door says of itself and its nodes; also without a command",

@@ -1,6 +1,6 @@
 /*
- * tacit reload: has the host's door and every node of the configuration read it anew, and
- * names who was not reached.
+ * tacit reload: has the host's door and every node of the configuration read it again,
+ * and names who was not reached.
  */
 #include "cli/cli.h"
 
@@ -103,7 +103,7 @@ int cli_door_unreached(const char *conf, char *report,
         else if (is_same(f[8], conf))
             status =
                 cli_fail("%s: not reached: registered at the door, and answers to no "
-                         "command (a C node reads anew when its program says so)",
+                         "command (a C node reads again when its program says so)",
                          f[1]);
         else
             printf("%s: not asked: it has %s\n", f[1], f[8]);
@@ -124,7 +124,7 @@ static int check_revoked(const char *conf, const char *report)
         if (n >= 2 && strcmp(f[0], "revoked") == 0 && !cli_is_one_file(f[1], own))
             status =
                 cli_fail("door: what tacit:revoke/1 revoked does not reach it: make %s "
-                         "a symbolic link to %s, and start secure-epmd anew",
+                         "a symbolic link to %s, and start secure-epmd again",
                          f[1], own);
     free(copy);
     return status;

@@ -56,7 +56,7 @@ int tacit_ei_init(ei_cnode *ec, const char *conf, const char *name, const char *
                                   "job@db1.example.net",
                                   name == NULL ? "" : name));
     struct tacit_fault fault;
-    char path[PATH_MAX]; /* the program may work elsewhere when it reads it anew */
+    char path[PATH_MAX]; /* the program may work elsewhere when it reads it again */
     int error = tacit_file_absolute(conf_path(conf), path, &fault);
     if (error)
         return failed(cnode_fault(error, "%s", fault.text));
@@ -151,7 +151,7 @@ int tacit_ei_connect(ei_cnode *ec, const char *name, unsigned ms)
     if (error)
         return failed(error);
     cnode_set_target(&target);
-    /* The time is the target's: what ei counts begins anew with each message. */
+    /* The time is the target's: what ei counts begins again with each message. */
     int fd = ei_xconnect_host_port_tmo(ec, &nowhere, 1, ms);
     cnode_set_target(NULL);
     memcpy(status, target.status, sizeof status);

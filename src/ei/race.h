@@ -24,7 +24,7 @@ struct wire_race *wire_race_new(const struct tacit_policy *policy,
                                 const struct tacit_endpoint *endpoint, int64_t deadline);
 
 /*
- * The next connection; the others under way are closed, and begun anew by another call.
+ * The next connection; the others under way are closed, and begun again by another call.
  * TACIT_ENAME: the host has no address; TACIT_ETIMEOUT; TACIT_ESYSTEM with errno.
  */
 int wire_race_next(struct wire_race *r, struct wire_connection *ret);

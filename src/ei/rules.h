@@ -38,7 +38,7 @@ struct cnode_rules *cnode_rules_of(struct cnode *node);
 void cnode_rules_release(struct cnode_rules *rules);
 
 /*
- * Reads the configuration anew; where anything is wrong nothing changes. Then ends the
+ * Reads the configuration again; where anything is wrong nothing changes. Then ends the
  * links that it does not allow any more: *ret_dropped is how many.
  */
 int cnode_reload(struct cnode *node, unsigned *ret_dropped);

@@ -23,7 +23,7 @@ socket_test_() ->
               fun orphan/0},
              {"a folder that is missing is made, for nodes of all users to enter, and its socket "
               "goes at the end, confined", fun folder/0},
-             {"in a folder that was made anew none can be made: the reload says so",
+             {"in a folder that was made again none can be made: the reload says so",
               fun other_folder/0},
              {"nothing is made through a link, nor where its own folder is missing",
               fun no_folder/0},

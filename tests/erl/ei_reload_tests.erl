@@ -1,4 +1,4 @@
-%% A C node that lives long reads its configuration anew with tacit_ei_reload: real nodes at
+%% A C node that lives long reads its configuration again with tacit_ei_reload: real nodes at
 %% the other ends of its links.
 -module(ei_reload_tests).
 

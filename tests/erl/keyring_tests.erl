@@ -90,7 +90,7 @@ rotation() ->
     only_the_new(A, hd(Others), Old),
     lists:foreach(fun mesh:stop/1, Nodes).
 
-%% A link that is made anew is made with the new key.
+%% A link that is made again is made with the new key.
 only_the_new(A, B, Old) ->
     true = mesh:call(A, erlang, disconnect_node, [?B]),
     mesh:wait_until(fun() -> mesh:call(A, net_adm, ping, [?B]) =:= pong end),

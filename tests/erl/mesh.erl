@@ -285,7 +285,7 @@ logged(Node, Parts) ->
 nodes_of(Node) ->
     lists:sort(call(Node, erlang, nodes, [])).
 
-%% How many handshakes it has had: tells a link from one made anew in its place.
+%% How many handshakes it has had: tells a link from one made again in its place.
 -spec handshakes(node_ref()) -> non_neg_integer().
 handshakes(Node) ->
     {ok, #{handshakes := Count}} = call(Node, tacit, info, []),

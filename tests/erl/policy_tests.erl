@@ -135,7 +135,7 @@ no_way_back() ->
     mesh:wait_until(fun() -> filelib:is_file(path(A) ++ ".kept") end),
     ok = file:delete(path(A) ++ ".kept"),
     put_file(A, signed:policy(Key, 6, "[group play]\n")),
-    _ = mesh:call(A, tacit, reload, []), % or it has looked itself, and kept anew what it has
+    _ = mesh:call(A, tacit, reload, []), % or it has looked itself, and kept again what it has
     mesh:logged(A, ["serial 6"]),
     ?assertEqual(7, serial(A)),
     mesh:stop(A).

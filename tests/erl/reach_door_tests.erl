@@ -295,7 +295,7 @@ behind_door(Ip, Options) ->
     Door = door:start(DoorHost, #{socket => Socket}),
     {Host, Door, mesh:start(case Ip of "127.0.0.1" -> "a"; _ -> "b" end, Host)}.
 
-%% Made anew from either side.
+%% Made again from either side.
 new_links(A, B) ->
     [begin
          To = maps:get(name, Y),

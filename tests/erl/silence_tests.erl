@@ -130,7 +130,7 @@ own_node() ->
     mesh:stop(Before),
     Time0 = next_second(),
     Node = mesh:start("a", Host),
-    Messages = [{"one that it answered before it was started anew", Recorded},
+    Messages = [{"one that it answered before it was started again", Recorded},
                 {"one that it has answered", answered(Dial, Options)},
                 {"its own question to another door", Own(Node)} | node_messages(Options, Time0)],
     #{where => "a node", dial => Dial, messages => Messages,
@@ -213,7 +213,7 @@ own_cnode() ->
     C = cnode:start("c", Host),
     Own = own(Listener, fun() -> "failed " ++ _ = cnode:call(C, [connect, "c@127.0.0.2", 30000]) end),
     _ = listening(C),
-    Messages = [{"one that it answered before it was started anew", Recorded},
+    Messages = [{"one that it answered before it was started again", Recorded},
                 {"one that it has answered", answered(Dial, Options)},
                 {"its own first message", Own} | node_messages(Options, Time0)],
     #{where => "a C node", dial => Dial, messages => Messages,
@@ -258,7 +258,7 @@ door() ->
     Passed = passed(Door, Dial, Options),
     {ok, _, _} = door:register(Door, "b@127.0.0.4"), % it is of this host
     #{where => "a door", dial => Dial,
-      messages => [{"one that it passed on before it was started anew", Recorded},
+      messages => [{"one that it passed on before it was started again", Recorded},
                    {"one that it has passed on", Passed},
                    {"one that it has passed on, for a node that is gone", Passed},
                    {"a question, where it has no door-identity", first(Options#{wanted => ""})}

@@ -207,10 +207,10 @@ without_last_peer(Text) -> hd(string:split(Text, "\n[peer ", trailing)).
 reload(#{conf := Conf, ip := Ip} = Host, Change, #{broken := Broken} = World) ->
     {ok, Text} = file:read_file(Conf),
     ok = file:write_file(Conf, Change(binary_to_list(Text))),
-    read_anew(Host),
+    read_again(Host),
     World#{broken := maps:merge(#{Ip => Text}, Broken)}.
 
-read_anew(#{ip := Ip}) ->
+read_again(#{ip := Ip}) ->
     [{ok, _} = mesh:call(get({node, Name}), tacit, reload, []) || {Name, I} <- ?NODES, I =:= Ip],
     [door:signal(get(door), "HUP") || Ip =:= "127.0.0.1"],
     ok.
@@ -221,7 +221,7 @@ rest(#{routes := Routes, broken := Broken, hosts := Hosts, rests := Rests} = Wor
     [begin
          #{Ip := #{conf := Conf} = Host} = Hosts,
          ok = file:write_file(Conf, Text),
-         read_anew(Host)
+         read_again(Host)
      end || {Ip, Text} <- maps:to_list(Broken)],
     all_whole(),
     Outcomes = [{Name, Outcome}

@@ -89,7 +89,7 @@ answer(heard, #{heard := Heard}) -> Heard.
 %% Of each talker is known: the last number, over which of the links with its node, and what
 %% is doubtful. First is the number of the first message that the talker said since it saw
 %% the link come up. One that is too high for that may have been said just before: then the
-%% talker begins anew with the next one.
+%% talker begins again with the next one.
 judge(Node, {Run, First, N} = Said, Good, #{links := Links, last := Lasts} = State) ->
     Link = maps:get(Node, Links, down),
     {Last, LastLink, Doubt} = maps:get({Node, Run}, Lasts, {0, none, none}),

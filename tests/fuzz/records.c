@@ -127,7 +127,7 @@ static bool sealed(struct tacit_reader *in)
     return take(in, got, record + 2, len);
 }
 
-/* A step to fresh keys that the peer made by the rules, sealed anew where it is patched.
+/* A step to fresh keys that the peer made by the rules, sealed again where it is patched.
  */
 static bool step(struct tacit_reader *in, struct tacit_channel *before, size_t len)
 {

@@ -12,7 +12,7 @@ tests() ->
     [{"mix compile builds Tacit, a path dependency, with its driver; erl runs what it built",
       fun compiles/1},
      {"mix run of a node that speaks Tacit", fun mix_run/1},
-     {"mix compile builds the driver anew when its source has changed", fun changed/1},
+     {"mix compile builds the driver again when its source has changed", fun changed/1},
      {"a mix release with Tacit's flags in vm.args: two nodes of it mesh", fun release/1},
      {"bin/shop rpc, pid, remote and stop reach a node of the release", fun commands/1}].
 
@@ -60,7 +60,7 @@ changed(#{dir := Dir} = World) ->
     Tacit = filename:join(filename:dirname(Dir), "tacit"),
     Source = filename:join(Tacit, "src/carrier/driver.c"),
     {ok, Text} = file:read_file(Source),
-    Mark = "this driver was built anew",
+    Mark = "this driver was built again",
     ok = file:write_file(Source, [Text, "const char *tacit_test_mark(void);\n"
                                   "__attribute__((used)) const char *tacit_test_mark(void)\n"
                                   "{\n    return \"", Mark, "\";\n}\n"]),

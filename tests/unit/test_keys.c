@@ -78,7 +78,7 @@ static void used_keys_are_due_by_the_policys_seconds(void **state)
     assert_true(tacit_keys_due(&a.keys, &a.channel, (int64_t)120 * SECOND));
 }
 
-static void a_new_policy_says_anew_when(void **state)
+static void a_new_policy_says_again_when(void **state)
 {
     struct tacit_policy *policy = must_load(MESH "rekey-seconds = 3600\n" HOST);
     a.keys.used = true;
@@ -148,7 +148,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         PROMISE(idle_keys_are_never_old),
         PROMISE(used_keys_are_due_by_the_policys_seconds),
-        PROMISE(a_new_policy_says_anew_when),
+        PROMISE(a_new_policy_says_again_when),
         PROMISE(an_exchange_makes_them_young_and_unused_on_both_sides),
         PROMISE(an_offer_without_an_answer_is_overdue_by_the_same_seconds),
         PROMISE(early_offers_are_taken_ten_times_and_then_once_a_second),

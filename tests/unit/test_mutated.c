@@ -147,7 +147,7 @@ static void offered(const struct tacit_handshake *hs)
     tacit_handshake_wipe(&copy);
 }
 
-/* Messages are made anew for each thousand mutations. */
+/* Messages are made again for each thousand mutations. */
 static void each_handshake(uint64_t count, int messages)
 {
     struct pair p;

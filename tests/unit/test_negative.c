@@ -81,7 +81,7 @@ static int take_close(const struct row *row)
 
 /* --- what is sealed in records ------------------------------------------------------ */
 
-/* The record is from's and as it should be: opens it, changes its data, seals it anew. */
+/* The record is from's and as it should be: opens it, changes its data, seals again. */
 static void change(const struct row *row, const struct tacit_channel *before,
                    const struct tacit_channel *receiver)
 {
