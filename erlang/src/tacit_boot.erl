@@ -131,7 +131,7 @@ to_syslog(Text) ->
 slogan(Text) ->
     lists:sublist([C || C <- "tacit: " ++ unicode:characters_to_list(Text), C < 256], 1000).
 
-%% To whoever called net_kernel:start/2 every failure is `nodistribution'. With a plain
+%% To who called net_kernel:start/2 every failure is `nodistribution'. With a plain
 %% carrier already up net_kernel would go on without us, in plain text.
 fail_later(Text) ->
     tacit_logger:error("tacit: ~ts", [Text]),

@@ -80,7 +80,7 @@ start(#state{conf = undefined} = State) ->
 start(State) ->
     State.
 
-%% A configuration may have come in force without loaded/1: whoever was to call it, or this
+%% A configuration may have come in force without loaded/1: who was to call it, or this
 %% process, was lost. What is new in it is revoked, and nothing given back that was since.
 catch_up() ->
     {Read, InForce} = tacit_drv:revoked(),
@@ -188,7 +188,7 @@ write(Asked, #state{asked = Before, writer = undefined} = State) ->
 write(Asked, #state{asked = Before} = State) ->
     State#state{asked = Before ++ Asked}.
 
-%% What could not be written may be by now. Whoever asked for it has heard, and so has the log.
+%% What could not be written may be by now. Who asked for it has heard, and so has the log.
 write_again(#state{writer = undefined, changes = Changes} = State) ->
     case [C || #change{at = unwritten} = C <- Changes] of
         [] -> State;

@@ -63,7 +63,7 @@ ask(Host) ->
             {error, unknown}
     end.
 
-%% src/channel/PROTOCOL.md, "Directory". Whoever answers has proved to be that door.
+%% src/channel/PROTOCOL.md, "Directory". Who answers has proved to be that door.
 question(Name, Port, TcpPort) ->
     _ = tacit_drv:send(Port, <<1>>), % where the door is gone, the answer says why
     case answer(Port, []) of

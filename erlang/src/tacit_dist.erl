@@ -1,6 +1,6 @@
 %% The distribution carrier: `-proto_dist tacit'.
 %%
-%% A thin module in the manner of inet_tcp_dist. Whoever arrives here has been
+%% A thin module in the manner of inet_tcp_dist. Any peer that arrives here has been
 %% authenticated by the driver: accept, Noise handshake, deadlines and limits happen there,
 %% and nothing of Erlang's exists for a stranger. The distribution handshake of dist_util
 %% then runs inside the channel, and must claim the very name that the channel proved.

@@ -1,4 +1,4 @@
-%% What this host's door, secure-epmd, says on its Unix socket to whoever asks: the report
+%% What this host's door, secure-epmd, says on its Unix socket to any who ask: the report
 %% of src/door/PROTOCOL.md. (A node's registration is the driver's business.)
 -module(tacit_door).
 

@@ -60,7 +60,7 @@ load() ->
 file(Path) ->
     filename:join(Path, ?DRIVER ".so").
 
-%% Linked to nobody, so that it outlives whoever came first.
+%% Linked to nobody, so that it outlives the process that came first.
 open_host(Path) ->
     case whereis(?HOST) =/= undefined orelse open() of
         true ->

@@ -3,7 +3,7 @@
 %% when its time has come: then the log says so, each minute.
 %%
 %% It stands under nobody, so that nobody's end is its own, and ends when distribution does.
-%% Whoever is there for something else, and sees that it is gone, has it started again:
+%% Who is there for something else, and sees that it is gone, has it started again:
 %% tacit_control, the acceptor, the links.
 -module(tacit_watch).
 

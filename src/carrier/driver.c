@@ -33,7 +33,7 @@ static ErlDrvData on_start(ErlDrvPort port, char *command)
     struct carrier_port *p = driver_alloc(sizeof *p);
     if (p == NULL)
         return ERL_DRV_ERROR_GENERAL;
-    /* Stay, whoever loaded us: an unloaded driver takes every link with it. */
+    /* Stay, no matter who loaded us: an unloaded driver takes every link with it. */
     if (!atomic_exchange(&locked, true))
         driver_lock_driver(port);
     *p = (struct carrier_port){.port = port};

@@ -66,8 +66,8 @@ void listener_accept(struct listener *l, ErlDrvTermData pid);
 void listener_ready(struct listener *l, int fd);
 void listener_timeout(struct listener *l);
 /*
- * Also listens on what that reload offers, or says why that cannot be: until whoever
- * tries it, the calling process, settles it, or is no more.
+ * Also listens on what that reload offers, or says why that cannot be: until the
+ * calling process, which tries it, settles it, or is no more.
  */
 int listener_try(struct listener *l, uint64_t reload, char text[TACIT_FAULT_MAX]);
 /* What the calling process tried is over: listens on what the configuration in force

@@ -191,7 +191,7 @@ static int read_claim(struct tacit_handshake *hs, const uint8_t *msg, size_t len
     return error;
 }
 
-/* Message 2 opened: whoever answers, is it who was wanted? */
+/* Message 2 opened: is the one that answers the one that was wanted? */
 static int take_second(struct tacit_handshake *hs, const uint8_t *msg, size_t len)
 {
     struct tacit_claim claim;

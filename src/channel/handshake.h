@@ -2,9 +2,9 @@
  * channel: one secure channel between two identities. Handshake (this header), records
  * (record.h), fresh keys (rekey.h), suites (suite.h), payloads (payload.h).
  *
- * No sockets, no Erlang, no rules: whoever drives it moves the bytes, and says how it
+ * No sockets, no Erlang, no rules: what drives it moves the bytes, and says how it
  * goes on where it pauses (tacit_handshake_answer). Calls noise, base and libsodium.
- * session drives handshakes; records are sealed and opened by whoever has the channel.
+ * session drives handshakes; records are sealed and opened by what has the channel.
  * PROTOCOL.md in this folder describes everything that goes over the wire.
  *
  * The handshake is Noise_XXpsk0+psk3_25519_ChaChaPoly_BLAKE2b, each message behind a
@@ -57,7 +57,7 @@ enum tacit_handshake_state {
 /*
  * The door's half of a first message: opens it under one of the mesh keys, without an
  * identity and without any X25519. TACIT_EAUTH: under none of them. What it says is then
- * to be judged (gate/guard.h); whoever answers it opens it again.
+ * to be judged (gate/guard.h); who answers it opens it again.
  */
 int tacit_first_open(const struct tacit_secret *mesh_keys, size_t mesh_key_count,
                      const uint8_t msg[TACIT_MESSAGE_1], struct tacit_first *ret_first,

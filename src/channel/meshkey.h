@@ -34,7 +34,7 @@ void tacit_key_ids(const struct tacit_secret *keys, size_t count,
                    struct tacit_key_ids *ret_ids);
 
 /*
- * Of a node's keyring, those that are not to be shown to peers, as a mask: whoever seals
+ * Of a node's keyring, those that are not to be shown to peers, as a mask: who seals
  * with one of them does not get past the host's door, which opens the keys of *door and
  * no others. All of them where it lacks the one that the node seals with, as the first
  * that is shown counts for that. NULL: the node has no door.

@@ -54,7 +54,7 @@ struct cli_verb {
 };
 int cli_run_verb(int argc, char **argv, const struct cli_verb *verbs);
 
-/* The files of the one configuration that the command is about, whoever's it is. */
+/* The files of the one configuration that the command is about, no matter whose. */
 struct tacit_files cli_files(void);
 
 /* Loads the configuration that is meant, and looks at what this host has revoked; prints

@@ -24,7 +24,7 @@ static void decide(const struct explain *e, bool inbound, struct tacit_decision 
                                .now = cli_now(e->policy)};
     if (e->has_certificate)
         q.certificate = &e->certificate;
-    if (!e->has_key) /* what the lines say of whoever has the key that they name */
+    if (!e->has_key) /* what the lines say of any peer that has the key they name */
         tacit_policy_explain(e->policy, &q, ret);
     if (!e->has_key && ret->peer != NULL && ret->peer->has_key)
         q.public_key = ret->peer->public_key;

@@ -117,7 +117,7 @@ static int sign(int argc, char **argv)
 
 /* --- show, verify ------------------------------------------------------------------- */
 
-/* Opens the policy at path: its signature holds, whoever's it is. */
+/* Opens the policy at path: its signature holds, no matter whose. */
 static int open_policy(const char *path, struct text *ret_text,
                        uint8_t ret_authority[TACIT_KEY_BYTES],
                        struct tacit_signed_rules *ret_rules)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # archive.sh OUTPUT ARCHIVE: the library as one object whose only names are those of its
-# interface, so that whoever links it may use the others for things of his own.
+# interface, so that a program that links it may use the others for things of its own.
 set -eu
 object=$1.o
 "${LD:-ld}" -r -o "$object" --whole-archive "$2"

@@ -163,7 +163,7 @@ void cnode_link_wake(struct cnode_link *l);
 /* Tells the peer why it ends, as far as it listens, and marks the link as failed. */
 void cnode_link_close(struct cnode_link *l, enum tacit_close reason, const char *text);
 
-/* The link is of no more use: error and text are told to whoever uses it; the first
+/* The link is of no more use: error and text are told to who uses it; the first
  * counts. Returns error. */
 int cnode_link_fail(struct cnode_link *l, int error, const char *text);
 
@@ -206,7 +206,7 @@ int cnode_link_take_rekey(struct cnode_link *l, const uint8_t *data, size_t len,
 
 /*
  * At most *len bytes of the stream of messages; only of such as are there whole, so that
- * whoever runs out of time in the middle of one loses nothing and may ask again. 0: the
+ * who runs out of time in the middle of one loses nothing and may ask again. 0: the
  * link has ended, and everything was given.
  */
 int cnode_link_read(struct cnode_link *l, char *buf, size_t *len, int64_t deadline);

@@ -14,7 +14,7 @@ struct cnode_caller; /* one who is not let in yet */
 struct cnode_listener {
     struct cnode *node;
     struct cnode_rules *rules; /* that say where */
-    atomic_bool closing;       /* whoever waits in it is to go */
+    atomic_bool closing;       /* who waits in it is to go */
     pthread_mutex_t accepting;
     int fd; /* what ei has: readable where there is something to accept */
     size_t count;

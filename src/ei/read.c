@@ -181,7 +181,7 @@ static ssize_t receive_holding(struct cnode_link *l, uint8_t *at, size_t cap)
     struct cnode_input *in = &l->in;
     bool again = in->held;
     ssize_t n = recv(l->fd, at - again, cap + again, MSG_PEEK | MSG_DONTWAIT);
-    if (again && n <= 1) { /* nothing new: whoever waits now waits for more than that */
+    if (again && n <= 1) { /* nothing new: who waits now waits for more than that */
         let_go(l);
         errno = EAGAIN;
         return -1;

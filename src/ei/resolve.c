@@ -17,7 +17,7 @@ struct requester {
     struct addrinfo *found;
 };
 
-/* Whoever of the three is last frees it. */
+/* The last of the three frees it. */
 struct wire_question {
     pthread_mutex_t lock;
     int users;

@@ -1,4 +1,4 @@
-/* The way to a file, as sshd's StrictModes has it: whoever can change it has the file. */
+/* The way to a file, as sshd's StrictModes has it: who can change it has the file. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -31,7 +31,7 @@ bool file_owner_ok(struct tacit_files_user *user, uid_t owner)
     return owner == 0 || owner == file_other_owner(user);
 }
 
-/* Whoever can write the configuration can let himself in. */
+/* Who can write the configuration can let himself in. */
 static int check_mode(const char *path, enum tacit_file_kind kind, unsigned mode,
                       struct tacit_fault *fault)
 {

@@ -78,7 +78,7 @@ static int read_conf(struct policy_conf *c, const struct tacit_files *files)
         c->end = text + len;
         error = policy_conf_read(c);
     }
-    /* No key belongs there; whoever put one there all the same loses nothing here. */
+    /* No key belongs there; who put one there all the same loses nothing here. */
     tacit_wipe(text, len);
     free(text);
     return error;
@@ -163,7 +163,7 @@ static int load(struct load load, struct tacit_policy **ret_policy,
         tacit_policy_free(policy);
         return error;
     }
-    /* Why is said first: whoever brought the new one asks for it. */
+    /* Why is said first: who brought the new one asks for it. */
     struct tacit_fault *notices = policy->notices.at, *last;
     last = &notices[policy->notices.count - 1];
     again = notices[0];

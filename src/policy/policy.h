@@ -176,8 +176,8 @@ int tacit_policy_decide(const struct tacit_policy *policy,
                         struct tacit_decision *ret_decision);
 
 /*
- * The same for whoever holds the right key, or the right certificate, for the name: what
- * the lines say, whoever asks. Without an address one that the line allows is meant;
+ * The same for any peer that holds the right key, or certificate, for the name: what the
+ * lines say, no matter who asks. Without an address one that the line allows is meant;
  * public_key and certificate are not looked at, and no dynamic name is known here.
  */
 void tacit_policy_explain(const struct tacit_policy *policy,

@@ -55,7 +55,7 @@ struct tacit_rule {
 struct tacit_peer {
     char glob[TACIT_NAME_MAX + 1];
     struct tacit_rule rule;
-    bool has_key; /* without one: whoever shows a certificate for the name */
+    bool has_key; /* without one: any peer that shows a certificate for it */
     uint8_t public_key[TACIT_KEY_BYTES];
     const struct tacit_secret *pair_key; /* in the policy's locked memory; NULL: none */
     bool has_endpoint;

@@ -67,8 +67,8 @@ int socket_connect_unix(const char *path);
 bool socket_unix_peer(int fd, unsigned *ret_uid, int *ret_pid);
 
 /*
- * Whether whoever listens at path, to which fd is connected, is to be trusted: root, this
- * process's own user, or one to whom root gave the socket's directory. ret_uid: who.
+ * Whether the one that listens at path, to which fd is connected, is to be trusted: root,
+ * this process's own user, or one to whom root gave the socket's directory. ret_uid: who.
  */
 bool socket_unix_trusted(int fd, const char *path, unsigned *ret_uid);
 

@@ -1,6 +1,6 @@
 %% A wire of a known length, on loopback: what goes in comes out Delay later, each way. A
 %% connection's own handshake, that loopback does at once, is made up for: the first bytes of
-%% whoever connects are held for one round trip more, as if it had waited for it.
+%% who connects are held for one round trip more, as if it had waited for it.
 -module(bench_delay).
 
 -export([start/1, stop/1, port/1, lead_to/2, delay/2]).

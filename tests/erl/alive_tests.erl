@@ -101,7 +101,7 @@ no_process() ->
     ?assertEqual(pong, mesh:call(B, net_adm, ping, [?A])),
     mesh:stop_pair({A, B}).
 
-%% Whoever ends makes room for nobody.
+%% Who ends makes room for nobody.
 revoke_without_processes(Dir) ->
     process_flag(priority, max),
     Taken = processes([]),

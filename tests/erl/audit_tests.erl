@@ -65,7 +65,7 @@ refused() ->
     ?assertMatch(#{"name" := "a@127.0.0.1", "reason" := "refused"}, fields(B, "refused", "out")),
     mesh:stop_pair({A, B}).
 
-%% Neither side has the other's right key: whoever dials sees it first, and says which line.
+%% Neither side has the other's right key: the one that dials sees it first, and says which line.
 other_key() ->
     HostA = mesh:host("127.0.0.1"),
     HostB = mesh:host("127.0.0.2", #{mesh => HostA}),

@@ -1,5 +1,5 @@
-%% Certificates in place of [peer] lines, with the test identities of certs/test: whoever
-%% holds a good one needs no line on any other host, and each bad one is refused with its
+%% Certificates in place of [peer] lines, with the test identities of certs/test: a host
+%% that holds a good one needs no line on any other host, and each bad one is refused with its
 %% own reason.
 -module(certificate_tests).
 
@@ -12,7 +12,7 @@ certificate_test_() ->
     [{Title, {timeout, 180, Test}} || {Title, Test} <- tests()].
 
 tests() ->
-    [{"two hosts that know no more than the authority link, whoever dials", fun both_ways/0},
+    [{"two hosts that know no more than the authority link, no matter who dials", fun both_ways/0},
      {"a certificate that ran out is refused, and both sides say so",
       refused("expired", expired, "the certificate has run out")},
      {"a certificate that is not valid yet is refused, and both sides say so",

@@ -20,7 +20,7 @@ tests() ->
      {"where one host's clock is set, the other still comes in, and says why it lets nobody in",
       fun one_host/0},
      {"a node that only dials says, too, that the clock was set", fun dials_only/0},
-     {"a door says that its clock was set, and passes on whoever comes", fun door/0},
+     {"a door says that its clock was set, and passes on any peer that comes", fun door/0},
      {"and brings nothing back that had expired: who asked it in vain does so again",
       fun door_back/0},
      {"a C node's clock set back brings nothing back that had expired", fun c_node/0},

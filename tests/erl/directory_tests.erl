@@ -22,7 +22,7 @@ tests() ->
      {"a door whose key is revoked is not believed: by a line, or by tacit:revoke/1 and its file",
       fun revoked_door/0},
      {"a node that is its own door tells itself, and nobody else", fun own_door/0},
-     {"without door-identity whoever asks meets silence", fun no_identity/0},
+     {"without door-identity any who ask meet silence", fun no_identity/0},
      {"tacit show tells of the door and its nodes: for people, as JSON, and as lines with tabs",
       fun show/0},
      {"a door that shows another key than the door-key is not believed", fun other_key/0}].

@@ -49,7 +49,7 @@ friend(#{door := Door, node := Node, options := Options}) ->
     ok = gen_tcp:close(Client),
     _ = socket:close(Passed).
 
-%% Total connections, ?HELD at once: whoever is closed is followed by the next.
+%% Total connections, ?HELD at once: one that is closed is followed by the next.
 flood(#{door := Door} = World, Total, Bytes) ->
     Address = door:address(Door),
     Self = self(),

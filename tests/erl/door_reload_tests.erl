@@ -1,4 +1,4 @@
-%% A reload of secure-epmd: whoever asks for it hears whether it worked, and where it did not
+%% A reload of secure-epmd: who asks for it hears whether it worked, and where it did not
 %% all is as it was.
 -module(door_reload_tests).
 

@@ -33,7 +33,7 @@ tests() ->
      {"a registered node that says a word is out", fun talkative/1},
      {"tacit show's facts: nodes, what is listened on, counters", fun shown/1},
      {"Prometheus reads the same counters; nothing else is served", fun metrics/1},
-     {"the log holds no line of whoever did nothing", fun quiet_log/1}].
+     {"the log holds no line of who did nothing", fun quiet_log/1}].
 
 start() ->
     Host = door:host("127.0.0.1"),

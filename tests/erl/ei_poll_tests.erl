@@ -15,7 +15,7 @@ tests() ->
      {"so it does with messages of all sizes up to 1 MB, and fresh keys among them", fun mixed/1},
      {"a link that ends is readable, behind its last messages", fun ends/1}].
 
-%% No tick comes to wake whoever forgot something.
+%% No tick comes to wake one that forgot something.
 start() ->
     A = mesh:host("127.0.0.1"),
     B = mesh:host("127.0.0.2", #{mesh => A}),

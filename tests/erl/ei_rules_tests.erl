@@ -14,20 +14,20 @@ ei_rules_test_() ->
 
 tests() ->
     [{"certificates in place of keys: a C node and a node that know no more of each other than "
-      "the authority link, whoever dials", fun certificates/1},
+      "the authority link, no matter who dials", fun certificates/1},
      {"a certificate that ran out, or of a foreign authority, is refused by and to a C node",
       fun bad_certificates/1},
-     {"a pair key that both have is used, whoever dials; with another, or with one that the "
+     {"a pair key that both have is used, no matter who dials; with another, or with one that the "
       "other side does not have, there is no link", fun pair_keys/1},
-     {"over IPv6, as a literal address and as a host part, whoever dials", fun ipv6/1},
+     {"over IPv6, as a literal address and as a host part, no matter who dials", fun ipv6/1},
      {"a host's name with several addresses is dialled until one answers, IPv6 too", fun named/1},
      {"a line that wants a visible node refuses a C node, and one that wants a hidden node takes "
       "it; a C node's lines ask the same of nodes", fun visibility/1},
      {"a C node's link is cut when the line's expires comes, also while it only waits, or only "
       "sends; then neither may call the other", fun expires/1},
      {"the lines of a signed policy let in and out", fun signed_policy/1},
-     {"a revoked node is refused, whoever dials, be it tacit:revoke's file or a 'revoked' line",
-      fun revoked/1},
+     {"a revoked node is refused, no matter who dials, be it tacit:revoke's file or a 'revoked' "
+      "line", fun revoked/1},
      {"a node that revokes a C node's key cuts its link, and the C node hears why",
       fun revoked_there/1},
      {"who may dial is asked of 'direction' and 'from', on both sides", fun direction/1}].

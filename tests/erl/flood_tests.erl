@@ -26,7 +26,7 @@ flood_test_() ->
 
 %% --- a crowd -------------------------------------------------------------------------------
 
-%% Holds Count connections from Source. Whoever is closed comes again; ?FLOOD_MAX in all.
+%% Holds Count connections from Source. One that is closed comes again; ?FLOOD_MAX in all.
 crowd(Source, Count, #{host := #{ip := Ip, port := Port}}) ->
     {ok, Address} = inet:parse_address(Ip),
     Self = self(),

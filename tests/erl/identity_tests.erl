@@ -27,7 +27,7 @@ tests() ->
      {"another mesh key is met with silence, and the caller is told what that may mean",
       fun another_mesh/0},
      {"nodes without a suite in common say so on both sides", fun no_common_suite/0},
-     {"a pair key on one side only keeps the two apart, whoever dials", fun pair_key_once/0},
+     {"a pair key on one side only keeps the two apart, no matter who dials", fun pair_key_once/0},
      {"two different pair keys keep the two apart", fun pair_keys_differ/0},
      {"the same pair key on both sides lets them link", fun pair_keys_same/0},
      {"a pair key binds the one pair only", fun pair_key_is_for_one/0}].

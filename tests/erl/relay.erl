@@ -1,4 +1,4 @@
-%% A relay between two nodes, on loopback: whoever sits on the wire. It takes what goes by
+%% A relay between two nodes, on loopback: who sits on the wire. It takes what goes by
 %% apart into frames (handshake messages and records alike are a 16-bit length and that many
 %% bytes), records them, and does with each what a fun says.
 -module(relay).

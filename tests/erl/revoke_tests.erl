@@ -13,8 +13,8 @@ revoke_test_() ->
     [{Title, {timeout, 120, Test}} || {Title, Test} <- tests()].
 
 tests() ->
-    [{"a revoked node is cut and kept out, whoever dials, until it is given back; others stay",
-      fun revoked/0},
+    [{"a revoked node is cut and kept out, no matter who dials, until it is given back; others "
+      "stay", fun revoked/0},
      {"what is revoked stays so over a restart of the node, and a reload", fun restarted/0},
      {"a node that has no link and never had one is revoked by its line; a key by its "
       "fingerprint", fun without_link/0},

@@ -153,7 +153,7 @@ own_door(#{dir := Dir, conf := Conf} = Host) ->
                                                          "door-key = ~s", [Port, Key]))),
     fun(Node) -> own(Listener, fun() -> mesh:call(Node, net_adm, names, ["127.0.0.9"]) end) end.
 
-%% The first message of whoever dials meanwhile.
+%% The first message of a peer that dials meanwhile.
 own(Listener, Dials) ->
     {Pid, Ref} = spawn_monitor(Dials),
     {ok, Socket} = gen_tcp:accept(Listener, ?PATIENCE),

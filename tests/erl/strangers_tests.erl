@@ -1,4 +1,4 @@
-%% Strangers: whoever does not hold the mesh key, or does not know what to say with it. None
+%% Strangers: any peer that does not hold the mesh key, or does not know what to say with it. None
 %% gets a byte back, none costs the node anything of Erlang's, none keeps a friend out.
 -module(strangers_tests).
 
@@ -41,7 +41,7 @@ start() ->
                             name => "f@127.0.0.9", wanted => "a@127.0.0.1"}},
     World = World0#{replayed => record_first(World0), own => record_own(Node, Listener)},
     %% One of each first, for what the node loads and names once. They go by themselves. Not
-    %% the node's own message: that would be a replay from then on, whoever made it.
+    %% the node's own message: that would be a replay from then on, no matter who made it.
     _ = visit([K || {K, _} <- kinds(), K =/= ?OWN], 100, fun friend/1, World),
     mesh:wait_until(fun() -> pending(Node) =:= 0 end),
     Before = costs(Node),

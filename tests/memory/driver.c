@@ -225,7 +225,7 @@ struct other {
     int fd; /* a byte to it: dial; its end: stop */
 };
 
-/* Answers whoever dials, until it is told to stop. */
+/* Answers any peer that dials, until it is told to stop. */
 static void other_listens(int fd)
 {
     struct port *listener = start(path_b);

@@ -1,4 +1,4 @@
-/* The promises of the directory: a door's names, for whoever may ask, over its own link.
+/* The promises of the directory: a door's names, for any that may ask, over its own link.
  */
 #include "test_channel.h"
 

@@ -63,7 +63,7 @@ static void assert_refused(const char *path, enum tacit_file_kind kind, size_t c
     assert_fault(TACIT_ESYSTEM, path, kind, cap, reason);
 }
 
-/* Whoever's it is. */
+/* No matter whose it is. */
 static void assert_holds(const char *path, const char *text)
 {
     assert_int_equal(get(path, TACIT_FILE_SIGNED, sizeof buf), 0);
@@ -439,7 +439,7 @@ static void a_replaced_file_keeps_its_mode_and_owner(void **state)
     assert_int_equal(files_in_dir(), before);
 }
 
-static void whoever_has_the_old_file_open_sees_it_whole(void **state)
+static void who_has_the_old_file_open_sees_it_whole(void **state)
 {
     char old[8] = "";
     const char *path = put("a", "old", 0600);
@@ -516,7 +516,7 @@ int main(void)
         cmocka_unit_test(a_new_file_has_exactly_its_mode_whatever_the_umask),
         cmocka_unit_test(an_existing_file_is_never_created_over),
         cmocka_unit_test(a_replaced_file_keeps_its_mode_and_owner),
-        cmocka_unit_test(whoever_has_the_old_file_open_sees_it_whole),
+        cmocka_unit_test(who_has_the_old_file_open_sees_it_whole),
         cmocka_unit_test(a_replaced_link_stays_a_link),
         cmocka_unit_test(what_is_not_there_cannot_be_replaced),
     };

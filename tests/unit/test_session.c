@@ -384,7 +384,7 @@ static void a_name_is_given_by_who_gives_names_alone(void **state)
                    "a C node gives no names: expected one of the peer's own");
 }
 
-/* Nothing of who asks goes to whoever is not the one that was wanted. */
+/* Nothing of who asks goes to a peer that is not the one that was wanted. */
 static void assert_never_introduced(int error)
 {
     run(1 << 20);
@@ -393,7 +393,7 @@ static void assert_never_introduced(int error)
     assert_over(&initiator, error);
 }
 
-static void whoever_our_rules_refuse_never_learns_who_asked(void **state)
+static void a_peer_that_our_rules_refuse_never_learns_who_asked(void **state)
 {
     host_loads(&dials, &one_key, two, &other_key, &door_key, false);
     dial_as(one, two, false);
@@ -409,7 +409,7 @@ static void whoever_our_rules_refuse_never_learns_who_asked(void **state)
     assert_int_equal(initiator.session.ruling.reason, TACIT_CLOSE_REVOKED);
 }
 
-static void whoever_may_come_can_still_be_put_off(void **state)
+static void a_peer_that_may_come_can_still_be_put_off(void **state)
 {
     dial_as(one, two, false);
     answer_as(two, false);
@@ -530,8 +530,8 @@ int main(void)
         PROMISE(one_that_the_host_has_revoked_hears_so),
         PROMISE(nobody_has_our_own_name),
         PROMISE(a_name_is_given_by_who_gives_names_alone),
-        PROMISE(whoever_our_rules_refuse_never_learns_who_asked),
-        PROMISE(whoever_may_come_can_still_be_put_off),
+        PROMISE(a_peer_that_our_rules_refuse_never_learns_who_asked),
+        PROMISE(a_peer_that_may_come_can_still_be_put_off),
         PROMISE(a_door_is_asked_by_whom_a_line_with_directory_knows),
         PROMISE(a_node_that_is_its_own_door_is_asked_alike),
         PROMISE(who_may_not_ask_hears_so),

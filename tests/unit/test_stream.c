@@ -81,7 +81,7 @@ static void a_connection_has_its_time_from_the_start(void **state)
 }
 
 /* As OTP's epmd has it: who is slow, but not silent, is not cut off. */
-static void or_from_the_last_byte_whoever_came_first(void **state)
+static void or_from_the_last_byte_no_matter_who_came_first(void **state)
 {
     struct stream_group group = {.max = 8, .time_ms = TIME_MS, .from_last = true};
     struct client speaks, silent;
@@ -107,7 +107,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_connection_has_its_time_from_the_start),
-        cmocka_unit_test(or_from_the_last_byte_whoever_came_first),
+        cmocka_unit_test(or_from_the_last_byte_no_matter_who_came_first),
     };
     return cmocka_run_group_tests_name("stream", tests, start, NULL);
 }

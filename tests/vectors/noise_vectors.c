@@ -346,7 +346,7 @@ static bool play(const struct block *b, struct side sides[2])
     }
     if (!play_split(b, sides))
         return false;
-    /* The initiator sends the first transport message, whoever ended the handshake. */
+    /* The initiator sends the first transport message, whichever ended the handshake. */
     for (unsigned turn = 0; n < b->message_count; n++, turn = !turn) {
         if (!play_transport(b, n, &sides[turn], &sides[!turn]))
             return false;

@@ -4,7 +4,7 @@
  * tiny segments, and at most one fault, set by command or drawn from a seed.
  *
  * main.c takes commands from standard input and answers each with a line, so that it ends
- * with whoever started it; route.c has routes and connections, pipe.c one direction of a
+ * with who started it; route.c has routes and connections, pipe.c one direction of a
  * connection, conditions.c what can be wrong with it. Calls libuv only. The tests use it
  * by tests/erl/wan.erl.
  */
