@@ -19,7 +19,7 @@ enum {
     SIGN_OPTIONS
 };
 
-/* Each item of a list by comma. */
+/* Each item of a comma-separated list. */
 static int add_each(struct tacit_certificate *certificate, const char *option,
                     const char *list,
                     int (*add)(struct tacit_certificate *, const char *))

@@ -143,7 +143,7 @@ int policy_set_flag(struct policy_conf *c, const char *value, bool *ret_flag);
 /* An item of listen that is no address: an interface's name. TACIT_EFORMAT: nor that. */
 int policy_add_interface(struct policy_conf *c, const char *item);
 
-/* Calls set with each item of a comma list; an empty item is an item too. */
+/* Calls set with each item of a comma-separated list; an empty item is an item too. */
 int policy_each_item(struct policy_conf *c, const char *value, policy_set_fn *set);
 
 /* Opens a [peer GLOB] and the like: the values that follow are set in the list's last. */

@@ -24,7 +24,7 @@ enum way {
 #define ALWAYS TACIT_NEVER
 
 struct shown {
-    const char *authority, *key, *names, *groups; /* names and groups: by comma */
+    const char *authority, *key, *names, *groups; /* names and groups: comma-separated */
 };
 
 struct row {
@@ -589,7 +589,7 @@ static void a_revoked_key_is_denied_before_anything_else_is_said(void **state)
     assert_int_equal(tacit_key_from_text(KEY_2, two), 0);
     tacit_fingerprint(one, first);
     tacit_fingerprint(two, second);
-    /* Over lines and by comma. */
+    /* Over lines, and comma-separated. */
     snprintf(conf, sizeof conf,
              "[mesh]\nkey-file = mesh.key\nrevoked = %s, %s\nrevoked = %s\n"
              "[host]\nidentity = id.key\n" PEER("a@h", KEY_1) PEER("b@h", KEY_3),
