@@ -88,8 +88,7 @@ static size_t count_own(const struct ring *r, const char *key_id, bool remove)
     return count + 1;
 }
 
-/* Peers for which the step would be too early, each named; --force goes on all the same.
- */
+/* Peers for which the step would be too early, each named; --force overrides that. */
 static bool too_early(const struct ring *r, const char *key_id, bool remove)
 {
     size_t count = count_unheard(r) + count_own(r, key_id, remove);
@@ -197,8 +196,8 @@ static int use(struct ring *r)
     if (find(r, &index) != CLI_OK)
         return CLI_FAILED;
     if (too_early(r, r->key_ids[index], false))
-        return cli_fail("nothing was changed: those would not let this host in (--force: "
-                        "do it all the same)");
+        return cli_fail("nothing was changed: those would not let this host in (--force "
+                        "to override)");
     struct tacit_secret *keys = r->secrets->keys;
     struct tacit_secret *spare = &keys[TACIT_MESH_KEYS_MAX];
     *spare = keys[index];
@@ -232,7 +231,7 @@ static int remove_at_door(struct ring *r, const char *key_id)
     if (!r->force)
         return cli_fail(
             "%s is in the door's keyring alone, and may be for nodes of another "
-            "configuration: nothing was changed (--force: do it all the same)",
+            "configuration: nothing was changed (--force to override)",
             key_id);
     if (ring_find_door(r) != CLI_OK)
         return cli_fail("nothing was changed");
@@ -253,10 +252,10 @@ static int remove_key(struct ring *r)
                         "one first",
                         r->key_ids[0]);
     if (too_early(r, r->key_ids[index], true))
-        return cli_fail("nothing was changed: this host would not let those in (--force: "
-                        "do it all the same)");
+        return cli_fail("nothing was changed: this host would not let those in (--force "
+                        "to override)");
     if (ring_find_door(r) != CLI_OK && !r->force)
-        return cli_fail("nothing was changed (--force: do it all the same)");
+        return cli_fail("nothing was changed (--force to override)");
     struct tacit_secret *keys = r->secrets->keys;
     ring_door_remove_key_id(r, r->key_ids[index]);
     memmove(&keys[index], &keys[index + 1], (r->count - index - 1) * sizeof *keys);

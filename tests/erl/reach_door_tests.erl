@@ -169,7 +169,7 @@ mesh_key_missed() ->
     ?assertMatch({0, _, []}, reload(A)),
     [Old, New] = door_keys(Door),
     door:signal(Door, "STOP"),
-    Refusal = "nothing was changed: those would not let this host in (--force: do it all the same)",
+    Refusal = "nothing was changed: those would not let this host in (--force to override)",
     {1, [], [DoorMissed, _, Refusal]} = mesh_key(A, ["use", New]),
     ?assertMatch({match, _}, re:run(DoorMissed, "^door: not reached: .* within 5 s$")),
     ?assertMatch({1, [], ["door: not reached: " ++ _, "door: it has not said where its keys are",
@@ -197,7 +197,7 @@ left_over() ->
     door:signal(Door, "CONT"),
     ?assertEqual([Old, New], door_keys(Door)),
     Said = Old ++ " is in the door's keyring alone, and may be for nodes of another configuration: "
-        "nothing was changed (--force: do it all the same)",
+        "nothing was changed (--force to override)",
     ?assertEqual({1, [], [Said]}, mesh_key(A, ["remove", Old])),
     ?assertMatch({1, [], ["KEY-ID: got " ++ _]}, mesh_key(A, ["use", Old])),
     ?assertEqual([Old, New], door_keys(Door)),
@@ -262,8 +262,8 @@ rotation() ->
     ?assertEqual([Old], door_keys(DoorB)),
     timer:sleep(500), % whatever it told was told
     ?assertEqual({1, [], ["b@127.0.0.2 has not shown that it has " ++ New,
-                          "nothing was changed: those would not let this host in (--force: do it "
-                          "all the same)"]}, mesh_key(A, ["use", New])),
+                          "nothing was changed: those would not let this host in (--force to "
+                          "override)"]}, mesh_key(A, ["use", New])),
     ?assertMatch({1, [], ["b@127.0.0.2 of this host, or its door, does not open " ++ _,
                           "door: it does not open " ++ _ | _]}, mesh_key(B, ["use", New])),
     %% The command reads where the door's keys are, and brings the new one there.
