@@ -31,7 +31,8 @@ static int introduced(struct cnode_link *l, const uint8_t *message, size_t len,
     size_t size = tacit_get_u16(&r);
     const uint8_t *name = tacit_get_bytes(&r, size);
     if (r.bad || kind != 'N')
-        return refuse(l, TACIT_CLOSE_PROTOCOL, "not a greeting of OTP 25 or later");
+        return refuse(l, TACIT_CLOSE_MISMATCH,
+                      "the distribution handshake claims nothing that can be read");
     if (size != strlen(l->peer.name) || memcmp(name, l->peer.name, size) != 0 ||
         (flags & DFLAG_NAME_ME) != 0)
         return refuse(l, TACIT_CLOSE_MISMATCH,

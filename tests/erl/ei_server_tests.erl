@@ -126,6 +126,20 @@ claims(#{b := #{port := Port} = B, liar := Liar, c := #{name := Name} = C, fd :=
          end
      end || {Claimed, Flags} <- [{"g@127.0.0.9", 0}, {"f@127.0.0.99", 0}, {"c@127.0.0.2", 0},
                                  {"f@127.0.0.9", ?NAME_ME}]],
+    %% Nothing that can be read, as a node has it: OTP 22 and before, and a name cut short.
+    [begin
+         Said = "the distribution handshake claims nothing that can be read",
+         Pid = spawn_link(fun() ->
+                                  {ok, Channel} = foreign:connect({{127, 0, 0, 2}, Port}, Options),
+                                  Channel2 = foreign:send_message(Message, Channel),
+                                  Answer = foreign:recv_message(Channel2),
+                                  foreign:stop(Channel2),
+                                  Self ! {self(), Answer}
+                          end),
+         assert_says("^failed eio .*" ++ Said, cnode:call(C, [accept, Fd, ?DEADLINE])),
+         receive {Pid, Answer} -> ?assertEqual({close, {4, Said}}, Answer) end
+     end || Message <- [<<"n", 5:16, 0:32, "f@127.0.0.9">>,
+                        <<"N", 0:64, 1:32, 12:16, "f@127.0.0.9">>, <<"N">>]],
     {close, {3, Why}} = while_accepting(World, fun() ->
                                                        Say(#{name => "127.0.0.9", name_flags => 1},
                                                            "127.0.0.9", ?NAME_ME)
