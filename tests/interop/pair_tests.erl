@@ -1,4 +1,4 @@
-%% What two nodes of different releases do over a link, beyond tests/erl/link_tests.erl:
+%% What two nodes of different releases do over a link, beyond tests/erl/link/link_tests.erl:
 %% tests/interop/run has A, which dials, and B run in any two releases.
 -module(pair_tests).
 

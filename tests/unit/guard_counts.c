@@ -1,8 +1,9 @@
 /*
- * For tests/erl/guard_terms_tests.erl: terms on standard input, each behind four bytes of
- * its length; for each, what src/guard's walk says of it goes to standard output: four
- * bytes of a length, a reason, and seven counts of 64 bits: different atoms, words, pids,
- * ports, references, funs, funs M:F/A. Its atoms are all new, and may all be made.
+ * For tests/erl/hostile/guard_terms_tests.erl: terms on standard input, each behind four
+ * bytes of its length; for each, what src/guard's walk says of it goes to standard
+ * output: four bytes of a length, a reason, and seven counts of 64 bits: different atoms,
+ * words, pids, ports, references, funs, funs M:F/A. Its atoms are all new, and may all be
+ * made.
  */
 #include <sodium.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 #!/usr/bin/env escript
 %% Prints the project's own Noise vectors: make_vectors.escript > xxpsk0+psk3.txt
 %%
-%% They are made by the Erlang implementation (tests/erl/tacit_noise.erl) and checked by the
+%% They are made by the Erlang implementation (tests/erl/lib/tacit_noise.erl) and checked by the
 %% C one (noise-vectors). Everything in them follows from the labels below, so that another
 %% run prints the same bytes.
 
@@ -129,7 +129,7 @@ enumerate(List) -> lists:zip(lists:seq(0, length(List) - 1), List).
 %% Compiles the module beside this script without leaving a file behind.
 load_noise() ->
     Here = filename:dirname(escript:script_name()),
-    Source = filename:join([Here, "..", "erl", "tacit_noise.erl"]),
+    Source = filename:join([Here, "..", "erl", "lib", "tacit_noise.erl"]),
     {ok, Module, Beam} = compile:file(Source, [binary, report]),
     {module, Module} = code:load_binary(Module, Source, Beam),
     ok.

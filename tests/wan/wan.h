@@ -6,7 +6,7 @@
  * main.c takes commands from standard input and answers each with a line, so that it ends
  * with who started it; route.c has routes and connections, pipe.c one direction of a
  * connection, conditions.c what can be wrong with it. Calls libuv only. The tests use it
- * by tests/erl/wan.erl.
+ * by tests/erl/lib/wan.erl.
  */
 #ifndef TACIT_TESTS_WAN_H
 #define TACIT_TESTS_WAN_H

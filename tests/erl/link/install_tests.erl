@@ -59,8 +59,9 @@ node_starts({Root, _} = Installed) ->
 %% In a copy of this machine: nothing says there where things are.
 newcomer() ->
     Tests = os:getenv("TACIT_TEST_DIR"),
-    File = proplists:get_value(source, ?MODULE:module_info(compile)), % tests/erl/...
-    Source = filename:dirname(filename:dirname(filename:dirname(File))),
+    File = proplists:get_value(source, ?MODULE:module_info(compile)), % tests/erl/link/...
+    Up = fun filename:dirname/1,
+    Source = Up(Up(Up(Up(File)))),
     Build = filename:absname(os:getenv("TACIT_BUILD", "build")),
     Root = filename:join(Source, "tests/interop/root"),
     Shared = lists:concat([Source, ":", Build, ":", Tests]),

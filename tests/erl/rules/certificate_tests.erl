@@ -35,7 +35,8 @@ tests() ->
 
 %% A file of the repository: this suite is compiled with the path of its source.
 source(Name) ->
-    Tests = filename:dirname(proplists:get_value(source, ?MODULE:module_info(compile))),
+    Up = fun filename:dirname/1,
+    Tests = Up(Up(proplists:get_value(source, ?MODULE:module_info(compile)))),
     filename:join([Tests, "..", "..", "certs", "test", Name]).
 
 contents(Name) ->

@@ -1,4 +1,4 @@
-%% A sample of the decision's table (tests/unit/test_decide.c) through two real nodes: a's
+%% A sample of the decision's table (src/policy/DECISIONS.md) through two real nodes: a's
 %% line for b gets another condition, a reloads, and one of the two dials.
 -module(rules_tests).
 
