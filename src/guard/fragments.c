@@ -18,7 +18,7 @@ find(struct tacit_guard_fragments *f, const struct tacit_guard_named *named, uin
 static bool too_much(const struct tacit_guard_fragments *f,
                      const struct tacit_guard_limits *limits, size_t len)
 {
-    return len > limits->bytes || f->bytes > limits->bytes - len;
+    return !f->own && (len > limits->bytes || f->bytes > limits->bytes - len);
 }
 
 enum tacit_guard_reason tacit_guard_fragments_open(
@@ -32,8 +32,8 @@ enum tacit_guard_reason tacit_guard_fragments_open(
     /* The emulator takes a message without a number for one that is whole. */
     if (frame->sequence == 0 || frame->number == 0 || *find(f, named, frame->sequence))
         return TACIT_GUARD_FRAGMENT;
-    if (frame->number > limits->bytes / TACIT_GUARD_PIECE_LEAST + 2 ||
-        f->open >= limits->pieces || too_much(f, limits, len))
+    if (!f->own && (frame->number > limits->bytes / TACIT_GUARD_PIECE_LEAST + 2 ||
+                    f->open >= limits->pieces || too_much(f, limits, len)))
         return TACIT_GUARD_PIECES;
     struct tacit_guard_sequence *s =
         malloc(offsetof(struct tacit_guard_sequence, refs.texts) + texts);
@@ -43,6 +43,7 @@ enum tacit_guard_reason tacit_guard_fragments_open(
     s->number = frame->number;
     s->bytes = len;
     s->refused = refused;
+    s->no_funs = false;
     s->carry.len = 0;
     s->refs.number = number;
     s->refs.filled = refs->filled;
@@ -88,20 +89,22 @@ static void forget(struct tacit_guard_fragments *f, struct tacit_guard_sequence 
     free(s);
 }
 
-enum tacit_guard_reason tacit_guard_fragments_walk(struct tacit_guard_fragments *f,
-                                                   struct tacit_guard_named *named,
-                                                   struct tacit_guard_sequence *s,
+enum tacit_guard_reason tacit_guard_fragments_walk(struct tacit_guard_sequence *s,
                                                    const uint8_t *bytes, size_t len)
 {
-    enum tacit_guard_reason reason = TACIT_GUARD_FINE;
-    if (!s->refused)
-        reason = tacit_guard_walk_piece(&s->walk, &s->carry, bytes, len);
-    if (reason || s->number > 1)
-        return reason;
-    if (!s->refused && (s->carry.len > 0 || !tacit_guard_walk_over(&s->walk)))
-        reason = TACIT_GUARD_TRUNCATED;
+    return s->refused ? TACIT_GUARD_FINE
+                      : tacit_guard_walk_piece(&s->walk, &s->carry, bytes, len);
+}
+
+enum tacit_guard_reason tacit_guard_fragments_end(struct tacit_guard_fragments *f,
+                                                  const struct tacit_guard_named *named,
+                                                  struct tacit_guard_sequence *s)
+{
+    if (s->number > 1)
+        return TACIT_GUARD_FINE;
+    bool whole = s->refused || (s->carry.len == 0 && tacit_guard_walk_over(&s->walk));
     forget(f, find(f, named, s->id));
-    return reason;
+    return whole ? TACIT_GUARD_FINE : TACIT_GUARD_TRUNCATED;
 }
 
 void tacit_guard_fragments_free(struct tacit_guard_fragments *f)

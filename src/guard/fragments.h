@@ -20,6 +20,7 @@ struct tacit_guard_sequence {
     struct tacit_guard_sequence *next;
     uint64_t id, number, bytes; /* the last piece that came; bytes of all so far */
     bool refused;               /* none of it is delivered, nor walked */
+    bool no_funs;               /* for its caller: there may be none in it */
     struct tacit_guard_walk walk;
     struct tacit_guard_carry carry;
     struct tacit_guard_refs refs; /* last: only as much of it as there are */
@@ -30,6 +31,7 @@ struct tacit_guard_fragments {
     struct tacit_guard_sequence *chains[TACIT_GUARD_CHAINS];
     uint32_t open;
     uint64_t bytes; /* of all that are open */
+    bool own;       /* this node's: it has no limits */
 };
 
 /*
@@ -48,14 +50,17 @@ enum tacit_guard_reason tacit_guard_fragments_next(struct tacit_guard_fragments 
                                                    size_t len,
                                                    struct tacit_guard_sequence **ret);
 
-/*
- * Walks bytes of this piece; behind the last one the message is forgotten, and must have
- * come to its end.
- */
-enum tacit_guard_reason tacit_guard_fragments_walk(struct tacit_guard_fragments *f,
-                                                   struct tacit_guard_named *named,
-                                                   struct tacit_guard_sequence *s,
+/* Walks so many bytes of the message, unless it is refused. */
+enum tacit_guard_reason tacit_guard_fragments_walk(struct tacit_guard_sequence *s,
                                                    const uint8_t *bytes, size_t len);
+
+/*
+ * Behind all bytes of a piece. With the last piece the message is forgotten, and must
+ * have come to its end.
+ */
+enum tacit_guard_reason tacit_guard_fragments_end(struct tacit_guard_fragments *f,
+                                                  const struct tacit_guard_named *named,
+                                                  struct tacit_guard_sequence *s);
 
 void tacit_guard_fragments_free(struct tacit_guard_fragments *f);
 

@@ -12,9 +12,10 @@ enum tacit_guard_reason tacit_guard_frame(struct tacit_guard_frame *frame, uint6
                                           const uint8_t *bytes, size_t len)
 {
     bool headers = (flags & (TACIT_GUARD_FLAG_CACHE | TACIT_GUARD_FLAG_FRAGMENTS)) != 0;
-    *frame = (struct tacit_guard_frame){.rest = tacit_reader(bytes, len)};
+    *frame = (struct tacit_guard_frame){.form = TACIT_GUARD_TICK};
     if (len == 0)
         return TACIT_GUARD_FINE;
+    frame->rest = tacit_reader(bytes, len);
     uint8_t first = tacit_get_u8(&frame->rest), second = tacit_get_u8(&frame->rest);
     if (!headers) {
         frame->form = TACIT_GUARD_PASS_THROUGH;

@@ -109,7 +109,7 @@ static enum tacit_guard_reason admit(const struct tacit_guard_texts *t,
     int count = len <= TACIT_GUARD_TEXT_MAX ? characters(bytes, len) : -1;
     if (count < 0 || count > TACIT_GUARD_CHARACTERS)
         return TACIT_GUARD_ATOM;
-    if (!t->asks->atom_exists(t->asks->context, bytes, len) &&
+    if (!t->own && !t->asks->atom_exists(t->asks->context, bytes, len) &&
         !t->asks->spend_atom(t->asks->context))
         return TACIT_GUARD_ATOM_BUDGET;
     return TACIT_GUARD_FINE;

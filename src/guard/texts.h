@@ -9,7 +9,7 @@
 #ifndef TACIT_GUARD_TEXTS_H
 #define TACIT_GUARD_TEXTS_H
 
-#include "guard/guard.h"
+#include "guard/reason.h"
 
 enum {
     TACIT_GUARD_CHARACTERS = 255, /* of an atom; bytes of one in Latin-1 */
@@ -30,6 +30,7 @@ struct tacit_guard_texts {
     /* What there is to know of a text, for the caller's rules; NULL: nothing. */
     uint32_t (*bits)(const void *rules, const uint8_t *text, size_t len);
     const void *rules;
+    bool own; /* those that come now are the emulator's own: it has them */
     uint8_t key[16];
     struct tacit_guard_text **all; /* by id; NULL where there is none */
     uint32_t *table;               /* by hash: id + 1; 0: free */

@@ -16,6 +16,7 @@
 
 #include "guard/frame.h"
 #include "guard/seen.h"
+#include "guard/shown.h"
 
 enum {
     /* The longest that is read in one piece: `fun M:F/A` with two atoms of full length.
@@ -38,6 +39,13 @@ struct tacit_guard_counts {
     uint64_t funs, externals; /* funs with code; funs M:F/A */
 };
 
+/* What one of the last two terms of a walk must be, where anything is asked of it. */
+enum tacit_guard_end {
+    TACIT_GUARD_END_ANY,
+    TACIT_GUARD_END_NIL,    /* []: the end of a list whose length was judged */
+    TACIT_GUARD_END_LEADER, /* an atom, or a pid of the peer's */
+};
+
 /*
  * A walk. todo: terms that are to come; as the caller sets it. most: no more than so many
  * can come, as the bytes are only so many.
@@ -49,6 +57,12 @@ struct tacit_guard_walk {
     uint64_t skip;  /* bytes that are passed over */
     uint64_t atoms; /* of the terms to come, the next that must be atoms */
     struct tacit_guard_counts counts;
+    enum tacit_guard_end ends[2];        /* of the last term, and of the one before it */
+    const struct tacit_guard_text *peer; /* the peer's name, for END_LEADER */
+    /* Of what this node sends: its name, and where its pids are kept. NULL: the peer's.
+     */
+    const struct tacit_guard_text *own;
+    struct tacit_guard_shown *shown;
 };
 
 /* What is left of a piece: an item that the cut went through. */

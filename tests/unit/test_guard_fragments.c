@@ -36,6 +36,14 @@ static int end(void **state)
     return 0;
 }
 
+static enum tacit_guard_reason walked(struct tacit_guard_sequence *s, const char *bytes,
+                                      size_t len)
+{
+    enum tacit_guard_reason reason =
+        tacit_guard_fragments_walk(s, (const uint8_t *)bytes, len);
+    return reason ? reason : tacit_guard_fragments_end(&fragments, &named, s);
+}
+
 /* The first of so many pieces, of one term, with these bytes of it. */
 static enum tacit_guard_reason opened(uint64_t id, uint64_t number, bool refused,
                                       const char *bytes)
@@ -48,7 +56,7 @@ static enum tacit_guard_reason opened(uint64_t id, uint64_t number, bool refused
     if (reason)
         return reason;
     s->walk = tacit_guard_walk(&named, &s->refs, 0, 1, named.limits.bytes);
-    return tacit_guard_fragments_walk(&fragments, &named, s, (const uint8_t *)bytes, len);
+    return walked(s, bytes, len);
 }
 
 static enum tacit_guard_reason next(uint64_t id, uint64_t number, const char *bytes)
@@ -58,9 +66,7 @@ static enum tacit_guard_reason next(uint64_t id, uint64_t number, const char *by
     size_t len = strlen(bytes);
     enum tacit_guard_reason reason =
         tacit_guard_fragments_next(&fragments, &named, &frame, len, &s);
-    return reason ? reason
-                  : tacit_guard_fragments_walk(&fragments, &named, s,
-                                               (const uint8_t *)bytes, len);
+    return reason ? reason : walked(s, bytes, len);
 }
 
 static void pieces_of_several_messages_interleave(void **state)
@@ -146,9 +152,7 @@ static void a_message_keeps_the_atoms_of_its_first_piece(void **state)
     struct tacit_guard_frame frame = {.sequence = 1, .number = 1};
     assert_int_equal(tacit_guard_fragments_next(&fragments, &named, &frame, 3, &s),
                      TACIT_GUARD_FINE);
-    assert_int_equal(
-        tacit_guard_fragments_walk(&fragments, &named, s, (const uint8_t *)"\0R\0", 3),
-        TACIT_GUARD_FINE);
+    assert_int_equal(walked(s, "\0R\0", 3), TACIT_GUARD_FINE);
     assert_int_equal(text->held, 0);
 }
 

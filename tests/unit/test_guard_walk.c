@@ -172,7 +172,7 @@ static void terms_that_no_node_sends_end_the_link(void **state)
         if (memchr(sent, (int)tag, sizeof sent) == NULL)
             assert_int_equal(walked(), TACIT_GUARD_TAG);
     }
-    static const char *const nodes[] = {"\x49\0\1", "\x4b\0\0\1", "\x61\1", "\x6a"};
+    static const char nodes[][5] = {"\x49\0\1", "\x4b\0\0\1", "\x61\1", "\x6a"};
     for (size_t i = 0; i < COUNT(nodes); i++) {
         put_bytes("\x58", 1);
         put(&b, nodes[i], 4);
