@@ -18,9 +18,21 @@ static uint64_t moved(uint64_t time, int64_t by)
     return time + (uint64_t)by;
 }
 
-/* The step since the last look; small ones that add up are one, too. */
-static int64_t notice(struct tacit_clock *c, int64_t ahead, int64_t ms)
+/*
+ * When we began, by a clock that was just set. Set back, it goes through times again
+ * whose first messages may be forgotten by now: our beginning is now, but for those under
+ * way.
+ */
+static uint64_t begun(const struct tacit_clock *c, uint64_t wall)
 {
+    uint64_t since = moved(c->since, c->set_by);
+    return c->set_by < 0 ? later(since, moved(wall, -TACIT_CLOCK_STEP)) : since;
+}
+
+/* The step since the last look; small ones that add up are one, too. */
+static int64_t notice(struct tacit_clock *c, uint64_t wall, int64_t ms)
+{
+    int64_t ahead = (int64_t)wall * 1000 - ms;
     int64_t off = ahead - c->base; /* the wall clock's seconds are whole ones */
     int64_t by = (off + (off < 0 ? -500 : 500)) / 1000;
     int64_t step = by - c->set_by;
@@ -28,26 +40,26 @@ static int64_t notice(struct tacit_clock *c, int64_t ahead, int64_t ms)
         return 0;
     c->set_by = size(by) <= TACIT_CLOCK_STEP ? 0 : by;
     c->set_at = ms;
+    c->since_wall = begun(c, wall);
     return step;
 }
 
 static void believe(struct tacit_clock *c)
 {
     c->base += c->set_by * 1000;
-    c->since = moved(c->since, c->set_by);
+    c->since = c->since_wall;
     c->set_by = 0;
 }
 
 struct tacit_now tacit_clock_look(struct tacit_clock *c, uint64_t wall, int64_t ms,
                                   int64_t *ret_step)
 {
-    int64_t ahead = (int64_t)wall * 1000 - ms;
     if (!c->started) {
         c->started = true;
-        c->base = ahead;
-        c->since = wall;
+        c->base = (int64_t)wall * 1000 - ms;
+        c->since = c->since_wall = wall;
     }
-    *ret_step = notice(c, ahead, ms);
+    *ret_step = notice(c, wall, ms);
     if (c->set_by != 0 && ms - c->set_at >= (int64_t)TACIT_CLOCK_GRACE * 1000)
         believe(c);
     uint64_t steady = moved(wall, -c->set_by);
@@ -59,6 +71,7 @@ struct tacit_now tacit_clock_look(struct tacit_clock *c, uint64_t wall, int64_t 
                               .wall = wall,
                               .steady = steady,
                               .since = c->since,
+                              .since_wall = c->since_wall,
                               .ends = ends,
                               .begins = later(wall, ends)};
 }

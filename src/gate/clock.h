@@ -25,7 +25,7 @@ struct tacit_clock {
     int64_t set_by;  /* s: the step that is not believed yet; 0: none */
     int64_t set_at;  /* ms: when it was noticed */
     uint64_t steady; /* at the last look */
-    uint64_t since, signed_at, own;
+    uint64_t since, since_wall, signed_at, own;
 };
 
 /* A moment. Times are in seconds since 1970, but for ms. */
@@ -33,9 +33,10 @@ struct tacit_now {
     int64_t ms;      /* of the monotonic clock, of any sign */
     uint64_t wall;   /* as the wall clock has it */
     uint64_t steady; /* as it would have it without the step that is not believed yet */
-    uint64_t since;  /* when the clock was first looked at, on the steady one */
-    uint64_t ends;   /* by which is judged what runs out */
-    uint64_t begins; /* and what is not valid yet */
+    uint64_t since;  /* when the clock was first looked at, on the steady one, */
+    uint64_t since_wall; /* and on the wall one, where that was set back: when it was */
+    uint64_t ends;       /* by which is judged what runs out */
+    uint64_t begins;     /* and what is not valid yet */
 };
 
 /*

@@ -55,13 +55,10 @@ static uint64_t floor_of(const struct tacit_replay *r, const struct tacit_now *n
 static bool taken(const struct tacit_replay *r, uint64_t time,
                   const struct tacit_now *now)
 {
-    int64_t step = (int64_t)(now->wall - now->steady);
-    uint64_t since = now->since + (uint64_t)step;
-    if (step < 0 && now->since < (uint64_t)-step)
-        since = 0;
     return time >
                floor_of(r, now) && /* 0, if nothing was forgotten: a free slot's time */
-           (taken_by(now->wall, since, time) || taken_by(now->steady, now->since, time));
+           (taken_by(now->wall, now->since_wall, time) ||
+            taken_by(now->steady, now->since, time));
 }
 
 /* --- the table -----------------------------------------------------------------------

@@ -204,7 +204,8 @@ static void our_own_come_back_as_replays_and_are_never_in_the_way(void **state)
 
 static void what_was_made_before_the_memory_began_is_a_stranger_s(void **state)
 {
-    struct tacit_now moment = {.wall = NOW + 5, .steady = NOW + 5, .since = NOW};
+    struct tacit_now moment = {
+        .wall = NOW + 5, .steady = NOW + 5, .since = NOW, .since_wall = NOW};
     assert_int_equal(tacit_replay_decide(&r, key(1), NOW - 1, &moment), TACIT_ETIME);
     assert_int_equal(tacit_replay_decide(&r, key(1), NOW, &moment), 0);
     assert_int_equal(tacit_replay_decide(&r, key(1), NOW + 600, &moment), 0);
@@ -248,6 +249,31 @@ static void a_clock_that_jumps_forth_and_back_opens_no_replay(void **state)
         assert_int_equal(come(k, NOW + k % 600, NOW + 10), TACIT_EREPLAY);
 }
 
+/* What is out of the window is forgotten, and is within it again by such a clock. */
+static void a_clock_that_is_set_back_opens_nothing_that_was_forgotten(void **state)
+{
+    static const int64_t steps[] = {-60, -200, -599};
+    for (size_t i = 0; i < COUNT(steps); i++) {
+        struct tacit_clock clock = {0};
+        int64_t step;
+        struct tacit_now now = tacit_clock_look(&clock, NOW, 0, &step);
+        finish(NULL);
+        assert_int_equal(tacit_replay_check(&r, key(1), NOW, &now, ONE), 0);
+        now = tacit_clock_look(&clock, NOW + 630, 630000, &step);
+        for (uint64_t k = 2; k < 1000; k++) /* so that the table is rebuilt */
+            assert_int_equal(tacit_replay_check(&r, key(k), now.wall, &now, ONE), 0);
+        uint64_t wall = NOW + 640 + (uint64_t)steps[i];
+        now = tacit_clock_look(&clock, wall, 640000, &step);
+        assert_int_equal(step, steps[i]);
+        assert_int_not_equal(tacit_replay_decide(&r, key(1), NOW, &now), 0);
+        /* Nor anything of before the memory began. */
+        assert_int_equal(tacit_replay_decide(&r, key(0), NOW - 1, &now), TACIT_ETIME);
+        /* Whoever comes now is let in, by either clock. */
+        assert_int_equal(tacit_replay_decide(&r, key(2000), now.wall, &now), 0);
+        assert_int_equal(tacit_replay_decide(&r, key(2000), now.steady, &now), 0);
+    }
+}
+
 /* Full, and then the clock is a day behind: seen to keep everybody out for a day. */
 static void a_floor_never_passes_now_where_the_clock_was_set_back(void **state)
 {
@@ -279,6 +305,7 @@ int main(void)
         EACH(what_was_made_before_the_memory_began_is_a_stranger_s),
         EACH(a_clock_that_was_just_set_keeps_nobody_out_by_either_time),
         EACH(a_clock_that_jumps_forth_and_back_opens_no_replay),
+        EACH(a_clock_that_is_set_back_opens_nothing_that_was_forgotten),
         EACH(a_floor_never_passes_now_where_the_clock_was_set_back),
     };
     if (sodium_init() < 0)
