@@ -257,6 +257,7 @@ static int fill(struct cnode_link *l, int64_t deadline)
 {
     struct cnode_input *in = &l->in;
     int error = cnode_link_review(l);
+    bool came = false; /* something, in this call */
     in->control = false;
     while (!error && in->len == 0) {
         size_t have = in->end - in->start;
@@ -269,8 +270,10 @@ static int fill(struct cnode_link *l, int64_t deadline)
             error = l->failed;
         else if (size > 0 && size <= have)
             error = open_record(l, size);
+        else if (came && wire_poll_ms(deadline) == 0)
+            error = TACIT_ETIMEOUT; /* also where a peer never stops to send no message */
         else
-            error = receive_some(l, &more);
+            came = (error = receive_some(l, &more)) == TACIT_OK && more;
         if (!error && !more)
             error = is_idle(l) ? whole(in, NULL, 0) : wait_for_more(l, deadline);
     }

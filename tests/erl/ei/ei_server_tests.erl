@@ -23,6 +23,8 @@ tests() ->
      {"an address that is taken is told, and that there is secure-epmd for that", fun taken/1},
      {"a message of the distribution handshake over 65535 bytes ends the link, and both sides "
       "say so", fun long_greeting/1},
+     {"a peer that never stops to send records without a byte of a message holds nobody in a "
+      "receive beyond its time-out", fun empty_records/1},
      {"a C node without a descriptor to spare rests, and then lets its caller in",
       fun few_descriptors/1}].
 
@@ -209,6 +211,42 @@ long_greeting(#{b := #{port := Port} = B, liar := Liar, c := #{name := Name} = C
                      end),
     assert_says("^failed .*" ++ Text, cnode:call(C, [accept, Fd, ?DEADLINE])),
     ?assertMatch({close, {_, Text}}, receive {Pid, Answer} -> Answer end).
+
+%% All of them are in the kernel at once, in small segments, so that as a rule each read finds
+%% some; a message is behind them.
+empty_records(#{b := #{port := Port} = B, liar := Liar, c := #{name := Name} = C, fd := Fd}) ->
+    Options = #{mesh_key => foreign:mesh_key(B), identity => Liar, name => "f@127.0.0.9",
+                wanted => atom_to_list(Name), suites => [1]}, % the one that takes longest
+    Self = self(),
+    Pid = spawn_link(fun() ->
+                             {ok, Channel} = foreign:connect({{127, 0, 0, 2}, Port}, Options),
+                             {ok, Up} = foreign:dial_node("f@127.0.0.9", "tacittest", Channel),
+                             ok = empties(Up),
+                             Self ! {self(), sent},
+                             receive stop -> ok end
+                     end),
+    "accepted " ++ Accepted = cnode:call(C, [accept, Fd, ?DEADLINE]),
+    [Link | _] = string:lexemes(Accepted, " "),
+    receive {Pid, sent} -> ok end,
+    assert_says("^failed timeout", cnode:call(C, ["receive", Link, 1])),
+    ?assertEqual("message late", received(C, Link)),
+    Pid ! stop,
+    cnode:close(C, Link).
+
+%% What comes after however many ticks.
+received(C, Link) ->
+    case cnode:call(C, ["receive", Link, ?DEADLINE]) of
+        "tick" -> received(C, Link);
+        Line -> Line
+    end.
+
+empties(#{socket := Socket} = Up) ->
+    {Records, Next} = lists:mapfoldl(fun(_, Channel) -> foreign:seal(data, <<>>, Channel) end,
+                                     Up, lists:seq(1, 60_000)),
+    Late = foreign:message_to("f@127.0.0.9", anybody, late),
+    {Last, _} = foreign:seal(data, [<<(byte_size(Late)):32>>, Late], Next),
+    ok = inet:setopts(Socket, [{sndbuf, 8 bsl 20}, {raw, 6, 2, <<1400:32/native>>}]),
+    gen_tcp:send(Socket, iolist_to_binary([Records, Last])).
 
 %% There is none, and nobody to take one from, while somebody waits to be accepted.
 few_descriptors(#{c := C, fd := Fd, node := Node, b := #{ip := Ip, port := Port}}) ->
