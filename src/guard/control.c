@@ -60,27 +60,26 @@ struct tacit_reader tacit_guard_part(const struct tacit_guard_control *c, unsign
     return tacit_reader(c->part[part].at, c->part[part].len);
 }
 
-static bool is_kind(char letter, const struct tacit_guard_control *c, unsigned part)
+/* Which kinds a letter stands for, as bits. */
+static unsigned letter_kinds(char letter)
 {
-    struct tacit_reader r = tacit_guard_part(c, part);
-    enum tacit_guard_kind kind = tacit_guard_kind(&r);
     switch (letter) {
     case 'p':
-        return kind == TACIT_GUARD_KIND_PID;
+        return 1U << TACIT_GUARD_KIND_PID;
     case 'a':
-        return kind == TACIT_GUARD_KIND_ATOM;
+        return 1U << TACIT_GUARD_KIND_ATOM;
     case 'n':
-        return kind == TACIT_GUARD_KIND_PID || kind == TACIT_GUARD_KIND_ATOM;
+        return 1U << TACIT_GUARD_KIND_PID | 1U << TACIT_GUARD_KIND_ATOM;
     case 'r':
-        return kind == TACIT_GUARD_KIND_REFERENCE;
+        return 1U << TACIT_GUARD_KIND_REFERENCE;
     case 'i':
-        return kind == TACIT_GUARD_KIND_INTEGER;
+        return 1U << TACIT_GUARD_KIND_INTEGER;
     case 't':
-        return kind == TACIT_GUARD_KIND_TUPLE;
+        return 1U << TACIT_GUARD_KIND_TUPLE;
     case 'l':
-        return kind == TACIT_GUARD_KIND_LIST;
+        return 1U << TACIT_GUARD_KIND_LIST;
     default:
-        return true;
+        return ~0U;
     }
 }
 
@@ -88,9 +87,11 @@ static bool has_shape(struct tacit_guard_control *c, const struct shape *shape)
 {
     if (shape->parts == NULL || strlen(shape->parts) != c->parts)
         return false;
-    for (unsigned i = 0; i < c->parts; i++)
-        if (!is_kind(shape->parts[i], c, i))
+    for (unsigned i = 0; i < c->parts; i++) {
+        struct tacit_reader r = {.at = c->part[i].at, .end = c->part[i].at + 1};
+        if ((letter_kinds(shape->parts[i]) >> tacit_guard_kind(&r) & 1) == 0)
             return false;
+    }
     c->asked = shape->asked;
     c->payload = shape->payload;
     c->to = shape->to;

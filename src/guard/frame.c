@@ -1,5 +1,7 @@
 #include "frame.h"
 
+#include "guard/quick.h"
+
 enum {
     VERSION = 131,
     PASS_THROUGH = 112,
@@ -16,7 +18,7 @@ enum tacit_guard_reason tacit_guard_frame(struct tacit_guard_frame *frame, uint6
     if (len == 0)
         return TACIT_GUARD_FINE;
     frame->rest = tacit_reader(bytes, len);
-    uint8_t first = tacit_get_u8(&frame->rest), second = tacit_get_u8(&frame->rest);
+    uint8_t first = tacit_quick_u8(&frame->rest), second = tacit_quick_u8(&frame->rest);
     if (!headers) {
         frame->form = TACIT_GUARD_PASS_THROUGH;
         return first == PASS_THROUGH && second == VERSION ? 0 : TACIT_GUARD_FORM;
@@ -40,8 +42,8 @@ static enum tacit_guard_reason filled(struct tacit_guard_texts *texts, bool wide
                                       struct tacit_reader *r,
                                       struct tacit_guard_text **ret)
 {
-    size_t len = wide ? tacit_get_u16(r) : tacit_get_u8(r);
-    const uint8_t *bytes = tacit_get_bytes(r, len);
+    size_t len = wide ? tacit_quick_u16(r) : tacit_quick_u8(r);
+    const uint8_t *bytes = tacit_quick_bytes(r, len);
     return r->bad ? TACIT_GUARD_HEADER : tacit_guard_intern(texts, bytes, len, ret);
 }
 
@@ -50,7 +52,7 @@ enum tacit_guard_reason tacit_guard_header(struct tacit_guard_refs *refs, uint64
                                            struct tacit_guard_texts *texts,
                                            struct tacit_reader *r)
 {
-    unsigned number = tacit_get_u8(r);
+    unsigned number = tacit_quick_u8(r);
     refs->number = 0;
     refs->filled = false;
     if (r->bad || (number > 0 && (flags & TACIT_GUARD_FLAG_CACHE) == 0))
@@ -58,13 +60,13 @@ enum tacit_guard_reason tacit_guard_header(struct tacit_guard_refs *refs, uint64
     if (number == 0)
         return TACIT_GUARD_FINE;
     /* Half a byte an atom, and one more that says how long lengths are. */
-    const uint8_t *halves = tacit_get_bytes(r, number / 2 + 1);
+    const uint8_t *halves = tacit_quick_bytes(r, number / 2 + 1);
     if (halves == NULL)
         return TACIT_GUARD_HEADER;
     bool wide = (halves[number / 2] >> (number % 2 * 4) & 1) != 0;
     for (unsigned i = 0; i < number; i++) {
         unsigned half = halves[i / 2] >> (i % 2 * 4) & 15U;
-        uint32_t slot = (half & 7) << 8 | tacit_get_u8(r);
+        uint32_t slot = (half & 7) << 8 | tacit_quick_u8(r);
         struct tacit_guard_text *text = NULL;
         enum tacit_guard_reason reason = TACIT_GUARD_FINE;
         if ((half & 8) != 0)

@@ -136,20 +136,23 @@ static uint64_t funs(const struct tacit_guard_walk *w)
 }
 
 /*
- * What the role says of it, but for the funs that are in it. What is refused is walked
- * from its beginning on, if it is delivered all the same.
+ * What the role says of it, but for the funs that are in it. In watch, what is refused is
+ * walked from its beginning on, as it is delivered.
  */
 static enum tacit_guard_reason judge(struct tacit_guard_link *link,
                                      struct tacit_guard_message *m,
                                      struct tacit_guard_ruling *ruling)
 {
-    struct tacit_guard_walk walk = m->walk;
+    struct tacit_guard_walk walk;
     struct tacit_reader payload = m->payload;
+    bool watch = link->rules.role->watch;
+    if (watch)
+        walk = m->walk;
     enum tacit_guard_reason reason =
         tacit_guard_judge(&link->rules, &m->control, &m->walk, &m->payload, ruling);
     if (!reason && !ruling->refused && m->over && tacit_guard_may_refuse(&m->control))
         overrule(ruling, TACIT_GUARD_OP_RATE);
-    if (ruling->refused) {
+    if (watch && ruling->refused) {
         m->walk = walk;
         m->payload = payload;
     }
@@ -228,7 +231,7 @@ static enum tacit_guard_reason take_first(struct tacit_guard_link *link,
         judge_number(link, m, ruling);
         s->refused = is_held(link, ruling);
     }
-    s->no_funs = !ruling->funs && !ruling->refused;
+    s->no_funs = !ruling->funs && !ruling->refused && !link->rules.role->watch;
     return tacit_guard_fragments_end(&link->fragments, &link->named, s);
 }
 

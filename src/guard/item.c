@@ -3,6 +3,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "guard/quick.h"
 #include "guard/tags.h"
 
 /*
@@ -53,16 +54,6 @@ static inline size_t left(const struct reading *r)
     return (size_t)(r->end - r->at);
 }
 
-static inline uint32_t u16(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 8 | p[1];
-}
-
-static inline uint32_t u32(const uint8_t *p)
-{
-    return u16(p) << 16 | u16(p + 2);
-}
-
 /* Passes over so many bytes of the item, if they are there. */
 static inline bool take(struct reading *r, size_t size)
 {
@@ -79,7 +70,7 @@ static ptrdiff_t text_atom(struct reading *r, uint8_t tag, struct tacit_guard_te
     bool utf8 = tag == TAG_ATOM_UTF8 || tag == TAG_SMALL_ATOM_UTF8;
     if (left(r) < 1U + wide)
         return SHORT;
-    size_t len = wide ? u16(r->at) : r->at[0];
+    size_t len = wide ? tacit_quick_u16_at(r->at) : r->at[0];
     r->at += 1 + wide;
     if (len > (utf8 ? TACIT_GUARD_TEXT_MAX : TACIT_GUARD_CHARACTERS))
         return bad(r, TACIT_GUARD_ATOM);
@@ -125,14 +116,15 @@ static inline ptrdiff_t add_terms(struct reading *r, uint64_t terms)
 }
 
 /* Another incarnation of a node that the link names. */
-static ptrdiff_t name_node(struct reading *r, uint64_t hash, uint32_t creation)
+static ptrdiff_t name_node(struct reading *r, struct tacit_guard_text *node,
+                           uint32_t creation)
 {
     struct tacit_guard_named *named = r->w->named;
     struct {
         uint64_t hash, creation;
-    } both = {hash, creation};
+    } both = {node->hash, creation};
     uint64_t value;
-    if (hash == named->last_node && creation == named->last_creation)
+    if (node->is_node && node->creation == creation) /* as it is nearly always */
         return 1;
     crypto_shorthash((uint8_t *)&value, (const uint8_t *)&both, sizeof both,
                      named->texts.key);
@@ -141,8 +133,8 @@ static ptrdiff_t name_node(struct reading *r, uint64_t hash, uint32_t creation)
         return bad(r, TACIT_GUARD_NODES);
     if (sight == TACIT_GUARD_SEEN_MEMORY)
         return bad(r, TACIT_GUARD_MEMORY);
-    named->last_node = hash;
-    named->last_creation = creation;
+    node->is_node = true;
+    node->creation = creation;
     return 1;
 }
 
@@ -159,13 +151,13 @@ static ptrdiff_t identifier(struct reading *r, size_t size, size_t creation, boo
     const uint8_t *rest = r->at;
     if (!take(r, size))
         return SHORT;
-    uint32_t incarnation = tiny ? rest[creation] : u32(rest + creation);
+    uint32_t incarnation = tiny ? rest[creation] : tacit_quick_u32_at(rest + creation);
     if (tiny && incarnation > TINY_CREATION_MAX)
         return bad(r, TACIT_GUARD_TERM);
     r->w->counts.atoms++;
     r->w->counts.words += WORDS_IDENTIFIER;
     r->node = node;
-    return r->w->own != NULL ? 1 : name_node(r, node->hash, incarnation);
+    return r->w->own != NULL ? 1 : name_node(r, node, incarnation);
 }
 
 static ptrdiff_t pid(struct reading *r, uint8_t tag)
@@ -175,7 +167,8 @@ static ptrdiff_t pid(struct reading *r, uint8_t tag)
     r->w->counts.pids += got > 0;
     if (got > 0 && r->node == r->w->own) {
         const uint8_t *number = r->at - (tiny ? 9 : 12);
-        tacit_guard_show(r->w->shown, (uint64_t)u32(number + 4) << 32 | u32(number));
+        tacit_guard_show(r->w->shown, (uint64_t)tacit_quick_u32_at(number + 4) << 32 |
+                                          tacit_quick_u32_at(number));
     }
     return got;
 }
@@ -194,7 +187,7 @@ static ptrdiff_t reference(struct reading *r, uint8_t tag)
     bool tiny = tag == TAG_NEW_REFERENCE;
     if (left(r) < 2)
         return SHORT;
-    uint32_t words = u16(r->at);
+    uint32_t words = tacit_quick_u16_at(r->at);
     r->at += 2;
     if (words < 1 || words > REFERENCE_WORDS_MAX)
         return bad(r, TACIT_GUARD_TERM);
@@ -223,7 +216,7 @@ static ptrdiff_t bits(struct reading *r)
 {
     if (left(r) < 5)
         return SHORT;
-    uint32_t bytes = u32(r->at);
+    uint32_t bytes = tacit_quick_u32_at(r->at);
     uint8_t last = r->at[4];
     if (last > 8 || (last == 0) != (bytes == 0))
         return bad(r, TACIT_GUARD_TERM);
@@ -235,7 +228,7 @@ static ptrdiff_t big(struct reading *r, uint8_t tag)
     size_t head = tag == TAG_SMALL_BIG ? 2 : 5;
     if (left(r) < head)
         return SHORT;
-    uint32_t bytes = tag == TAG_SMALL_BIG ? r->at[0] : u32(r->at);
+    uint32_t bytes = tag == TAG_SMALL_BIG ? r->at[0] : tacit_quick_u32_at(r->at);
     if (bytes > BIG_MAX)
         return bad(r, TACIT_GUARD_TERM);
     return skip(r, head, bytes, 2 + (bytes + 7) / 8);
@@ -245,7 +238,7 @@ static ptrdiff_t floating(struct reading *r)
 {
     if (left(r) < 8)
         return SHORT;
-    if ((u16(r->at) & 0x7ff0) == 0x7ff0) /* no number, or infinite */
+    if ((tacit_quick_u16_at(r->at) & 0x7ff0) == 0x7ff0) /* no number, or infinite */
         return bad(r, TACIT_GUARD_TERM);
     r->at += 8;
     r->w->counts.words += WORDS_FLOAT;
@@ -256,7 +249,7 @@ static ptrdiff_t map(struct reading *r)
 {
     if (left(r) < 4)
         return SHORT;
-    uint64_t pairs = u32(r->at);
+    uint64_t pairs = tacit_quick_u32_at(r->at);
     r->at += 4;
     r->w->counts.words += pairs <= WORDS_FLAT_MAP ? 4 + 2 * pairs : 5 * pairs;
     return add_terms(r, 2 * pairs);
@@ -318,7 +311,7 @@ static ptrdiff_t fun(struct reading *r)
     struct tacit_guard_text *module;
     if (left(r) < 29)
         return SHORT;
-    uint32_t variables = u32(r->at + 25);
+    uint32_t variables = tacit_quick_u32_at(r->at + 25);
     r->at += 29;
     if (variables > FREE_MAX)
         return bad(r, TACIT_GUARD_TERM);
@@ -342,7 +335,7 @@ static ptrdiff_t record(struct reading *r)
         return bad(r, TACIT_GUARD_TAG);
     if (left(r) < 5)
         return SHORT;
-    uint64_t fields = u32(r->at);
+    uint64_t fields = tacit_quick_u32_at(r->at);
     uint8_t exported = r->at[4];
     r->at += 5;
     if (exported > 1)
@@ -356,7 +349,7 @@ static ptrdiff_t list(struct reading *r)
 {
     if (left(r) < 4)
         return SHORT;
-    uint64_t elements = u32(r->at);
+    uint64_t elements = tacit_quick_u32_at(r->at);
     r->at += 4;
     r->w->counts.words += 2 * elements;
     return add_terms(r, elements + 1);
@@ -367,7 +360,7 @@ static ptrdiff_t tuple(struct reading *r, uint8_t tag)
     size_t head = tag == TAG_SMALL_TUPLE ? 1 : 4;
     if (left(r) < head)
         return SHORT;
-    uint64_t elements = tag == TAG_SMALL_TUPLE ? r->at[0] : u32(r->at);
+    uint64_t elements = tag == TAG_SMALL_TUPLE ? r->at[0] : tacit_quick_u32_at(r->at);
     r->at += head;
     r->w->counts.words += elements + 1;
     return add_terms(r, elements);
@@ -404,9 +397,13 @@ static inline ptrdiff_t item(struct reading *r, uint8_t tag)
     case TAG_LIST:
         return list(r);
     case TAG_BINARY:
-        return left(r) < 4 ? SHORT : skip(r, 4, u32(r->at), binary_words(u32(r->at)));
+        return left(r) < 4 ? SHORT
+                           : skip(r, 4, tacit_quick_u32_at(r->at),
+                                  binary_words(tacit_quick_u32_at(r->at)));
     case TAG_STRING:
-        return left(r) < 2 ? SHORT : skip(r, 2, u16(r->at), 2 * u16(r->at));
+        return left(r) < 2
+                   ? SHORT
+                   : skip(r, 2, tacit_quick_u16_at(r->at), 2 * tacit_quick_u16_at(r->at));
     case TAG_NEW_PID:
     case TAG_PID:
         return pid(r, tag);
@@ -476,17 +473,70 @@ static inline ptrdiff_t read_item(struct tacit_guard_walk *w, const uint8_t *at,
     w->todo--;
     w->atoms -= due;
     w->counts.terms++;
-    if (w->counts.words > w->named->limits.words && w->own == NULL) {
-        *ret = TACIT_GUARD_WORDS;
-        return BAD;
-    }
     return r.at - at;
+}
+
+/* Whether it takes more of the heap than a message may. */
+static inline bool too_large(const struct tacit_guard_walk *w)
+{
+    return w->counts.words > w->named->limits.words && w->own == NULL;
 }
 
 ptrdiff_t tacit_guard_item(struct tacit_guard_walk *w, const uint8_t *at,
                            const uint8_t *end, enum tacit_guard_reason *ret_reason)
 {
-    return read_item(w, at, end, ret_reason);
+    ptrdiff_t size = read_item(w, at, end, ret_reason);
+    if (size > 0 && too_large(w)) {
+        *ret_reason = TACIT_GUARD_WORDS;
+        return BAD;
+    }
+    return size;
+}
+
+/* The length of a pid, as the peer sends it again and again: nothing in it is new. */
+static inline size_t known_pid(const struct tacit_guard_walk *w, const uint8_t *p,
+                               size_t size)
+{
+    if (size < 15 || p[1] != TAG_ATOM_REF || p[2] >= w->refs->number || w->own != NULL)
+        return 0;
+    const struct tacit_guard_text *node = w->refs->texts[p[2]];
+    return node->is_node && node->creation == tacit_quick_u32_at(p + 11) ? 15 : 0;
+}
+
+/*
+ * What messages are full of, where nothing is asked of it but to be there: the same is
+ * counted as of any other item.
+ */
+static inline const uint8_t *pass_short(struct tacit_guard_walk *w, const uint8_t *p,
+                                        const uint8_t *end)
+{
+    const uint64_t last = (w->ends[0] | w->ends[1]) != 0 ? 2 : 0, begin = w->todo;
+    uint64_t todo = begin, atoms = 0, pids = 0;
+    for (; todo > last && end - p >= 2; todo--) {
+        size_t size = 0;
+        if (*p == TAG_INTEGER) {
+            size = 5;
+        } else if (*p == TAG_SMALL_INTEGER) {
+            size = 2;
+        } else if (*p == TAG_NIL) {
+            size = 1;
+        } else if (*p == TAG_ATOM_REF) {
+            size = p[1] < w->refs->number ? 2 : 0;
+            atoms += size > 0;
+        } else if (*p == TAG_NEW_PID) {
+            size = known_pid(w, p, (size_t)(end - p));
+            pids += size > 0;
+        }
+        if (size == 0 || (size_t)(end - p) < size)
+            break;
+        p += size;
+    }
+    w->counts.terms += begin - todo;
+    w->counts.atoms += atoms + pids;
+    w->counts.pids += pids;
+    w->counts.words += pids * WORDS_IDENTIFIER;
+    w->todo = todo;
+    return p;
 }
 
 enum tacit_guard_reason tacit_guard_items(struct tacit_guard_walk *w, const uint8_t **at,
@@ -500,6 +550,10 @@ enum tacit_guard_reason tacit_guard_items(struct tacit_guard_walk *w, const uint
             w->skip -= n;
             p += n;
         }
+        if (w->atoms == 0)
+            p = pass_short(w, p, end);
+        if (too_large(w))
+            return TACIT_GUARD_WORDS;
         if (p == end || w->todo == 0)
             break;
         ptrdiff_t size = read_item(w, p, end, &reason);

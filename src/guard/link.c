@@ -1,5 +1,6 @@
 #include "link.h"
 
+#include "guard/quick.h"
 #include "guard/tags.h"
 
 enum tacit_guard_reason tacit_guard_read_message(struct tacit_guard_link *link,
@@ -20,7 +21,7 @@ enum tacit_guard_reason tacit_guard_read_message(struct tacit_guard_link *link,
         return reason;
     m->payload = *r;
     if (m->frame.form == TACIT_GUARD_PASS_THROUGH && m->control.payload &&
-        tacit_get_u8(&m->payload) != TAG_VERSION)
+        tacit_quick_u8(&m->payload) != TAG_VERSION)
         return TACIT_GUARD_FORM;
     m->walk.todo = m->control.payload;
     m->walk.most = m->frame.form == TACIT_GUARD_FIRST_PIECE ? link->named.limits.bytes

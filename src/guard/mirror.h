@@ -17,9 +17,13 @@ struct tacit_guard_mirror {
 };
 
 /* What is in the slot; NULL: it was never filled. */
-struct tacit_guard_text *tacit_guard_mirror_get(const struct tacit_guard_mirror *m,
-                                                const struct tacit_guard_texts *texts,
-                                                uint32_t slot);
+static inline struct tacit_guard_text *
+tacit_guard_mirror_get(const struct tacit_guard_mirror *m,
+                       const struct tacit_guard_texts *texts, uint32_t slot)
+{
+    return m->slots[slot] > 0 ? texts->all[m->slots[slot] - 1] : NULL;
+}
+
 /* Fills it: the text is held, the one before is not any more. */
 void tacit_guard_mirror_set(struct tacit_guard_mirror *m, struct tacit_guard_texts *texts,
                             uint32_t slot, struct tacit_guard_text *text);

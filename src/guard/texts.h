@@ -18,9 +18,11 @@ enum {
 
 struct tacit_guard_text {
     uint64_t hash;
-    uint32_t id;   /* its place in all */
-    uint32_t held; /* by how many slots and open messages */
-    uint32_t bits; /* as `bits` of the texts gave them */
+    uint32_t id;       /* its place in all */
+    uint32_t held;     /* by how many slots and open messages */
+    uint32_t bits;     /* as `bits` of the texts gave them */
+    uint32_t creation; /* if it is a node's name: the one that was named last */
+    bool is_node;
     uint16_t len;
     uint8_t bytes[];
 };

@@ -1,50 +1,41 @@
 #include "value.h"
 
+#include "guard/quick.h"
 #include "guard/tags.h"
 
-static uint8_t next_tag(const struct tacit_reader *r)
-{
-    return tacit_left(r) > 0 && !r->bad ? *r->at : 0;
-}
+static const uint8_t kinds[256] = {
+    [TAG_ATOM_REF] = TACIT_GUARD_KIND_ATOM,
+    [TAG_ATOM] = TACIT_GUARD_KIND_ATOM,
+    [TAG_SMALL_ATOM] = TACIT_GUARD_KIND_ATOM,
+    [TAG_ATOM_UTF8] = TACIT_GUARD_KIND_ATOM,
+    [TAG_SMALL_ATOM_UTF8] = TACIT_GUARD_KIND_ATOM,
+    [TAG_SMALL_INTEGER] = TACIT_GUARD_KIND_INTEGER,
+    [TAG_INTEGER] = TACIT_GUARD_KIND_INTEGER,
+    [TAG_SMALL_BIG] = TACIT_GUARD_KIND_INTEGER,
+    [TAG_NEW_PID] = TACIT_GUARD_KIND_PID,
+    [TAG_PID] = TACIT_GUARD_KIND_PID,
+    [TAG_NEWER_REFERENCE] = TACIT_GUARD_KIND_REFERENCE,
+    [TAG_NEW_REFERENCE] = TACIT_GUARD_KIND_REFERENCE,
+    [TAG_SMALL_TUPLE] = TACIT_GUARD_KIND_TUPLE,
+    [TAG_LARGE_TUPLE] = TACIT_GUARD_KIND_TUPLE,
+    [TAG_LIST] = TACIT_GUARD_KIND_LIST,
+    [TAG_NIL] = TACIT_GUARD_KIND_LIST,
+    [TAG_STRING] = TACIT_GUARD_KIND_LIST,
+};
 
 enum tacit_guard_kind tacit_guard_kind(const struct tacit_reader *r)
 {
-    switch (next_tag(r)) {
-    case TAG_ATOM_REF:
-    case TAG_ATOM:
-    case TAG_SMALL_ATOM:
-    case TAG_ATOM_UTF8:
-    case TAG_SMALL_ATOM_UTF8:
-        return TACIT_GUARD_KIND_ATOM;
-    case TAG_SMALL_INTEGER:
-    case TAG_INTEGER:
-    case TAG_SMALL_BIG:
-        return TACIT_GUARD_KIND_INTEGER;
-    case TAG_NEW_PID:
-    case TAG_PID:
-        return TACIT_GUARD_KIND_PID;
-    case TAG_NEWER_REFERENCE:
-    case TAG_NEW_REFERENCE:
-        return TACIT_GUARD_KIND_REFERENCE;
-    case TAG_SMALL_TUPLE:
-    case TAG_LARGE_TUPLE:
-        return TACIT_GUARD_KIND_TUPLE;
-    case TAG_LIST:
-    case TAG_NIL:
-    case TAG_STRING:
-        return TACIT_GUARD_KIND_LIST;
-    default:
-        return TACIT_GUARD_KIND_OTHER;
-    }
+    return r->at < r->end && !r->bad ? (enum tacit_guard_kind)kinds[*r->at]
+                                     : TACIT_GUARD_KIND_OTHER;
 }
 
 bool tacit_guard_get_tuple(struct tacit_reader *r, uint32_t *ret_arity)
 {
-    uint8_t tag = tacit_get_u8(r);
+    uint8_t tag = tacit_quick_u8(r);
     if (tag == TAG_SMALL_TUPLE)
-        *ret_arity = tacit_get_u8(r);
+        *ret_arity = tacit_quick_u8(r);
     else if (tag == TAG_LARGE_TUPLE)
-        *ret_arity = tacit_get_u32(r);
+        *ret_arity = tacit_quick_u32(r);
     else
         return false;
     return !r->bad;
@@ -53,13 +44,13 @@ bool tacit_guard_get_tuple(struct tacit_reader *r, uint32_t *ret_arity)
 bool tacit_guard_get_list(struct tacit_guard_walk *w, struct tacit_reader *r,
                           uint32_t *ret_len, bool *ret_tail)
 {
-    uint8_t tag = tacit_get_u8(r);
+    uint8_t tag = tacit_quick_u8(r);
     *ret_tail = tag == TAG_LIST;
     *ret_len = 0;
     if (tag == TAG_LIST)
-        *ret_len = tacit_get_u32(r);
+        *ret_len = tacit_quick_u32(r);
     else if (tag == TAG_STRING)
-        w->skip = *ret_len = tacit_get_u16(r);
+        w->skip = *ret_len = tacit_quick_u16(r);
     else if (tag != TAG_NIL)
         return false;
     w->counts.words += 2 * (uint64_t)*ret_len;
@@ -68,11 +59,11 @@ bool tacit_guard_get_list(struct tacit_guard_walk *w, struct tacit_reader *r,
 
 bool tacit_guard_get_integer(struct tacit_reader *r, uint32_t *ret)
 {
-    uint8_t tag = tacit_get_u8(r);
+    uint8_t tag = tacit_quick_u8(r);
     if (tag == TAG_SMALL_INTEGER)
-        *ret = tacit_get_u8(r);
+        *ret = tacit_quick_u8(r);
     else if (tag == TAG_INTEGER)
-        *ret = tacit_get_u32(r);
+        *ret = tacit_quick_u32(r);
     else
         return false;
     return !r->bad && *ret <= INT32_MAX;
@@ -82,9 +73,9 @@ bool tacit_guard_get_atom(const struct tacit_guard_walk *w, struct tacit_reader 
                           struct tacit_guard_text **ret)
 {
     struct tacit_guard_texts *texts = &w->named->texts;
-    uint8_t tag = tacit_get_u8(r);
+    uint8_t tag = tacit_quick_u8(r);
     if (tag == TAG_ATOM_REF) {
-        uint8_t index = tacit_get_u8(r);
+        uint8_t index = tacit_quick_u8(r);
         if (r->bad || index >= w->refs->number)
             return false;
         *ret = w->refs->texts[index];
@@ -94,8 +85,8 @@ bool tacit_guard_get_atom(const struct tacit_guard_walk *w, struct tacit_reader 
     if (!utf8 && tag != TAG_ATOM && tag != TAG_SMALL_ATOM)
         return false;
     size_t len =
-        tag == TAG_ATOM || tag == TAG_ATOM_UTF8 ? tacit_get_u16(r) : tacit_get_u8(r);
-    const uint8_t *bytes = tacit_get_bytes(r, len);
+        tag == TAG_ATOM || tag == TAG_ATOM_UTF8 ? tacit_quick_u16(r) : tacit_quick_u8(r);
+    const uint8_t *bytes = tacit_quick_bytes(r, len);
     if (bytes == NULL)
         return false;
     return (utf8 ? tacit_guard_intern(texts, bytes, len, ret)
@@ -106,13 +97,13 @@ bool tacit_guard_get_pid(const struct tacit_guard_walk *w, struct tacit_reader *
                          struct tacit_guard_pid *ret)
 {
     struct tacit_guard_text *node;
-    uint8_t tag = tacit_get_u8(r);
+    uint8_t tag = tacit_quick_u8(r);
     if ((tag != TAG_NEW_PID && tag != TAG_PID) || !tacit_guard_get_atom(w, r, &node))
         return false;
     ret->node = node;
-    ret->number = tacit_get_u32(r);
-    ret->serial = tacit_get_u32(r);
-    ret->creation = tag == TAG_PID ? tacit_get_u8(r) : tacit_get_u32(r);
+    ret->number = tacit_quick_u32(r);
+    ret->serial = tacit_quick_u32(r);
+    ret->creation = tag == TAG_PID ? tacit_quick_u8(r) : tacit_quick_u32(r);
     return !r->bad;
 }
 
@@ -120,15 +111,15 @@ bool tacit_guard_get_reference(const struct tacit_guard_walk *w, struct tacit_re
                                struct tacit_guard_reference *ret)
 {
     struct tacit_guard_text *node;
-    uint8_t tag = tacit_get_u8(r);
+    uint8_t tag = tacit_quick_u8(r);
     if (tag != TAG_NEWER_REFERENCE && tag != TAG_NEW_REFERENCE)
         return false;
-    size_t words = tacit_get_u16(r);
+    size_t words = tacit_quick_u16(r);
     if (r->bad || !tacit_guard_get_atom(w, r, &node))
         return false;
     ret->node = node;
     ret->len = 4 * words + (tag == TAG_NEWER_REFERENCE ? 4 : 1);
-    ret->bytes = tacit_get_bytes(r, ret->len);
+    ret->bytes = tacit_quick_bytes(r, ret->len);
     return !r->bad;
 }
 

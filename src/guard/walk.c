@@ -4,14 +4,6 @@
 
 #include "guard/item.h"
 
-struct tacit_guard_walk tacit_guard_walk(struct tacit_guard_named *named,
-                                         const struct tacit_guard_refs *refs,
-                                         uint64_t flags, uint64_t terms, uint64_t most)
-{
-    return (struct tacit_guard_walk){
-        .named = named, .refs = refs, .flags = flags, .most = most, .todo = terms};
-}
-
 bool tacit_guard_walk_over(const struct tacit_guard_walk *w)
 {
     return w->todo == 0 && w->skip == 0;

@@ -29,7 +29,6 @@ struct tacit_guard_named {
     struct tacit_guard_limits limits;
     struct tacit_guard_texts texts;
     struct tacit_guard_seen nodes, funs;
-    uint64_t last_node, last_creation; /* the last incarnation: it comes again */
 };
 
 /* What terms would make where they are decoded. */
@@ -73,9 +72,13 @@ struct tacit_guard_carry {
 
 /* A walk over so many terms, of so many bytes at the most. The rest stays the caller's.
  */
-struct tacit_guard_walk tacit_guard_walk(struct tacit_guard_named *named,
-                                         const struct tacit_guard_refs *refs,
-                                         uint64_t flags, uint64_t terms, uint64_t most);
+static inline struct tacit_guard_walk
+tacit_guard_walk(struct tacit_guard_named *named, const struct tacit_guard_refs *refs,
+                 uint64_t flags, uint64_t terms, uint64_t most)
+{
+    return (struct tacit_guard_walk){
+        .named = named, .refs = refs, .flags = flags, .most = most, .todo = terms};
+}
 
 /* The terms, whole, from the cursor on; it ends behind them. */
 enum tacit_guard_reason tacit_guard_walk_terms(struct tacit_guard_walk *w,

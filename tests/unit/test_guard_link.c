@@ -1133,24 +1133,6 @@ static void more_than_a_rate_is_cut_or_dropped(void **state)
     rates(state);
 }
 
-static void in_watch_all_passes_and_is_told(void **state)
-{
-    set("mode", "watch");
-    reg_send("other");
-    put_external(&b, "m", "f", 1);
-    come();
-    assert_int_equal(verdict.cut, TACIT_GUARD_FINE);
-    assert_int_equal(verdict.rest + verdict.before_len + verdict.answer_len, 0);
-    assert_true(verdict.ruling.refused);
-    erpc_call("os", "cmd", 1);
-    come();
-    assert_int_equal(verdict.cut, TACIT_GUARD_FINE);
-    assert_int_equal(verdict.rest + verdict.before_len + verdict.answer_len, 0);
-    assert_true(verdict.ruling.refused);
-    put_u8(&b, 106); /* but it is well formed */
-    assert_cut(TACIT_GUARD_TRAILING);
-}
-
 /* The next message that uses the slot has the atom; and so has the emulator. */
 static void a_refused_message_still_fills_its_slots(void **state)
 {
@@ -1210,6 +1192,37 @@ static void first_piece_to(const char *name, uint64_t id, uint64_t number)
     put_peer_pid();
     put_atom(&b, "");
     put_atom(&b, name);
+}
+
+/* It is delivered as it came, and told as refused. */
+static void assert_watched(void)
+{
+    come();
+    assert_int_equal(verdict.cut, TACIT_GUARD_FINE);
+    assert_int_equal(verdict.rest + verdict.before_len + verdict.answer_len, 0);
+    assert_true(verdict.ruling.refused);
+}
+
+static void in_watch_all_passes_and_is_told(void **state)
+{
+    set("mode", "watch");
+    reg_send("other");
+    put_external(&b, "m", "f", 1);
+    assert_watched();
+    erpc_call("os", "cmd", 1);
+    assert_watched();
+    set("send", "ingest");
+    tacit_guard_link_role(the_link, &role);
+    first_piece_to("ingest", 3, 2);
+    put_list(&b, 1);
+    assert_passes();
+    piece(3, 1, false);
+    put_external(&b, "m", "f", 1);
+    put_nil(&b);
+    assert_passes();
+    erpc_call("os", "cmd", 1);
+    put_u8(&b, 106); /* but it is well formed */
+    assert_cut(TACIT_GUARD_TRAILING);
 }
 
 static void a_refused_message_in_pieces_is_dropped_whole(void **state)

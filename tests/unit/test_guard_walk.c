@@ -282,6 +282,20 @@ static void a_message_takes_so_many_words(void **state)
     for (int i = 0; i < 52; i++)
         put_nil(&b);
     assert_int_equal(walked(), TACIT_GUARD_WORDS);
+    /* The same of pids, as they come again and again. */
+    struct tacit_guard_text *text;
+    assert_int_equal(tacit_guard_intern(&named.texts, (const uint8_t *)"n@h", 3, &text),
+                     TACIT_GUARD_FINE);
+    refs.texts[0] = text;
+    refs.number = 1;
+    for (unsigned pids = 16; pids <= 17; pids++) {
+        b.len = 0;
+        put_list(&b, pids);
+        for (unsigned i = 0; i < pids; i++)
+            put(&b, "\x58\x52\0\0\0\0\1\0\0\0\0\0\0\0\1", 15);
+        put_nil(&b);
+        assert_int_equal(walked(), pids == 16 ? TACIT_GUARD_FINE : TACIT_GUARD_WORDS);
+    }
 }
 
 /* Row 4 of what kills an emulator, and the table of nodes that a million fill. */
