@@ -43,6 +43,12 @@ all(Node) ->
     mesh:wait_until(fun() -> not lists:keymember(undefined, 2, pids(Node)) end),
     pids(Node).
 
+%% Until another is there, and all are.
+kill(Node, Name) ->
+    Pid = proplists:get_value(Name, all(Node)),
+    mesh:call(Node, erlang, exit, [Pid, kill]),
+    mesh:wait_until(fun() -> proplists:get_value(Name, all(Node)) =/= Pid end).
+
 linked() ->
     {A, B} = mesh:pair(),
     ?assertEqual(pong, mesh:call(A, net_adm, ping, [?B])),
@@ -55,12 +61,8 @@ reloads(#{host := #{conf := Conf}} = Node) ->
 killed() ->
     {A, B} = linked(),
     Handshakes = mesh:handshakes(A),
-    [begin
-         Before = all(A),
-         {Name, Pid} = lists:keyfind(Name, 1, Before),
-         mesh:call(A, erlang, exit, [Pid, kill]),
-         mesh:wait_until(fun() -> {Name, Pid} =/= lists:keyfind(Name, 1, all(A)) end)
-     end || Name <- ?ALL ++ lists:duplicate(8, tacit_control) ++ lists:duplicate(3, tacit_sup)],
+    [kill(A, Name) || Name <- ?ALL ++ lists:duplicate(8, tacit_control) ++
+                          lists:duplicate(3, tacit_sup)],
     mesh:on(A, fun() -> [exit(whereis(Name), kill) || Name <- [tacit_control, tacit_sup]] end),
     _ = all(A),
     reloads(A),
@@ -152,16 +154,15 @@ unheld() ->
          ok = file:write_file(filename:join(Dir, "revoked"), [Fingerprint, "\n"]),
          ?assertEqual(ok, mesh:call(A, tacit_drv, reload, [list_to_binary(Conf), <<>>])),
          ?assertEqual([?B], mesh:nodes_of(A)),
-         mesh:call(A, erlang, exit, [proplists:get_value(Name, all(A)), kill]),
+         kill(A, Name),
          mesh:wait_until(fun() -> mesh:nodes_of(A) =:= [] end),
          ?assertEqual(pang, mesh:call(B, net_adm, ping, [?A])),
          ?assertMatch({ok, #{lasts := true}}, mesh:call(A, tacit, unrevoke, [Fingerprint])),
-         _ = all(A),
          ?assertEqual(pong, mesh:call(B, net_adm, ping, [?A])),
          %% What was given back is not revoked by a crash.
-         mesh:call(A, erlang, exit, [proplists:get_value(Name, all(A)), kill]),
-         reloads(A),
+         kill(A, Name),
          ?assertEqual(pong, mesh:call(B, net_adm, ping, [?A])),
+         reloads(A),
          mesh:wait_until(fun() -> mesh:nodes_of(A) =:= [?B] end)
      end || Name <- [tacit_reload, tacit_control]],
     mesh:stop_pair({A, B}).
@@ -170,32 +171,35 @@ confirmed() ->
     A = #{host := #{dir := Dir}} = mesh:start("a", mesh:host("127.0.0.1")),
     _ = all(A),
     Keys = [iolist_to_binary([lists:duplicate(40, $A), integer_to_list(I), "A"]) ||
-               I <- lists:seq(10, 29)],
-    ok = mesh:on(A, fun() -> revoke_among_the_killed(Keys) end, 90000),
-    File = filename:join(Dir, "revoked"),
-    Written = fun() ->
-                      {ok, Bytes} = file:read_file(File),
-                      Keys -- binary:split(Bytes, <<"\n">>, [global, trim]) =:= []
-              end,
+               I <- lists:seq(10, 21)],
+    {First, Others} = lists:split(6, Keys),
+    Lines = fun() ->
+                    {ok, Bytes} = file:read_file(filename:join(Dir, "revoked")),
+                    binary:split(Bytes, <<"\n">>, [global, trim])
+            end,
     [begin
-         {_, InForce} = mesh:call(A, tacit_drv, revoked, []),
-         ?assertEqual([], Keys -- InForce),
-         mesh:wait_until(Written),
+         ok = mesh:on(A, fun() -> revoke_among_the_killed(New, Meanwhile) end, 90000),
          _ = all(A),
-         reloads(A)
-     end || _ <- [1, 2]],
+         {_, InForce} = mesh:call(A, tacit_drv, revoked, []),
+         ?assertEqual([], Revoked -- InForce),
+         mesh:wait_until(fun() -> Revoked -- Lines() =:= [] end)
+     end || {New, Meanwhile, Revoked} <- [{First, fun() -> ok end, First},
+                                          {Others, fun reload_on/0, Keys}]],
+    reloads(A),
     mesh:stop(A).
 
-revoke_among_the_killed(Keys) ->
+revoke_among_the_killed(Keys, Meanwhile) ->
     Killer = spawn_link(fun() -> kill_on([tacit_control, tacit_reload, tacit_sup]) end),
-    Reloader = spawn_link(fun() -> reload_on() end),
+    Other = spawn_link(Meanwhile),
     lists:foreach(fun confirm/1, Keys),
-    [begin unlink(Pid), exit(Pid, kill) end || Pid <- [Killer, Reloader]],
+    [begin unlink(Pid), exit(Pid, kill) end || Pid <- [Killer, Other]],
     ok.
 
+%% And has the one that confirmed it killed.
 confirm(Key) ->
+    Control = whereis(tacit_control),
     case tacit:revoke(Key) of
-        {ok, _} -> ok;
+        {ok, _} -> mesh:wait_until(fun() -> whereis(tacit_control) =/= Control end);
         {error, _} -> timer:sleep(5), confirm(Key)
     end.
 
