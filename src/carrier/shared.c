@@ -8,7 +8,7 @@
 #include "carrier.h"
 #include "channel/suite.h"
 #include "files/files.h"
-#include "gate/guard.h"
+#include "gate/pending.h"
 #include "gate/setups.h"
 #include "policy/signed.h"
 
@@ -398,8 +398,9 @@ void guard_own(const uint8_t ephemeral[NOISE_DHLEN], uint64_t time)
     erl_drv_mutex_unlock(gate.lock);
 }
 
-void guard_known(const struct tacit_address *source, bool known)
+void guard_known(const struct tacit_address *peer, bool known)
 {
+    uint64_t source = tacit_pending_source(peer);
     erl_drv_mutex_lock(gate.lock);
     if (known)
         tacit_guard_known(&gate.guard, source);
@@ -414,4 +415,12 @@ size_t guard_count(void)
     size_t count = tacit_guard_count(&gate.guard);
     erl_drv_mutex_unlock(gate.lock);
     return count;
+}
+
+bool guard_news(struct tacit_guard_told *told, struct tacit_guard_news *ret_news)
+{
+    erl_drv_mutex_lock(gate.lock);
+    bool some = tacit_guard_news(&gate.guard, told, ret_news);
+    erl_drv_mutex_unlock(gate.lock);
+    return some;
 }

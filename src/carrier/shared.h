@@ -10,6 +10,7 @@
 
 #include "channel/handshake.h"
 #include "gate/clock.h"
+#include "gate/guard.h"
 #include "policy/revoked.h"
 #include "session/ruling.h"
 
@@ -138,8 +139,10 @@ int guard_first(const struct tacit_address *source, const uint8_t ephemeral[NOIS
 /* One of this node's own, lest it come back. */
 void guard_own(const uint8_t ephemeral[NOISE_DHLEN], uint64_t time);
 /* An allowed peer came from there: the guard's reserve is for it. Or one that is not. */
-void guard_known(const struct tacit_address *source, bool known);
+void guard_known(const struct tacit_address *peer, bool known);
 size_t guard_count(void); /* of sources that are known */
+/* tacit_guard_news, under its lock. */
+bool guard_news(struct tacit_guard_told *told, struct tacit_guard_news *ret_news);
 
 /* --- identities ----------------------------------------------------------- */
 

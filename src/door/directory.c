@@ -101,7 +101,7 @@ static void refuse(struct requester *a)
         memcpy(record, close, len);
     tacit_fingerprint(a->session.handshake.peer_key, fingerprint);
     tacit_address_to_text(&a->peer, peer);
-    tacit_guard_forget(&asking, &a->peer);
+    tacit_guard_forget(&asking, tacit_pending_source(&a->peer));
     door.counters.directory_refused++;
     log_stranger("directory_refused", "fingerprint=%s peer=%s reason=%s", fingerprint,
                  peer, tacit_reason_name(a->session.ruling.why));
@@ -147,7 +147,7 @@ static bool send_handshake(struct requester *a)
 
 static void begin(struct requester *a)
 {
-    tacit_guard_known(&asking, &a->peer);
+    tacit_guard_known(&asking, tacit_pending_source(&a->peer));
     a->open = true;
     if (tacit_session_take(&a->session, &a->channel) != TACIT_OK)
         stream_close(&a->stream);

@@ -7,6 +7,7 @@
 #include "ei/fault.h"
 #include "ei/link.h"
 #include "files/files.h"
+#include "gate/pending.h"
 
 /* --- processes ---------------------------------------------------------------------- */
 
@@ -101,14 +102,25 @@ void cnode_signed(struct cnode *node, const struct tacit_now *now, uint64_t time
     pthread_mutex_unlock(&node->lock);
 }
 
-void cnode_guard_known(struct cnode *node, const struct tacit_address *source, bool known)
+void cnode_guard_known(struct cnode *node, const struct tacit_address *peer, bool known)
 {
+    uint64_t source = tacit_pending_source(peer);
     pthread_mutex_lock(&node->lock);
     if (known)
         tacit_guard_known(&node->guard, source);
     else
         tacit_guard_forget(&node->guard, source);
     pthread_mutex_unlock(&node->lock);
+}
+
+bool cnode_guard_news(void *node, struct tacit_guard_told *told,
+                      struct tacit_guard_news *ret_news)
+{
+    struct cnode *n = node;
+    pthread_mutex_lock(&n->lock);
+    bool some = tacit_guard_news(&n->guard, told, ret_news);
+    pthread_mutex_unlock(&n->lock);
+    return some;
 }
 
 void cnode_set_revoked(struct cnode *node, struct tacit_revoked *list)

@@ -54,8 +54,10 @@ void cnode_release(struct cnode *node);
 int cnode_guard_first(struct cnode *node, const struct tacit_address *source,
                       const uint8_t ephemeral[NOISE_DHLEN], uint64_t time);
 /* A peer that the rules allow came from there, or one that they do not. */
-void cnode_guard_known(struct cnode *node, const struct tacit_address *source,
-                       bool known);
+void cnode_guard_known(struct cnode *node, const struct tacit_address *peer, bool known);
+/* tacit_guard_news of a struct cnode, under its lock. */
+bool cnode_guard_news(void *node, struct tacit_guard_told *told,
+                      struct tacit_guard_news *ret_news);
 /* What time it is: gate/clock.h. */
 struct tacit_now cnode_now(struct cnode *node);
 void cnode_signed(struct cnode *node, const struct tacit_now *now, uint64_t time);

@@ -48,11 +48,25 @@ static int skew(uint64_t theirs, uint64_t ours)
     return theirs > ours ? seconds : -seconds;
 }
 
+/* The source's place among those that are known, or the one that it would take. */
+static size_t place_of(struct tacit_guard *g, uint64_t source)
+{
+    size_t first = slot(g, source, TACIT_GUARD_KNOWN / TACIT_GUARD_WAYS);
+    size_t oldest = first *= TACIT_GUARD_WAYS;
+    for (size_t i = first; i < first + TACIT_GUARD_WAYS; i++) {
+        if (g->known[i].source == source)
+            return i;
+        if (g->known[i].turn < g->known[oldest].turn)
+            oldest = i;
+    }
+    return oldest;
+}
+
 int tacit_guard_spend(struct tacit_guard *g, const struct tacit_address *from, int64_t ms)
 {
     uint64_t source = tacit_pending_source(from);
-    size_t at = slot(g, source, TACIT_GUARD_KNOWN);
-    bool known = g->known[at] == source;
+    size_t at = place_of(g, source);
+    bool known = g->known[at].source == source;
     uint32_t reserve = known ? 0 : g->all.burst / 4;
     struct tacit_bucket *own =
         known ? &g->known_buckets[at]
@@ -99,26 +113,104 @@ void tacit_guard_own(struct tacit_guard *g, const uint8_t ephemeral[NOISE_DHLEN]
     tacit_replay_own(&g->replay, ephemeral, time, now);
 }
 
-void tacit_guard_known(struct tacit_guard *g, const struct tacit_address *from)
+void tacit_guard_known(struct tacit_guard *g, uint64_t source)
 {
-    uint64_t source = tacit_pending_source(from);
-    g->known[slot(g, source, TACIT_GUARD_KNOWN)] = source;
+    g->known[place_of(g, source)] =
+        (struct tacit_known){.source = source, .turn = ++g->turn};
 }
 
-void tacit_guard_forget(struct tacit_guard *g, const struct tacit_address *from)
+void tacit_guard_forget(struct tacit_guard *g, uint64_t source)
 {
-    uint64_t source = tacit_pending_source(from);
-    size_t at = slot(g, source, TACIT_GUARD_KNOWN);
-    if (g->known[at] == source)
-        g->known[at] = 0;
+    struct tacit_known *k = &g->known[place_of(g, source)];
+    if (k->source == source)
+        *k = (struct tacit_known){0};
+    g->refused[g->refusals++ % TACIT_GUARD_REFUSED] = source;
+    g->turn++;
 }
 
 size_t tacit_guard_count(const struct tacit_guard *g)
 {
     size_t count = 0;
     for (size_t i = 0; i < TACIT_GUARD_KNOWN; i++)
-        count += g->known[i] != 0;
+        count += g->known[i].source != 0;
     return count;
+}
+
+/* --- what is told of them ----------------------------------------------------------- */
+
+/* false: there is no room for another word. */
+static bool say(struct tacit_guard_news *news, uint64_t source, bool known)
+{
+    if (news->count == TACIT_GUARD_NEWS_MAX)
+        return false;
+    news->sources[news->count] = source;
+    news->known[news->count++] = known;
+    return true;
+}
+
+static void is_forgotten(struct tacit_guard_told *told, uint64_t source)
+{
+    for (size_t i = 0; i < TACIT_GUARD_KNOWN; i++)
+        if (told->known[i].source == source)
+            told->known[i] = (struct tacit_known){0};
+}
+
+static bool say_refused(const struct tacit_guard *g, struct tacit_guard_told *told,
+                        struct tacit_guard_news *news)
+{
+    if (g->refusals - told->refusals > TACIT_GUARD_REFUSED)
+        told->refusals = g->refusals - TACIT_GUARD_REFUSED;
+    for (; told->refusals < g->refusals; told->refusals++) {
+        uint64_t source = g->refused[told->refusals % TACIT_GUARD_REFUSED];
+        if (!say(news, source, false))
+            return false;
+        is_forgotten(told, source);
+    }
+    return true;
+}
+
+/* Those whose place another one has. */
+static bool say_replaced(const struct tacit_guard *g, struct tacit_guard_told *told,
+                         struct tacit_guard_news *news)
+{
+    for (size_t i = 0; i < TACIT_GUARD_KNOWN; i++) {
+        uint64_t source = told->known[i].source;
+        if (source == 0 || source == g->known[i].source)
+            continue;
+        if (!say(news, source, false))
+            return false;
+        told->known[i] = (struct tacit_known){0};
+    }
+    return true;
+}
+
+static bool say_known(const struct tacit_guard *g, struct tacit_guard_told *told,
+                      struct tacit_guard_news *news)
+{
+    for (size_t i = 0; i < TACIT_GUARD_KNOWN; i++) {
+        if (g->known[i].source == 0 || told->known[i].turn == g->known[i].turn)
+            continue;
+        if (!say(news, g->known[i].source, true))
+            return false;
+        told->known[i] = g->known[i];
+    }
+    return true;
+}
+
+bool tacit_guard_news(const struct tacit_guard *g, struct tacit_guard_told *told,
+                      struct tacit_guard_news *ret_news)
+{
+    ret_news->count = 0;
+    if (!told->begun) /* who starts knows nobody that could be forgotten */
+        told->refusals = g->refusals;
+    told->begun = true;
+    if (told->turn == g->turn)
+        return false;
+    /* Who is known again, be it in another place, is told so last. */
+    if (say_refused(g, told, ret_news) && say_replaced(g, told, ret_news) &&
+        say_known(g, told, ret_news))
+        told->turn = g->turn;
+    return ret_news->count > 0;
 }
 
 void tacit_guard_free(struct tacit_guard *g)

@@ -17,7 +17,16 @@
 enum {
     /* Buckets: sources that share one share its tokens, and their places in memory. */
     TACIT_GUARD_SOURCES = TACIT_REPLAY_SOURCES,
-    TACIT_GUARD_KNOWN = 256, /* sources remembered; a newer one takes another's place */
+    TACIT_GUARD_KNOWN = 256,   /* sources remembered, */
+    TACIT_GUARD_WAYS = 4,      /* each in one of so many places: it takes the oldest's */
+    TACIT_GUARD_REFUSED = 64,  /* and the last that were refused */
+    TACIT_GUARD_NEWS_MAX = 64, /* words of one list */
+};
+
+/* A source that an allowed peer came from; source 0: a free place. */
+struct tacit_known {
+    uint64_t source;
+    uint64_t turn; /* when it was last said to be known */
 };
 
 /* Zero it to start, but for the rates. One lock of the caller's guards it. */
@@ -26,9 +35,26 @@ struct tacit_guard {
     struct tacit_replay replay;
     struct tacit_bucket all_bucket, source_buckets[TACIT_GUARD_SOURCES];
     struct tacit_bucket known_buckets[TACIT_GUARD_KNOWN];
-    uint64_t known[TACIT_GUARD_KNOWN]; /* 0: free */
+    struct tacit_known known[TACIT_GUARD_KNOWN];
+    uint64_t refused[TACIT_GUARD_REFUSED], refusals; /* the last ones; how many so far */
+    uint64_t turn;                                   /* counts what is said of sources */
     bool keyed;
     uint8_t hash_key[16];
+};
+
+/* What another guard was told of the sources that are known. Zero it to start. */
+struct tacit_guard_told {
+    bool begun;
+    struct tacit_known known[TACIT_GUARD_KNOWN];
+    uint64_t refusals;
+    uint64_t turn; /* the guard's, when all had been told */
+};
+
+/* What it is told next: these are known, or known again; or known no more. */
+struct tacit_guard_news {
+    size_t count;
+    uint64_t sources[TACIT_GUARD_NEWS_MAX];
+    bool known[TACIT_GUARD_NEWS_MAX];
 };
 
 /* Of a guard that computes X25519 for all that it lets pass, or passes them to who does.
@@ -57,11 +83,22 @@ int tacit_guard_first(struct tacit_guard *g, const struct tacit_address *source,
 void tacit_guard_own(struct tacit_guard *g, const uint8_t ephemeral[NOISE_DHLEN],
                      uint64_t time, const struct tacit_now *now);
 
-/* A peer that the policy allows came from there; or one that it refuses, or has cut. */
-void tacit_guard_known(struct tacit_guard *g, const struct tacit_address *source);
-void tacit_guard_forget(struct tacit_guard *g, const struct tacit_address *source);
+/*
+ * A peer that the policy allows came from that source (tacit_pending_source); or one that
+ * it refuses, or has cut.
+ */
+void tacit_guard_known(struct tacit_guard *g, uint64_t source);
+void tacit_guard_forget(struct tacit_guard *g, uint64_t source);
 /* How many sources are known. */
 size_t tacit_guard_count(const struct tacit_guard *g);
+
+/*
+ * What was not told yet, which is told by that; false: nothing. A list may be full, and
+ * leave some for the next. Who hears all lists, in turn, knows what this guard knows; and
+ * knows no more whom this one refused, whoever else said that he is known.
+ */
+bool tacit_guard_news(const struct tacit_guard *g, struct tacit_guard_told *told,
+                      struct tacit_guard_news *ret_news);
 
 /* Frees what it remembers. */
 void tacit_guard_free(struct tacit_guard *g);

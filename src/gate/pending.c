@@ -13,8 +13,8 @@ uint64_t tacit_pending_source(const struct tacit_address *a)
 {
     if (a->family == 4)
         return prefix(a, 4);
-    return prefix(a, 8) ^ UINT64_C(1)
-                              << 63; /* ::1 is a source, too; 8000:: is nobody's */
+    uint64_t source = prefix(a, 8) ^ UINT64_C(1) << 63; /* ::1 is a source, too */
+    return source == 0 ? 1 : source;                    /* 8000:: is nobody's */
 }
 
 /* A collision makes two sources share their weight, no more. */
