@@ -144,6 +144,7 @@ void listener_ready(struct listener *l, int fd)
         registration_ready(l);
     else
         incoming_ready(l, fd);
+    registration_tell(l); /* somebody may have been let in, or refused */
     arm(l);
 }
 

@@ -129,6 +129,9 @@ static void act(struct listener *l, enum tacit_place_event event,
         if (shared_set_door_keys(&frame->keys))
             tell_door(l, "keys", "");
         break;
+    case TACIT_PLACE_TELL:
+        registration_tell(l);
+        break;
     case TACIT_PLACE_LOST:
         lost(l);
         break;
@@ -146,6 +149,18 @@ static bool read_once(struct listener *l)
 }
 
 /* --- what the listener calls -------------------------------------------------------- */
+
+static bool news(void *owner, struct tacit_guard_told *told,
+                 struct tacit_guard_news *ret_news)
+{
+    (void)owner;
+    return guard_news(told, ret_news);
+}
+
+void registration_tell(struct listener *l)
+{
+    tacit_place_tell(&l->registration.place, l->registration.fd, news, NULL);
+}
 
 static void start(struct listener *l, const char *path)
 {

@@ -10,6 +10,8 @@ void registration_start(struct listener *l);
 void registration_settle(struct listener *l);
 void registration_accept(struct listener *l); /* the acceptor is there */
 void registration_ready(struct listener *l);
+/* The door hears what sources the node knows, where that was not told yet. */
+void registration_tell(struct listener *l);
 void registration_timeout(struct listener *l, ErlDrvTime now);
 /* How long until registration_timeout has something to do; -1: nothing. */
 ErlDrvTime registration_wait(const struct listener *l, ErlDrvTime now);

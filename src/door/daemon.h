@@ -122,7 +122,7 @@ struct passing {
 struct node {
     struct stream stream;
     struct tacit_registry_entry entry; /* name NULL: not registered */
-    struct tacit_door_input *input;    /* until it is */
+    struct tacit_door_input *input;    /* NULL: it may say nothing more */
     uid_t uid;
     pid_t pid;
     uint32_t creation;

@@ -76,18 +76,42 @@ static void obey(struct node *n, const struct tacit_door_frame *frame)
     }
 }
 
+/* Who was let in, and who no longer is: it is the node that learns it. */
+static void hear(struct node *n, const struct tacit_door_frame *frame)
+{
+    const struct tacit_guard_news *news = &frame->sources;
+    if (frame->type != TACIT_DOOR_SOURCES) {
+        nodes_refuse(n, TACIT_DOOR_BAD_FRAME, n->entry.name,
+                     "a node says nothing more, but for sources");
+        return;
+    }
+    for (size_t i = 0; i < news->count; i++) {
+        if (news->known[i])
+            tacit_guard_known(&door.guard, news->sources[i]);
+        else
+            tacit_guard_forget(&door.guard, news->sources[i]);
+    }
+    *n->input = (struct tacit_door_input){0};
+}
+
+/* Whatever comes, it ends. */
+static void end_talkative(struct node *n)
+{
+    uint8_t byte;
+    ssize_t got = stream_read(&n->stream, &byte, 1);
+    if (got > 0)
+        nodes_refuse(n, TACIT_DOOR_BAD_FRAME, n->entry.name, "a node says nothing more");
+    else if (got < 0)
+        stream_close(&n->stream);
+}
+
+/* One frame at the most. */
 static void readable(struct stream *s)
 {
     struct node *n = (struct node *)s;
-    uint8_t byte;
     bool bad = false;
-    if (n->input == NULL) { /* registered: whatever comes, it ends */
-        ssize_t got = stream_read(s, &byte, 1);
-        if (got > 0)
-            nodes_refuse(n, TACIT_DOOR_BAD_FRAME, n->entry.name,
-                         "a node says nothing more");
-        else if (got < 0)
-            stream_close(s);
+    if (n->input == NULL) {
+        end_talkative(n);
         return;
     }
     size_t wants = tacit_door_wants(n->input, &bad);
@@ -98,10 +122,13 @@ static void readable(struct stream *s)
     }
     n->input->len += (size_t)got;
     struct tacit_door_frame frame;
+    const char *name = n->entry.name == NULL ? "" : n->entry.name;
     if (tacit_door_wants(n->input, &bad) > 0)
         return;
     if (bad || tacit_door_read(n->input->bytes, n->input->len, &frame) != TACIT_OK)
-        nodes_refuse(n, TACIT_DOOR_BAD_FRAME, "", "not a frame of this protocol");
+        nodes_refuse(n, TACIT_DOOR_BAD_FRAME, name, "not a frame of this protocol");
+    else if (n->entry.name != NULL)
+        hear(n, &frame);
     else
         obey(n, &frame);
 }

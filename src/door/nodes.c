@@ -163,8 +163,12 @@ void nodes_enroll(struct node *n, const struct tacit_door_register *reg)
         return;
     }
     keep_host(name);
-    free(n->input); /* it has said all that it may */
-    n->input = NULL;
+    if (n->version >= TACIT_DOOR_VERSION_SOURCES) {
+        *n->input = (struct tacit_door_input){0};
+    } else {
+        free(n->input); /* it has said all that it may */
+        n->input = NULL;
+    }
     welcome(n);
 }
 

@@ -5,8 +5,10 @@
 
 static void begin(struct tacit_place *p)
 {
-    p->starved = p->keys_due = false;
+    p->starved = p->keys_due = p->hears = false;
     memset(&p->in, 0, sizeof p->in);
+    memset(&p->told, 0, sizeof p->told);
+    p->out_len = p->out_at = 0;
 }
 
 void tacit_place_start(struct tacit_place *p, const char *path, const char *name,
@@ -24,7 +26,7 @@ void tacit_place_start(struct tacit_place *p, const char *path, const char *name
 
 int64_t tacit_place_wait(const struct tacit_place *p, int64_t now)
 {
-    if (p->state != TACIT_PLACE_WAITING && p->state != TACIT_PLACE_ASKED)
+    if (p->state != TACIT_PLACE_WAITING && p->state != TACIT_PLACE_ASKED && !p->hears)
         return -1;
     return p->at > now ? p->at - now : 0;
 }
@@ -35,6 +37,10 @@ enum tacit_place_event tacit_place_timeout(struct tacit_place *p, int64_t now)
         return TACIT_PLACE_NOTHING;
     if (p->state == TACIT_PLACE_WAITING)
         return TACIT_PLACE_CONNECT;
+    if (p->state == TACIT_PLACE_DONE) {
+        p->at = now + TACIT_PLACE_TELL_MS;
+        return TACIT_PLACE_TELL;
+    }
     return tacit_place_fail(p, TACIT_ETIMEOUT, "the door does not answer", now);
 }
 
@@ -118,12 +124,14 @@ static enum tacit_place_event take_pass(struct tacit_place *p, int64_t now)
     return TACIT_PLACE_PASSED;
 }
 
-static enum tacit_place_event take_registered(struct tacit_place *p,
-                                              const struct tacit_door_registered *r)
+static enum tacit_place_event
+take_registered(struct tacit_place *p, const struct tacit_door_registered *r, int64_t now)
 {
     p->state = TACIT_PLACE_DONE;
     p->started = true;
     p->keys_due = r->version >= TACIT_DOOR_VERSION_KEYS;
+    p->hears = r->version >= TACIT_DOOR_VERSION_SOURCES;
+    p->at = now;
     p->wait = TACIT_PLACE_RETRY_MS;
     p->fault[0] = '\0';
     return TACIT_PLACE_REGISTERED;
@@ -137,7 +145,7 @@ take_frame(struct tacit_place *p, const struct tacit_door_frame *frame, int64_t 
     if (p->passed >= 0 || p->starved)
         return cut(p, "the door passed a socket without its link", now);
     if (frame->type == TACIT_DOOR_REGISTERED && p->state == TACIT_PLACE_ASKED)
-        return take_registered(p, &frame->registered);
+        return take_registered(p, &frame->registered, now);
     if (frame->type == TACIT_DOOR_KEYS && p->state == TACIT_PLACE_DONE) {
         p->keys_due = false;
         return TACIT_PLACE_KEYS;
@@ -167,4 +175,26 @@ enum tacit_place_event tacit_place_read(struct tacit_place *p, size_t n, int fd,
         return cut(p, "the door said something that is no frame", now);
     memset(&p->in, 0, sizeof p->in);
     return take_frame(p, ret_frame, now);
+}
+
+/* --- what it hears ------------------------------------------------------------------ */
+
+bool tacit_place_hears(const struct tacit_place *p)
+{
+    return p->hears && p->out_len == 0;
+}
+
+void tacit_place_say(struct tacit_place *p, const struct tacit_guard_news *news)
+{
+    struct tacit_door_frame frame = {.type = TACIT_DOOR_SOURCES, .sources = *news};
+    p->out_at = 0;
+    if (tacit_door_write(&frame, p->out, &p->out_len) != TACIT_OK)
+        p->out_len = 0; /* no guard says that */
+}
+
+void tacit_place_sent(struct tacit_place *p, size_t n)
+{
+    p->out_at += n;
+    if (p->out_at == p->out_len)
+        p->out_at = p->out_len = 0;
 }

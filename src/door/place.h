@@ -2,7 +2,7 @@
  * A node's place at its host's door, as a state machine that carrier and C nodes share:
  * it registers there, and then gets the sockets of those who asked for it (PROTOCOL.md).
  * A door that ends is asked again, at growing intervals, under the same creation; live
- * links never notice.
+ * links never notice. What sources the node knows it tells the door, now and then.
  *
  * place.c does no I/O: it is told what came, and says what is to be done. Times are
  * milliseconds of a clock that only goes forward.
@@ -18,7 +18,8 @@ enum {
     TACIT_PLACE_ANSWER_MS = 5000, /* what the door may take to answer */
     TACIT_PLACE_RETRY_MS = 100,   /* then twice that, and so on */
     TACIT_PLACE_RETRY_MAX_MS = 2000,
-    TACIT_PLACE_TEXT = 512, /* of a fault, with its zero */
+    TACIT_PLACE_TELL_MS = 5000, /* at the latest the door hears what was not told yet */
+    TACIT_PLACE_TEXT = 512,     /* of a fault, with its zero */
 };
 
 enum tacit_place_state {
@@ -37,6 +38,7 @@ enum tacit_place_event {
     TACIT_PLACE_PASSED,     /* frame.pass is a link, and `passed` its socket: take both */
     TACIT_PLACE_STARVED,    /* one came, but for want of descriptors without its socket */
     TACIT_PLACE_KEYS,       /* frame.keys are the mesh keys that the door opens */
+    TACIT_PLACE_TELL,       /* tacit_place_tell: there may be something to tell */
     TACIT_PLACE_LOST, /* close the connection, and `passed`; error and fault say why */
 };
 
@@ -47,9 +49,13 @@ struct tacit_place {
     bool started;  /* it was registered once: from now on it only tries again */
     bool keys_due; /* the door will tell, at once, what it opens */
     int64_t since; /* when it first tried */
-    int64_t at;    /* WAITING: of the next attempt; ASKED: when time is up */
-    int64_t wait;  /* before the attempt after that */
+    int64_t at; /* WAITING: of the next attempt; ASKED: when time is up; DONE: to tell */
+    int64_t wait; /* before the attempt after that */
     struct tacit_door_input in;
+    bool hears; /* the door does, of sources, */
+    struct tacit_guard_told told;
+    uint8_t out[TACIT_DOOR_FRAME_MAX]; /* in a frame that is on its way: */
+    size_t out_len, out_at;
     int passed;   /* the descriptor that came with the frame that is coming in, or -1 */
     bool starved; /* it came without one, for which this process is to blame */
     int error;    /* TACIT_EREFUSED: the door refused; ETIMEOUT, ETRUNCATED */
@@ -64,7 +70,7 @@ void tacit_place_start(struct tacit_place *p, const char *path, const char *name
 /* How long until tacit_place_timeout has something to do, ms; -1: nothing. */
 int64_t tacit_place_wait(const struct tacit_place *p, int64_t now);
 
-/* CONNECT, LOST or NOTHING. */
+/* CONNECT, TELL, LOST or NOTHING. */
 enum tacit_place_event tacit_place_timeout(struct tacit_place *p, int64_t now);
 
 /* It is connected: the frame to send. Of `who` name and versions are filled in. */
@@ -89,6 +95,12 @@ enum tacit_place_event tacit_place_read(struct tacit_place *p, size_t n, int fd,
                                         bool starved, int64_t now,
                                         struct tacit_door_frame *ret_frame);
 
+/* Whether the door takes words about sources, and none is on its way. */
+bool tacit_place_hears(const struct tacit_place *p);
+/* The next one, into `out`; what of that is sent is told by tacit_place_sent. */
+void tacit_place_say(struct tacit_place *p, const struct tacit_guard_news *news);
+void tacit_place_sent(struct tacit_place *p, size_t n);
+
 /* --- place_socket.c: its I/O, where nothing waits */
 
 /*
@@ -103,5 +115,15 @@ enum tacit_place_event tacit_place_connect(struct tacit_place *p,
 enum tacit_place_event tacit_place_receive(struct tacit_place *p, int fd, int64_t now,
                                            struct tacit_door_frame *ret_frame,
                                            bool *ret_more);
+
+/*
+ * Tells the door what is new of sources, as `news` has it from the owner's guard (under
+ * its lock: tacit_guard_news). What does not go now goes another time; that there is no
+ * connection any more is for who reads from it to find.
+ */
+void tacit_place_tell(struct tacit_place *p, int fd,
+                      bool (*news)(void *owner, struct tacit_guard_told *told,
+                                   struct tacit_guard_news *ret_news),
+                      void *owner);
 
 #endif

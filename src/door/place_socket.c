@@ -8,6 +8,11 @@
 #include "door/place.h"
 #include "socket/socket.h"
 
+enum {
+    /* At once: as many as all that a guard knows, and knew, can fill. */
+    LISTS = 2 * TACIT_GUARD_KNOWN / TACIT_GUARD_NEWS_MAX + 1,
+};
+
 static enum tacit_place_event untrusted(struct tacit_place *p, unsigned uid, int64_t now)
 {
     char text[TACIT_PLACE_TEXT];
@@ -73,4 +78,30 @@ enum tacit_place_event tacit_place_receive(struct tacit_place *p, int fd, int64_
         lost = true;
     }
     return tacit_place_read(p, (size_t)n, passed, lost, now, ret_frame);
+}
+
+static void send_some(struct tacit_place *p, int fd)
+{
+    while (p->out_len > 0) {
+        ssize_t n = send(fd, p->out + p->out_at, p->out_len - p->out_at,
+                         MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n <= 0)
+            return;
+        tacit_place_sent(p, (size_t)n);
+    }
+}
+
+void tacit_place_tell(struct tacit_place *p, int fd,
+                      bool (*news)(void *owner, struct tacit_guard_told *told,
+                                   struct tacit_guard_news *ret_news),
+                      void *owner)
+{
+    struct tacit_guard_news next;
+    send_some(p, fd);
+    for (int i = 0; i < LISTS && tacit_place_hears(p); i++) {
+        if (!news(owner, &p->told, &next))
+            return;
+        tacit_place_say(p, &next);
+        send_some(p, fd);
+    }
 }

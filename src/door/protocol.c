@@ -150,6 +150,37 @@ static void get_keys(struct tacit_reader *r, struct tacit_key_ids *keys)
     memcpy(keys->at, tacit_get_bytes(r, len), len);
 }
 
+/* Words of a source each, in their order. */
+enum {
+    FORGOTTEN = 0,
+    KNOWN = 1,
+    SOURCE_WORD = 1 + 8,
+};
+
+static void put_sources(struct tacit_writer *w, const struct tacit_guard_news *sources)
+{
+    w->bad |= sources->count == 0 || sources->count > TACIT_GUARD_NEWS_MAX;
+    for (size_t i = 0; !w->bad && i < sources->count; i++) {
+        w->bad |= sources->sources[i] == 0;
+        tacit_put_u8(w, sources->known[i] ? KNOWN : FORGOTTEN);
+        tacit_put_u64(w, sources->sources[i]);
+    }
+}
+
+static void get_sources(struct tacit_reader *r, struct tacit_guard_news *sources)
+{
+    size_t len = tacit_left(r);
+    r->bad |=
+        len == 0 || len % SOURCE_WORD != 0 || len / SOURCE_WORD > TACIT_GUARD_NEWS_MAX;
+    while (!r->bad && tacit_left(r) > 0) {
+        unsigned word = tacit_get_u8(r);
+        uint64_t source = tacit_get_u64(r);
+        r->bad |= word > KNOWN || source == 0;
+        sources->known[sources->count] = word == KNOWN;
+        sources->sources[sources->count++] = source;
+    }
+}
+
 /* --- frames ----------------------------------------------------------------------- */
 
 int tacit_door_write(const struct tacit_door_frame *frame,
@@ -179,6 +210,9 @@ int tacit_door_write(const struct tacit_door_frame *frame,
         w.bad |= frame->keys.count == 0 || frame->keys.count > TACIT_KEY_IDS_MAX;
         if (!w.bad)
             tacit_put_bytes(&w, frame->keys.at, frame->keys.count * TACIT_KEY_ID);
+        break;
+    case TACIT_DOOR_SOURCES:
+        put_sources(&w, &frame->sources);
         break;
     case TACIT_DOOR_SHOW:
     case TACIT_DOOR_RELOAD:
@@ -220,6 +254,9 @@ static void get_body(struct tacit_reader *r, struct tacit_door_frame *frame)
         break;
     case TACIT_DOOR_KEYS:
         get_keys(r, &frame->keys);
+        break;
+    case TACIT_DOOR_SOURCES:
+        get_sources(r, &frame->sources);
         break;
     case TACIT_DOOR_SHOW:
     case TACIT_DOOR_RELOAD:

@@ -4,7 +4,7 @@
  * This header: the frames on the Unix socket `[host] door`, between the daemon and the
  * nodes and commands of its host. PROTOCOL.md in this folder describes them. Bytes in,
  * frames out: no I/O, so that daemon, carrier, command and fuzzers share it. Calls base
- * and channel.
+ * and channel; the words about sources are gate's.
  */
 #ifndef TACIT_DOOR_PROTOCOL_H
 #define TACIT_DOOR_PROTOCOL_H
@@ -12,12 +12,14 @@
 #include "base/address.h"
 #include "base/name.h"
 #include "channel/payload.h"
+#include "gate/guard.h"
 
 enum {
-    TACIT_DOOR_VERSION = 2,      /* the highest of this code, which knows all before */
-    TACIT_DOOR_VERSION_KEYS = 2, /* from which on a node is told the door's keys */
-    TACIT_DOOR_HEADER = 2,       /* a frame's length, which counts type and body */
-    TACIT_DOOR_FRAME_MAX = 1024, /* a whole frame, its header included */
+    TACIT_DOOR_VERSION = 3,         /* the highest of this code, which knows all before */
+    TACIT_DOOR_VERSION_KEYS = 2,    /* from which on a node is told the door's keys */
+    TACIT_DOOR_VERSION_SOURCES = 3, /* and the door what sources the node knows */
+    TACIT_DOOR_HEADER = 2,          /* a frame's length, which counts type and body */
+    TACIT_DOOR_FRAME_MAX = 1024,    /* a whole frame, its header included */
     TACIT_DOOR_TEXT_MAX = 255,
     TACIT_DOOR_REPORT_MAX = TACIT_DOOR_FRAME_MAX - TACIT_DOOR_HEADER - 1,
     TACIT_DOOR_FIRST = TACIT_MESSAGE_HEADER + TACIT_MESSAGE_1, /* message 1 as it came */
@@ -33,6 +35,7 @@ enum tacit_door_type {
     TACIT_DOOR_REPORT = 7,     /* door -> command: some bytes of the answer */
     TACIT_DOOR_END = 8,        /* door -> command: the answer is complete */
     TACIT_DOOR_KEYS = 9,       /* door -> node: the mesh keys that the door opens */
+    TACIT_DOOR_SOURCES = 10,   /* node -> door: who was let in, and who no longer is */
 };
 
 /* Why the door refuses: numbers on the wire. */
@@ -90,6 +93,7 @@ struct tacit_door_frame {
         struct tacit_door_pass pass;
         struct tacit_door_report report;
         struct tacit_key_ids keys;
+        struct tacit_guard_news sources;
     };
 };
 

@@ -30,6 +30,8 @@ static size_t figures(struct figure ret[32])
          (uint64_t)(now_ms() - door.started) / 1000},
         {"troubles", "What is not as the configuration says", true, troubles},
         {"nodes", "Registered nodes", true, door.nodes.count},
+        {"known", "Sources that an allowed peer came from", true,
+         tacit_guard_count(&door.guard)},
         {"pending", "Connections without a first message yet", true, door.pending.count},
         {"accepted", "Connections accepted", false, c->accepted},
         {"passed", "Connections passed to nodes", false, c->passed},

@@ -80,6 +80,9 @@ static void act(struct cnode_listener *s, enum tacit_place_event event,
     case TACIT_PLACE_KEYS:
         cnode_set_door_keys(s->node, &frame->keys);
         break;
+    case TACIT_PLACE_TELL:
+        cnode_place_tell(s);
+        break;
     case TACIT_PLACE_LOST:
         disconnect(s);
         break;
@@ -88,6 +91,11 @@ static void act(struct cnode_listener *s, enum tacit_place_event event,
 
 /* --- what the listener calls ---------------------------------------------------------
  */
+
+void cnode_place_tell(struct cnode_listener *s)
+{
+    tacit_place_tell(&s->place, s->door, cnode_guard_news, s->node);
+}
 
 void cnode_place_step(struct cnode_listener *s, bool readable)
 {

@@ -182,6 +182,7 @@ static int accept_one(struct cnode_listener *s, int64_t deadline, struct cnode_l
     int error = p == NULL ? TACIT_ENOMEM : TACIT_OK;
     while (!error) {
         *ret = step_all(s);
+        cnode_place_tell(s); /* somebody may have been let in, or refused */
         if (*ret != NULL)
             break;
         error = atomic_load(&s->closing)    ? TACIT_ECLOSED

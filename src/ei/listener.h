@@ -51,6 +51,8 @@ void cnode_starve(struct cnode_listener *s);
 int cnode_place_start(struct cnode_listener *s);
 /* Does what is due, and reads where the door has said something. */
 void cnode_place_step(struct cnode_listener *s, bool readable);
+/* The door hears what sources the node knows, where that was not told yet. */
+void cnode_place_tell(struct cnode_listener *s);
 void cnode_place_leave(struct cnode_listener *s);
 
 #endif

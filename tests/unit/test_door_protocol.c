@@ -44,7 +44,7 @@ static struct tacit_door_frame a_register_of(const char *conf)
     return frame;
 }
 
-static struct tacit_door_frame all[10];
+static struct tacit_door_frame all[11];
 
 static void make_all(void)
 {
@@ -62,6 +62,9 @@ static void make_all(void)
     all[7] = (struct tacit_door_frame){.type = TACIT_DOOR_END};
     all[9] = (struct tacit_door_frame){.type = TACIT_DOOR_KEYS,
                                        .keys = {2, {{1, 2, 3}, {4, 5, 6}}}};
+    all[10] = (struct tacit_door_frame){
+        .type = TACIT_DOOR_SOURCES,
+        .sources = {2, {UINT64_C(0x4c0000209), UINT64_MAX}, {true, false}}};
     all[8] = a_register_of("/etc/tacit/tacit.conf");
 }
 
@@ -98,6 +101,8 @@ static void a_frame_cut_anywhere_is_refused(void **state)
             bool report = all[i].type == TACIT_DOOR_REPORT && cut > TACIT_DOOR_HEADER;
             if (all[i].type == TACIT_DOOR_KEYS && cut == len - TACIT_KEY_ID)
                 continue; /* one key */
+            if (all[i].type == TACIT_DOOR_SOURCES && cut == len - 9)
+                continue; /* one word */
             assert_int_equal(tacit_door_read(bytes, cut, &got),
                              report ? TACIT_OK : TACIT_EFORMAT);
         }
@@ -184,6 +189,66 @@ static void a_door_has_one_mesh_key_to_four(void **state)
         assert_int_equal(tacit_door_read(bytes, len, &got), ok ? 0 : TACIT_EFORMAT);
         assert_true(!ok || got.keys.count == count);
     }
+}
+
+static void sources_are_written_as_protocol_md_says(void **state)
+{
+    static const char expected[] = "\0\23\12\1\0\0\0\4\300\0\2\11\0"
+                                   "\240\1\15\270\0\0\0\7";
+    struct tacit_door_frame frame = {
+        .type = TACIT_DOOR_SOURCES,
+        .sources = {2, {UINT64_C(0x4c0000209), UINT64_C(0xa0010db800000007)}, {true}}};
+    assert_int_equal(back(&frame), 0);
+    assert_int_equal(len, sizeof expected - 1);
+    assert_memory_equal(bytes, expected, len);
+}
+
+/* A frame of that many words, each of 1 and source 1, and so many bytes more. */
+static void write_words(size_t count, size_t more)
+{
+    memset(bytes, 0, sizeof bytes);
+    len = TACIT_DOOR_HEADER + 1 + count * 9 + more;
+    bytes[0] = (uint8_t)((len - TACIT_DOOR_HEADER) >> 8);
+    bytes[1] = (uint8_t)(len - TACIT_DOOR_HEADER);
+    bytes[2] = TACIT_DOOR_SOURCES;
+    for (size_t i = 0; i < count; i++)
+        bytes[3 + 9 * i] = bytes[3 + 9 * i + 8] = 1;
+}
+
+static void one_word_of_sources_to_64_make_a_frame(void **state)
+{
+    static struct tacit_door_frame frame;
+    frame.type = TACIT_DOOR_SOURCES;
+    for (size_t count = 0; count <= 65; count++) {
+        int ok = count > 0 && count <= 64 ? 0 : TACIT_EFORMAT;
+        write_words(count, 0);
+        assert_int_equal(tacit_door_read(bytes, len, &got), ok);
+        for (size_t more = 1; more < 9; more++) {
+            write_words(count, more);
+            assert_int_equal(tacit_door_read(bytes, len, &got), TACIT_EFORMAT);
+        }
+        frame.sources.count = count;
+        for (size_t i = 0; i < count && i < 64; i++)
+            frame.sources.sources[i] = i + 1;
+        assert_int_equal(tacit_door_write(&frame, bytes, &len), ok ? TACIT_EINVAL : 0);
+    }
+    assert_int_equal(TACIT_GUARD_NEWS_MAX, 64);
+}
+
+static void a_word_is_known_or_forgotten_and_of_some_source(void **state)
+{
+    for (unsigned word = 0; word < 256; word++) {
+        write_words(2, 0);
+        bytes[12] = (uint8_t)word;
+        assert_int_equal(tacit_door_read(bytes, len, &got), word < 2 ? 0 : TACIT_EFORMAT);
+        assert_true(word > 1 || got.sources.known[1] == (word == 1));
+    }
+    write_words(2, 0);
+    bytes[20] = 0;
+    assert_int_equal(tacit_door_read(bytes, len, &got), TACIT_EFORMAT);
+    struct tacit_door_frame frame = {.type = TACIT_DOOR_SOURCES,
+                                     .sources = {1, {0}, {1}}};
+    assert_int_equal(tacit_door_write(&frame, bytes, &len), TACIT_EINVAL);
 }
 
 static void what_is_not_printable_is_told_as_question_marks(void **state)
@@ -294,6 +359,9 @@ int main(void)
         cmocka_unit_test(extensions_of_the_doors_own_frames_are_passed_over),
         cmocka_unit_test(the_path_of_a_configuration_is_a_text_that_comes_once),
         cmocka_unit_test(a_door_has_one_mesh_key_to_four),
+        cmocka_unit_test(sources_are_written_as_protocol_md_says),
+        cmocka_unit_test(one_word_of_sources_to_64_make_a_frame),
+        cmocka_unit_test(a_word_is_known_or_forgotten_and_of_some_source),
         cmocka_unit_test(what_is_not_printable_is_told_as_question_marks),
         cmocka_unit_test(what_cannot_stand_in_a_log_is_refused),
         cmocka_unit_test(versions_types_and_families_out_of_range_are_refused),

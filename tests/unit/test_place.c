@@ -2,6 +2,8 @@
 #include "test_unit.h"
 
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "door/place.h"
 
@@ -197,6 +199,158 @@ static void what_a_door_may_not_say_ends_the_connection(void **state)
     assert_false(p.keys_due);
 }
 
+/* --- what the door is told of sources ----------------------------------------------- */
+
+static struct tacit_guard guard;
+
+static bool news(void *owner, struct tacit_guard_told *told,
+                 struct tacit_guard_news *ret_news)
+{
+    assert_ptr_equal(owner, &guard);
+    return tacit_guard_news(&guard, told, ret_news);
+}
+
+/* A node that knows so many sources, registered with a door of that version. */
+static void knows(uint64_t sources, uint8_t version)
+{
+    struct tacit_door_frame answer = registered;
+    answer.registered.version = version;
+    guard = (struct tacit_guard){.keyed = true};
+    for (uint64_t source = 1; source <= sources; source++)
+        tacit_guard_known(&guard, source);
+    ask(1000);
+    assert_int_equal(say(&answer, -1, 1000), TACIT_PLACE_REGISTERED);
+}
+
+/* Words that are there to be read. */
+static size_t words(int fd)
+{
+    uint8_t bytes[TACIT_DOOR_FRAME_MAX];
+    size_t count = 0;
+    while (recv(fd, bytes, 2, MSG_DONTWAIT) == 2) {
+        size_t len = (size_t)bytes[0] << 8 | bytes[1];
+        assert_int_equal(recv(fd, bytes + 2, len, MSG_DONTWAIT), len);
+        assert_int_equal(tacit_door_read(bytes, 2 + len, &frame), TACIT_OK);
+        assert_int_equal(frame.type, TACIT_DOOR_SOURCES);
+        count += frame.sources.count;
+    }
+    return count;
+}
+
+static void a_door_of_version_3_is_told_of_sources_at_once_and_then_in_time(void **state)
+{
+    int fds[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    knows(100, 3);
+    assert_int_equal(tacit_place_timeout(&p, 1000), TACIT_PLACE_TELL);
+    tacit_place_tell(&p, fds[0], news, &guard);
+    assert_int_equal(words(fds[1]), tacit_guard_count(&guard));
+    assert_int_equal(tacit_place_wait(&p, 1000), TACIT_PLACE_TELL_MS);
+    assert_int_equal(tacit_place_timeout(&p, 999 + TACIT_PLACE_TELL_MS),
+                     TACIT_PLACE_NOTHING);
+    assert_int_equal(tacit_place_timeout(&p, 1000 + TACIT_PLACE_TELL_MS),
+                     TACIT_PLACE_TELL);
+    tacit_place_tell(&p, fds[0], news, &guard);
+    assert_int_equal(words(fds[1]), 0);
+    tacit_guard_forget(&guard, 1);
+    tacit_place_tell(&p, fds[0], news, &guard);
+    assert_int_equal(words(fds[1]), 1);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static void an_older_one_is_told_nothing(void **state)
+{
+    int fds[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    for (uint8_t version = 1; version <= 2; version++) {
+        start(state);
+        knows(100, version);
+        assert_int_equal(tacit_place_wait(&p, 1 << 30), -1);
+        assert_int_equal(tacit_place_timeout(&p, 1 << 30), TACIT_PLACE_NOTHING);
+        tacit_place_tell(&p, fds[0], news, &guard);
+        assert_int_equal(words(fds[1]), 0);
+    }
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static void one_that_comes_again_is_told_of_all(void **state)
+{
+    int fds[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    knows(100, 3);
+    tacit_place_tell(&p, fds[0], news, &guard);
+    assert_true(words(fds[1]) > 0);
+    tacit_place_fail(&p, TACIT_ETRUNCATED, "gone", 2000);
+    tacit_place_tell(&p, fds[0], news, &guard); /* there is nobody to hear it */
+    assert_int_equal(words(fds[1]), 0);
+    ask(2000 + TACIT_PLACE_RETRY_MS);
+    tacit_place_tell(&p, fds[0], news, &guard); /* nor yet */
+    assert_int_equal(words(fds[1]), 0);
+    struct tacit_door_frame answer = registered;
+    answer.registered.version = 3;
+    say(&answer, -1, 2200);
+    tacit_place_tell(&p, fds[0], news, &guard);
+    assert_int_equal(words(fds[1]), tacit_guard_count(&guard));
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static void a_door_that_takes_nothing_now_hears_it_later_and_in_order(void **state)
+{
+    static uint8_t filler[1 << 16];
+    int fds[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    while (send(fds[0], filler, sizeof filler, MSG_DONTWAIT) > 0)
+        ;
+    while (send(fds[0], filler, 1, MSG_DONTWAIT) > 0)
+        ;
+    knows(100, 3);
+    tacit_place_tell(&p, fds[0], news, &guard);
+    for (uint64_t source = 1; source <= 100; source++)
+        tacit_guard_forget(&guard, source);
+    tacit_place_tell(&p, fds[0], news, &guard);
+    assert_int_equal(p.state, TACIT_PLACE_DONE);
+    while (recv(fds[1], filler, sizeof filler, MSG_DONTWAIT) > 0)
+        ;
+    tacit_place_tell(&p, fds[0], news, &guard);
+    assert_true(words(fds[1]) >= TACIT_GUARD_NEWS_MAX);
+    assert_false(frame.sources.known[frame.sources.count - 1]);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static void a_frame_that_went_in_pieces_goes_on_where_it_was(void **state)
+{
+    struct tacit_guard_news some = {.count = 3, .sources = {1, 2, 3}};
+    knows(0, 3);
+    assert_true(tacit_place_hears(&p));
+    tacit_place_say(&p, &some);
+    for (size_t at = 0, len = p.out_len; at < len; at++) {
+        assert_false(tacit_place_hears(&p));
+        assert_int_equal(p.out_at, at);
+        tacit_place_sent(&p, 1);
+    }
+    assert_true(tacit_place_hears(&p));
+}
+
+/* Who reads from the connection finds that, and says so. */
+static void that_a_door_has_gone_is_no_fault_of_who_tells_it(void **state)
+{
+    int fds[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    close(fds[1]);
+    knows(100, 3);
+    tacit_place_tell(&p, fds[0], news, &guard);
+    assert_int_equal(p.state, TACIT_PLACE_DONE);
+    bool more;
+    assert_int_equal(tacit_place_receive(&p, fds[0], 1000, &frame, &more),
+                     TACIT_PLACE_LOST);
+    assert_string_equal(p.fault, "/run/door: the door has closed");
+    close(fds[0]);
+}
+
 static void another_door_is_a_start_that_does_not_end_the_node(void **state)
 {
     registers(1000);
@@ -220,6 +374,14 @@ int main(void)
         cmocka_unit_test_setup(a_socket_that_found_no_descriptor_is_no_fault_of_the_doors,
                                start),
         cmocka_unit_test_setup(what_a_door_may_not_say_ends_the_connection, start),
+        cmocka_unit_test_setup(
+            a_door_of_version_3_is_told_of_sources_at_once_and_then_in_time, start),
+        cmocka_unit_test_setup(an_older_one_is_told_nothing, start),
+        cmocka_unit_test_setup(one_that_comes_again_is_told_of_all, start),
+        cmocka_unit_test_setup(a_door_that_takes_nothing_now_hears_it_later_and_in_order,
+                               start),
+        cmocka_unit_test_setup(a_frame_that_went_in_pieces_goes_on_where_it_was, start),
+        cmocka_unit_test_setup(that_a_door_has_gone_is_no_fault_of_who_tells_it, start),
         cmocka_unit_test_setup(another_door_is_a_start_that_does_not_end_the_node, start),
     };
     return cmocka_run_group_tests_name("place", tests, NULL, NULL);

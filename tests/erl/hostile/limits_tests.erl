@@ -19,6 +19,9 @@ limits_test_() ->
               "get in", fun one_source/0},
              {"7,000 first messages from many sources: a node answers as many as it may, and who "
               "came before gets in", fun many_sources/0},
+             {"16,000 first messages from many sources to a node behind a door: who came before gets "
+              "in each time; a newcomer does not, nor one who was refused since",
+              fun behind_door/0},
              {"400 questions to a door: it answers as many as it may, and who asked before hears",
               fun directory/0}]].
 
@@ -52,6 +55,54 @@ link_and_part(A, #{name := Name} = B) ->
 newcomer(#{address := Address, options := Options}) ->
     {ok, Channel} = foreign:connect(Address, Options#{source => {127, 0, 2, 1}}),
     foreign:stop(Channel).
+
+%% --- a node behind a door ------------------------------------------------------------------
+
+-define(FRIEND, {127, 0, 3, 1}).
+-define(REFUSED, {127, 0, 3, 2}).
+-define(NEWCOMER, {127, 0, 3, 3}).
+
+behind_door() ->
+    Host = door:host("127.0.0.1"),
+    Identity = foreign:identity(),
+    ok = mesh:append(Host, foreign:peer_section("f@127.0.0.9", Identity, "")),
+    Door = door:start(Host),
+    Node = mesh:start("a", Host),
+    Options = #{mesh_key => foreign:mesh_key(Host), identity => foreign:identity(),
+                name => "f@127.0.0.9", wanted => "a@127.0.0.1"},
+    World = #{address => door:address(Door), options => Options, door => Door,
+              sources => [{127, 0, 1, I} || I <- lists:seq(1, 16)]},
+    [true = gets_in(World, Source, Identity) || Source <- [?FRIEND, ?REFUSED]],
+    true = gets_in(World, ?REFUSED, foreign:identity()), % as far as message 2
+    mesh:wait_until(fun() -> door:counter(Door, "known") =:= 1 end),
+    Senders = senders(World, 16000),
+    [Pid ! go || Pid <- Senders],
+    Tried = try_until(World, Identity, Senders, []),
+    Limited = door:counter(Door, "limited"),
+    Answers = fun(Source) -> [Got || {S, Got} <- Tried, S =:= Source] end,
+    ?assertEqual([true], lists:usort(Answers(?FRIEND))),
+    io:format(user, "~b limited; of ~b times a newcomer got in ~b~n",
+              [Limited, length(Answers(?NEWCOMER)), length([x || true <- Answers(?NEWCOMER)])]),
+    mesh:stop(Node),
+    0 = door:stop(Door),
+    Limited > 4000 orelse throw({skip, "here they come too slowly to meet the limit"}),
+    [?assert(lists:member(false, Answers(Source))) || Source <- [?NEWCOMER, ?REFUSED]].
+
+%% Whether it is answered: it opens what it hears.
+gets_in(#{address := Address, options := Options}, Source, Identity) ->
+    case foreign:connect(Address, Options#{source => Source, identity := Identity}) of
+        {ok, Channel} -> foreign:stop(Channel), true;
+        {error, closed} -> false
+    end.
+
+try_until(#{options := #{identity := Stranger}} = World, Identity, Senders, Tried) ->
+    Now = [{Source, gets_in(World, Source, Who)}
+           || {Source, Who} <- [{?FRIEND, Identity}, {?REFUSED, Stranger}, {?NEWCOMER, Stranger}]],
+    Left = [Pid || Pid <- Senders, receive {Pid, _Heard} -> false after 0 -> true end],
+    case Left of
+        [] -> Tried ++ Now;
+        _ -> try_until(World, Identity, Left, Now ++ Tried)
+    end.
 
 %% --- a door --------------------------------------------------------------------------------
 
@@ -91,8 +142,7 @@ in_host(#{conf := Conf}, Line) ->
 
 %% Count first messages, each new and good, from Sources in turn.
 flood(#{counters := Counters, meanwhile := Meanwhile} = World, Count) ->
-    Senders = [sender(World, Source, Count div ?SENDERS) || Source <- sources(World)],
-    [receive {Pid, ready} -> ok end || Pid <- Senders],
+    Senders = senders(World, Count),
     {Before, Start} = {Counters(), erlang:monotonic_time(millisecond)},
     [Pid ! go || Pid <- Senders],
     Meanwhile(World),
@@ -109,8 +159,16 @@ flood(#{counters := Counters, meanwhile := Meanwhile} = World, Count) ->
               [Count, Took, Answered, Grown(limited)]),
     Grown(limited) > 0 orelse throw({skip, "here they come too slowly to meet the limit"}).
 
+%% They begin when they are told.
+senders(World, Count) ->
+    Sources = sources(World),
+    Senders = [sender(World, Source, Count div length(Sources)) || Source <- Sources],
+    [receive {Pid, ready} -> ok end || Pid <- Senders],
+    Senders.
+
 sources(#{sources := Sources}) ->
-    [lists:nth(1 + I rem length(Sources), Sources) || I <- lists:seq(1, ?SENDERS)].
+    [lists:nth(1 + I rem length(Sources), Sources) ||
+        I <- lists:seq(1, max(?SENDERS, length(Sources)))].
 
 %% Has its messages ready before it begins.
 sender(#{address := Address, options := Options}, Source, Count) ->
