@@ -1,7 +1,8 @@
 /*
  * A node's driver, whole, at a door that says anything: frames as they should be, bytes
  * of the input's, with descriptors of every kind at every place. Whatever comes, the node
- * loses no descriptor and stays in order.
+ * loses no descriptor and stays in order; and what it says of sources is what a door of
+ * that version takes.
  */
 #include "fuzz.h"
 
@@ -132,15 +133,20 @@ static void say(int fd, const void *bytes, size_t len, uint8_t kinds)
 static void say_frame(int fd, struct tacit_reader *in, uint8_t kinds)
 {
     struct tacit_door_frame frame = {
-        .type = (enum tacit_door_type)(tacit_get_u8(in) % 8 + 1)};
+        .type = (enum tacit_door_type)(tacit_get_u8(in) % TACIT_DOOR_SOURCES + 1)};
     uint8_t bytes[TACIT_DOOR_FRAME_MAX];
     size_t len;
     if (frame.type == TACIT_DOOR_REGISTERED)
-        frame.registered = (struct tacit_door_registered){.version = 1, .creation = 5};
+        frame.registered = (struct tacit_door_registered){.version = 1 + (kinds >> 2) % 4,
+                                                          .creation = 5};
     else if (frame.type == TACIT_DOOR_REFUSED)
         frame.refused.reason = tacit_get_u8(in);
     else if (frame.type == TACIT_DOOR_PASS)
         frame.pass = (struct tacit_door_pass){.peer = {.family = 4}, .first = {1, 128}};
+    else if (frame.type == TACIT_DOOR_KEYS)
+        frame.keys.count = 1;
+    else if (frame.type == TACIT_DOOR_SOURCES)
+        frame.sources = (struct tacit_guard_news){.count = 1, .sources = {1}};
     if (tacit_door_write(&frame, bytes, &len) == TACIT_OK)
         say(fd, bytes, len, kinds);
 }
@@ -150,6 +156,39 @@ static void say_bytes(int fd, struct tacit_reader *in, uint8_t kinds)
     size_t len = tacit_get_u8(in);
     len = len < tacit_left(in) ? len : tacit_left(in);
     say(fd, tacit_get_bytes(in, len), len, kinds);
+}
+
+/* Peers that come from there, or are refused: as many as that. */
+static void meet(struct tacit_reader *in, uint8_t kinds)
+{
+    struct tacit_address peer = {.family = kinds & 1 ? 4 : 6};
+    unsigned count = tacit_get_u8(in);
+    for (unsigned i = 0; i < count; i++) {
+        peer.bytes[3] = (uint8_t)i;
+        guard_known(&peer, kinds & 2);
+    }
+}
+
+/* All that the node has said: its registration, and then nothing but sources. */
+static void hear(int fd)
+{
+    struct tacit_door_frame frame;
+    struct tacit_door_input in = {0};
+    unsigned frames = 0;
+    size_t wants;
+    bool bad;
+    while ((wants = tacit_door_wants(&in, &bad)) > 0) {
+        ssize_t n = recv(fd, in.bytes + in.len, wants, MSG_DONTWAIT);
+        if (n <= 0)
+            break;
+        in.len += (size_t)n;
+        if (tacit_door_wants(&in, &bad) > 0)
+            continue;
+        MUST(!bad && tacit_door_read(in.bytes, in.len, &frame) == TACIT_OK);
+        MUST(frame.type == (frames++ == 0 ? TACIT_DOOR_REGISTER : TACIT_DOOR_SOURCES));
+        in.len = 0;
+    }
+    MUST(frames > 0 && in.len == 0);
 }
 
 static unsigned open_descriptors(void)
@@ -181,6 +220,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
             world_control(p, COMMAND_ACCEPT, "", 0);
         else if (what % 8 < 5)
             say_frame(door, &in, kinds);
+        else if (what % 8 == 5)
+            meet(&in, kinds);
         else
             say_bytes(door, &in, kinds);
         if (what & 128)
@@ -188,6 +229,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     }
     world_turn(0);
     world_close(p);
+    hear(door);
     close(door);
     close(listening);
     MUST(open_descriptors() == before);
