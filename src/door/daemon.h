@@ -47,7 +47,9 @@ enum {
     ANSWERS_MAX = 16 << 20, /* bytes of answers that wait for their readers */
     METRICS_MAX = 32,
     METRICS_MS = 10000,
-    PASS_QUEUE_MAX = 128, /* connections that wait for one slow node */
+    /* Connections that wait for one slow node; the last quarter from known sources only.
+     */
+    PASS_QUEUE_MAX = 128,
     LISTS_MAX = 32 << 20, /* bytes of legacy answers that wait for their readers */
     DRAIN_MS = 3000,      /* what the end waits for handshakes that have begun */
     RETRY_MS = 1000,      /* an address that could not be listened on, or 4369 */
@@ -134,9 +136,11 @@ struct node {
     size_t waiting;
 };
 
-/* Gives a connection, and the first message that was read of it, to the node. Takes fd.
+/*
+ * Gives a connection, and the first message that was read of it, to the node. Takes fd.
+ * known: its source is.
  */
-void pass(struct node *n, int fd, const struct tacit_door_pass *pass);
+void pass(struct node *n, int fd, const struct tacit_door_pass *pass, bool known);
 /* Tells the node the mesh keys that the door opens; it is let go where it has no room. */
 void pass_keys(struct node *n);
 /* Goes on where a slow node has room again. */

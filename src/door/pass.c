@@ -83,14 +83,14 @@ static void flush(struct node *n)
     stream_want_room(&n->stream, n->first != NULL);
 }
 
-/* Behind all that waits, or at once. false: there is no room for it. */
+/* Behind all that waits, max at the most, or at once. false: there is no room for it. */
 static bool enqueue(struct node *n, const struct tacit_door_frame *frame, int fd,
-                    int64_t accepted)
+                    int64_t accepted, size_t max)
 {
     uint8_t bytes[TACIT_DOOR_FRAME_MAX];
     size_t len;
     struct passing *p = NULL;
-    if (n->waiting < PASS_QUEUE_MAX && tacit_door_write(frame, bytes, &len) == TACIT_OK)
+    if (n->waiting < max && tacit_door_write(frame, bytes, &len) == TACIT_OK)
         p = malloc(sizeof *p + len);
     if (p == NULL)
         return false;
@@ -104,10 +104,11 @@ static bool enqueue(struct node *n, const struct tacit_door_frame *frame, int fd
     return true;
 }
 
-void pass(struct node *n, int fd, const struct tacit_door_pass *content)
+void pass(struct node *n, int fd, const struct tacit_door_pass *content, bool known)
 {
     struct tacit_door_frame frame = {.type = TACIT_DOOR_PASS, .pass = *content};
-    if (enqueue(n, &frame, fd, (int64_t)content->accepted))
+    size_t max = known ? PASS_QUEUE_MAX : PASS_QUEUE_MAX / 4 * 3;
+    if (enqueue(n, &frame, fd, (int64_t)content->accepted, max))
         return;
     door.counters.slow++;
     log_stranger("slow_node", "name=%s waiting=%zu", n->entry.name, n->waiting);
@@ -120,7 +121,7 @@ void pass_keys(struct node *n)
     const struct tacit_secret *keys;
     size_t count = tacit_policy_mesh_keys(door.policy, &keys);
     tacit_key_ids(keys, count, &frame.keys);
-    if (n->version < TACIT_DOOR_VERSION_KEYS || enqueue(n, &frame, -1, 0))
+    if (n->version < TACIT_DOOR_VERSION_KEYS || enqueue(n, &frame, -1, 0, PASS_QUEUE_MAX))
         return;
     /* It would go on showing its peers what this door does not open. It comes back. */
     log_stranger("slow_node", "name=%s waiting=%zu", n->entry.name, n->waiting);

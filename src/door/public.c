@@ -85,7 +85,8 @@ static void pass_on(struct stranger *s, struct node *n)
     struct tacit_door_pass frame = {.accepted = (uint64_t)s->pending.accepted,
                                     .peer = s->peer};
     memcpy(frame.first, s->bytes, sizeof frame.first);
-    pass(n, release(s), &frame);
+    bool known = tacit_guard_knows(&door.guard, tacit_pending_source(&s->peer));
+    pass(n, release(s), &frame, known);
 }
 
 static void ask_door(struct stranger *s)

@@ -66,7 +66,7 @@ int tacit_guard_spend(struct tacit_guard *g, const struct tacit_address *from, i
 {
     uint64_t source = tacit_pending_source(from);
     size_t at = place_of(g, source);
-    bool known = g->known[at].source == source;
+    bool known = tacit_guard_knows(g, source);
     uint32_t reserve = known ? 0 : g->all.burst / 4;
     struct tacit_bucket *own =
         known ? &g->known_buckets[at]
@@ -126,6 +126,11 @@ void tacit_guard_forget(struct tacit_guard *g, uint64_t source)
         *k = (struct tacit_known){0};
     g->refused[g->refusals++ % TACIT_GUARD_REFUSED] = source;
     g->turn++;
+}
+
+bool tacit_guard_knows(struct tacit_guard *g, uint64_t source)
+{
+    return g->known[place_of(g, source)].source == source;
 }
 
 size_t tacit_guard_count(const struct tacit_guard *g)

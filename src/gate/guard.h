@@ -89,6 +89,7 @@ void tacit_guard_own(struct tacit_guard *g, const uint8_t ephemeral[NOISE_DHLEN]
  */
 void tacit_guard_known(struct tacit_guard *g, uint64_t source);
 void tacit_guard_forget(struct tacit_guard *g, uint64_t source);
+bool tacit_guard_knows(struct tacit_guard *g, uint64_t source);
 /* How many sources are known. */
 size_t tacit_guard_count(const struct tacit_guard *g);
 

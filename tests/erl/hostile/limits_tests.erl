@@ -75,7 +75,7 @@ behind_door() ->
     [true = gets_in(World, Source, Identity) || Source <- [?FRIEND, ?REFUSED]],
     true = gets_in(World, ?REFUSED, foreign:identity()), % as far as message 2
     mesh:wait_until(fun() -> door:counter(Door, "known") =:= 1 end),
-    Senders = senders(World, 16000),
+    Senders = senders(World#{hear => false}, 16000),
     [Pid ! go || Pid <- Senders],
     Tried = try_until(World, Identity, Senders, []),
     Limited = door:counter(Door, "limited"),
@@ -171,15 +171,25 @@ sources(#{sources := Sources}) ->
         I <- lists:seq(1, max(?SENDERS, length(Sources)))].
 
 %% Has its messages ready before it begins.
-sender(#{address := Address, options := Options}, Source, Count) ->
+sender(#{address := Address, options := Options} = World, Source, Count) ->
+    Say = case World of
+              #{hear := false} -> fun shout/3;
+              _ -> fun foreign:say/3
+          end,
     Self = self(),
     spawn_link(fun() ->
                        Messages = [element(1, foreign:first(Options)) ||
                                       _ <- lists:seq(1, Count)],
                        Self ! {self(), ready},
                        receive go -> ok end,
-                       Self ! {self(), [foreign:say(Address, Source, M) || M <- Messages]}
+                       Self ! {self(), [Say(Address, Source, M) || M <- Messages]}
                end).
+
+%% Says it, and does not wait for an answer.
+shout({Ip, Port}, Source, Bytes) ->
+    {ok, Socket} = gen_tcp:connect(Ip, Port, [binary, {active, false}, {ip, Source}], 60000),
+    _ = gen_tcp:send(Socket, Bytes),
+    gen_tcp:close(Socket).
 
 %% What the limit's words allow in that time, and some for those who came meanwhile.
 within(#{limit := {Burst, ASecond}}, Exchanges, Took) ->

@@ -25,6 +25,8 @@ sources_test_() ->
               fun played/0},
              {"whatever a registered node says, in whatever pieces: words about sources are taken, "
               "and anything else is the end of it", fun said/0},
+             {"while a node takes nothing there is room for some from known sources when there is none "
+              "for others", fun room/0},
              {"a C node tells, too, of one that it lets in and of one that its reload cuts",
               fun c_node/0}]].
 
@@ -197,6 +199,36 @@ said() ->
     [bad(Door, Version, Bytes) || Version <- [1, 2], Bytes <- [Good, "x"]],
     ?assertEqual(2, door:counter(Door, "known")), % what was said holds, whoever said it
     0 = door:stop(Door).
+
+room() ->
+    {Host, Options0} = host(),
+    Options = Options0#{wanted := "n@127.0.0.1"},
+    Door = door:start(Host),
+    Node = node_of(Door, 3),
+    door:send(Node, sources([{1, 16#47f000009}])),
+    knows(Door, 1),
+    Come = fun(Source) ->
+                   {Ip, Port} = door:address(Door),
+                   {First, _} = foreign:first(Options),
+                   {ok, Socket} = gen_tcp:connect(Ip, Port, [binary, {active, false}, {ip, Source}]),
+                   ok = gen_tcp:send(Socket, First),
+                   {Socket, First}
+           end,
+    _ = [Come({127, 0, 1, 1}) || _ <- lists:seq(1, 500)],
+    mesh:wait_until(fun() -> door:counter(Door, "slow_node") > 0 end),
+    {Stranger, _} = Come({127, 0, 1, 2}),
+    ?assertEqual({error, closed}, gen_tcp:recv(Stranger, 0, 60000)),
+    {Friend, First} = Come(?FRIEND),
+    passed(Node, First),
+    ok = gen_tcp:close(Friend),
+    ok = socket:close(Node),
+    0 = door:stop(Door).
+
+%% It comes behind all that wait.
+passed(Node, First) ->
+    #{socket := Socket, first := Read} = door:passed(Node),
+    ok = socket:close(Socket),
+    Read =:= First orelse passed(Node, First).
 
 bad(Door, Version, Bytes) ->
     Node = node_of(Door, Version),
