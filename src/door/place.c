@@ -172,7 +172,7 @@ enum tacit_place_event tacit_place_read(struct tacit_place *p, size_t n, int fd,
     if (!bad && wants > 0)
         return TACIT_PLACE_NOTHING;
     if (bad || tacit_door_read(p->in.bytes, p->in.len, ret_frame) != TACIT_OK)
-        return cut(p, "the door said something that is no frame", now);
+        return cut(p, "a malformed frame from the door", now);
     memset(&p->in, 0, sizeof p->in);
     return take_frame(p, ret_frame, now);
 }

@@ -1,4 +1,4 @@
-/* [test]: what a configuration promises of itself. */
+/* [test]: assertions of a configuration's, checked on every load. */
 #include "policy/conf.h"
 
 #include <stdio.h>
