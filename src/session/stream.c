@@ -42,10 +42,10 @@ static size_t data_of(const struct tacit_channel *ch, size_t size)
     return size < rest ? 0 : size - rest;
 }
 
-/* Whether all of that many bytes can be of the message under way. */
+/* Whether that many bytes, and some, can all be of the message under way. */
 static bool is_inside(const struct tacit_stream *s, size_t len)
 {
-    return s->len > 0 && len <= s->len - s->got;
+    return len > 0 && s->len > 0 && len <= s->len - s->got;
 }
 
 size_t tacit_stream_room_for(const struct tacit_stream *s, const struct tacit_channel *ch,
