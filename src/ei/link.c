@@ -77,6 +77,10 @@ static void delist(struct cnode_link *l)
 int cnode_link_begin(struct cnode_link *l)
 {
     struct tacit_session *s = l->session;
+    l->in.raw = malloc(LINK_RAW + LINK_OUT);
+    if (l->in.raw == NULL)
+        return TACIT_ENOMEM;
+    l->out = l->in.raw + LINK_RAW;
     int error = tacit_session_take(s, l->channel);
     if (error)
         return error;
@@ -211,9 +215,8 @@ void cnode_link_close(struct cnode_link *l, enum tacit_close reason, const char 
     size_t len = 0;
     pthread_mutex_lock(&l->lock);
     if (l->failed == TACIT_OK) {
-        int error =
-            tacit_channel_seal_close(l->channel, reason, text, l->out + l->out_end,
-                                     sizeof l->out - l->out_end, &len);
+        int error = tacit_channel_seal_close(
+            l->channel, reason, text, l->out + l->out_end, LINK_OUT - l->out_end, &len);
         l->out_end += error ? 0 : len;
         l->failed = TACIT_ECLOSED;
         snprintf(l->why, sizeof l->why, "%s",
@@ -245,7 +248,7 @@ static void part(struct cnode_link *l)
     shutdown(l->fd, SHUT_WR);
     ssize_t n = 1;
     while (n > 0 && wire_wait(l->fd, POLLIN, deadline) == TACIT_OK) {
-        n = recv(l->fd, l->in.raw, sizeof l->in.raw, MSG_DONTWAIT);
+        n = recv(l->fd, l->in.raw, LINK_RAW, MSG_DONTWAIT);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             n = 1;
     }
@@ -275,6 +278,9 @@ void cnode_link_free(struct cnode_link *l)
     pthread_mutex_destroy(&l->writing);
     pthread_mutex_destroy(&l->lock);
     free(l->in.message);
+    if (l->in.raw != NULL)
+        sodium_memzero(l->in.raw, LINK_RAW + LINK_OUT);
+    free(l->in.raw);
     cnode_rules_release(l->rules);
     cnode_release(l->node);
     sodium_memzero(l, sizeof *l);

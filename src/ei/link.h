@@ -75,7 +75,7 @@ void cnode_set_revoked(struct cnode *node, struct tacit_revoked *list);
 bool cnode_is_revoked(struct cnode *node, const struct tacit_policy *policy,
                       const uint8_t key[NOISE_DHLEN]);
 
-/* What only the link's reader touches. */
+/* What only the link's reader touches. A stranger has no memory for records yet. */
 struct cnode_input {
     size_t start, end; /* of the bytes in raw that are not opened yet */
     bool held;         /* the last of them is in the socket, too */
@@ -83,7 +83,7 @@ struct cnode_input {
     struct tacit_stream stream;
     uint8_t *message;  /* a length and a message, as ei reads them; the stream's memory */
     size_t len, given; /* of the whole message, its length included; given to ei */
-    uint8_t raw[LINK_RAW];
+    uint8_t *raw;      /* LINK_RAW bytes */
 };
 
 struct cnode_link {
@@ -121,7 +121,7 @@ struct cnode_link {
     uint8_t seen;     /* enum tacit_visibility: what the peer has said that it is */
     struct tacit_link_keys keys;
     size_t out_at, out_end;
-    uint8_t out[LINK_OUT]; /* sealed, not sent yet */
+    uint8_t *out; /* LINK_OUT bytes: sealed, not sent yet; where raw ends */
 };
 
 /* A link over a connected socket, which it takes over. NULL: no memory; fd is open. */

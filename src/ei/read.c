@@ -205,7 +205,7 @@ static int receive_some(struct cnode_link *l, bool *ret_more)
         in->end -= in->start;
         in->start = 0;
     }
-    size_t room = sizeof in->raw - in->end, safe = inside(in);
+    size_t room = LINK_RAW - in->end, safe = inside(in);
     ssize_t n;
     if (safe > 0 || in->end == 0) /* the byte is of a record that was opened */
         let_go(l);

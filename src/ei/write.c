@@ -74,7 +74,7 @@ int cnode_link_refresh(struct cnode_link *l)
         return TACIT_OK;
     lend(l, &keys);
     int error = tacit_keys_offer(&l->keys, l->channel, &keys, now, l->out + l->out_end,
-                                 sizeof l->out - l->out_end, &len);
+                                 LINK_OUT - l->out_end, &len);
     tacit_wipe(&keys, sizeof keys);
     l->out_end += error ? 0 : len;
     return error;
@@ -103,7 +103,7 @@ int cnode_link_take_rekey(struct cnode_link *l, const uint8_t *data, size_t len,
         return TACIT_EFORMAT;
     lend(l, &keys);
     int error = tacit_keys_take(&l->keys, l->channel, &keys, now, data, len,
-                                l->out + l->out_end, sizeof l->out - l->out_end, &answer);
+                                l->out + l->out_end, LINK_OUT - l->out_end, &answer);
     tacit_wipe(&keys, sizeof keys);
     l->out_end += error ? 0 : answer;
     *ret_why = error == TACIT_ELIMIT ? tacit_error_text(error) : tacit_keys_unexpected;
@@ -160,7 +160,7 @@ static int seal_next(struct cnode_link *l, struct rest *rest)
     int error = l->failed ? l->failed : cnode_link_refresh(l);
     if (!error)
         error = tacit_channel_seal(l->channel, TACIT_RECORD_DATA, pieces, count,
-                                   l->out + l->out_end, sizeof l->out - l->out_end, &len);
+                                   l->out + l->out_end, LINK_OUT - l->out_end, &len);
     l->out_end += len;
     pthread_mutex_unlock(&l->lock);
     return error;

@@ -18,6 +18,8 @@ tests() ->
      {"who claims another name in Erlang's handshake than the channel has proved is refused; so "
       "is who wants to be given one", fun claims/1},
      {"strangers hear nothing, and hold up nobody", fun strangers/1},
+     {"a crowd of strangers takes no more memory than connections need, also when it comes again",
+      fun crowd/1},
      {"a time-out ends the wait for a caller, and the next one comes in", fun patience/1},
      {"two C nodes call each other, and go on where fresh keys are due", fun among_themselves/1},
      {"an address that is taken is told, and that there is secure-epmd for that", fun taken/1},
@@ -164,6 +166,42 @@ strangers(#{b := #{ip := Ip, port := Port}, c := C, node := Node} = World) ->
     [ok = gen_tcp:close(S) || S <- Sockets],
     cnode:part(Node, C),
     "closed" = cnode:call(C, [close, hd(string:lexemes(Accepted, " "))]).
+
+crowd(#{b := #{ip := Ip, port := Port}, c := #{name := Name} = C, fd := Fd, node := Node}) ->
+    {ok, Address} = inet:parse_address(Ip),
+    "started " ++ Number = cnode:call(C, ["&accept", Fd, ?DEADLINE]),
+    Before = memory(C),
+    Come = fun() ->
+                   Crowd = [begin
+                                {ok, S} = gen_tcp:connect(Address, Port, []),
+                                S
+                            end || _ <- lists:seq(1, 400)],
+                   mesh:wait_until(fun() -> descriptors(C) > 400 end),
+                   Crowd
+           end,
+    Go = fun(Crowd) ->
+                 lists:foreach(fun gen_tcp:close/1, Crowd),
+                 mesh:wait_until(fun() -> descriptors(C) < 100 end)
+         end,
+    [Go(Come()) || _ <- [1, 2]],
+    Crowd = Come(),
+    Grown = memory(C) - Before,
+    Go(Crowd),
+    true = mesh:call(Node, net_kernel, connect_node, [Name]),
+    "accepted " ++ Accepted = cnode:call(C, [await, Number]),
+    ?assert(Grown < 400 * 64, Grown),
+    cnode:part(Node, C),
+    cnode:close(C, hd(string:lexemes(Accepted, " "))).
+
+descriptors(C) ->
+    {ok, Names} = file:list_dir(["/proc/", integer_to_list(cnode:os_pid(C)), "/fd"]),
+    length(Names).
+
+%% Resident, KiB.
+memory(C) ->
+    {ok, Status} = file:read_file(["/proc/", integer_to_list(cnode:os_pid(C)), "/status"]),
+    {match, [Size]} = re:run(Status, "VmRSS:\\s+(\\d+)", [{capture, all_but_first, binary}]),
+    binary_to_integer(Size).
 
 patience(#{c := C, fd := Fd, node := Node} = World) ->
     ?assertMatch("failed timeout" ++ _, cnode:call(C, [accept, Fd, 300])),
