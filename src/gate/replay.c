@@ -9,6 +9,7 @@ enum {
     SLOTS_MAX = TACIT_REPLAY_MAX / 3 * 4, /* never more than three quarters full */
     /* A step that the clock rule does not notice drops nothing that it could open. */
     SLACK = 2 * TACIT_CLOCK_STEP,
+    REFUSED_SET = 16, /* refused ones that share places: the latest come first */
 };
 
 /* --- times ---------------------------------------------------------------------------
@@ -195,6 +196,24 @@ static int find_share(struct tacit_replay *r, uint64_t time, const struct tacit_
     return error ? error : share_left(r, time, now, source);
 }
 
+/* Where that mark is, if anywhere: many to choose from, or chance would lose some early.
+ */
+static uint64_t *refused_set(const struct tacit_replay *r, uint64_t mark)
+{
+    return r->refused + mark % (TACIT_REPLAY_REFUSED / REFUSED_SET) * REFUSED_SET;
+}
+
+static bool was_refused(const struct tacit_replay *r, uint64_t mark)
+{
+    if (r->refused == NULL)
+        return false;
+    const uint64_t *set = refused_set(r, mark);
+    for (size_t i = 0; i < REFUSED_SET; i++)
+        if (set[i] == mark)
+            return true;
+    return false;
+}
+
 int tacit_replay_decide(const struct tacit_replay *r,
                         const uint8_t ephemeral[NOISE_DHLEN], uint64_t time,
                         const struct tacit_now *now)
@@ -202,8 +221,7 @@ int tacit_replay_decide(const struct tacit_replay *r,
     if (!taken(r, time, now))
         return TACIT_ETIME;
     uint64_t mark = mark_of(r, ephemeral);
-    bool seen = (r->slot_count > 0 && find(r, mark)->time != 0) ||
-                (r->refused != NULL && r->refused[mark % TACIT_REPLAY_REFUSED] == mark);
+    bool seen = (r->slot_count > 0 && find(r, mark)->time != 0) || was_refused(r, mark);
     return seen ? TACIT_EREPLAY : TACIT_OK;
 }
 
@@ -215,7 +233,9 @@ void tacit_replay_refuse(struct tacit_replay *r, const uint8_t ephemeral[NOISE_D
     if (r->refused == NULL)
         return;
     uint64_t mark = mark_of(r, ephemeral);
-    r->refused[mark % TACIT_REPLAY_REFUSED] = mark;
+    uint64_t *set = refused_set(r, mark);
+    memmove(set + 1, set, (REFUSED_SET - 1) * sizeof *set);
+    set[0] = mark;
 }
 
 int tacit_replay_check(struct tacit_replay *r, const uint8_t ephemeral[NOISE_DHLEN],

@@ -27,7 +27,8 @@ enum {
     TACIT_REPLAY_BAND = 15,    /* seconds around now whose messages are never forgotten */
     TACIT_REPLAY_MAX = 49152,  /* first messages remembered at most */
     TACIT_REPLAY_AHEAD = 4096, /* of them, ahead of the band */
-    TACIT_REPLAY_REFUSED = 32768, /* refused ones; a later one takes another's place */
+    TACIT_REPLAY_REFUSED =
+        32768, /* refused ones; a later one takes an earlier one's place */
     TACIT_REPLAY_SOURCES =
         1024, /* counted apart: half of all, a quarter of those ahead */
 };

@@ -199,6 +199,28 @@ static void our_own_come_back_as_replays_and_are_never_in_the_way(void **state)
     assert_in_range(r.used, 1, TACIT_REPLAY_MAX);
 }
 
+/* A place of its own for each would lose some hundred of these by chance. */
+static void thousands_that_were_refused_are_remembered_each(void **state)
+{
+    struct tacit_now moment = at(NOW);
+    for (uint64_t k = 0; k < 5000; k++)
+        tacit_replay_refuse(&r, key(k));
+    for (uint64_t k = 0; k < 5000; k++)
+        assert_int_equal(tacit_replay_decide(&r, key(k), NOW, &moment), TACIT_EREPLAY);
+    assert_int_equal(tacit_replay_decide(&r, key(5000), NOW, &moment), 0);
+}
+
+/* The latest are, however many there are. */
+static void a_flood_of_refused_ones_pushes_out_the_earlier(void **state)
+{
+    struct tacit_now moment = at(NOW);
+    for (uint64_t k = 0; k < 500000; k++)
+        tacit_replay_refuse(&r, key(k));
+    for (uint64_t k = 499000; k < 500000; k++)
+        assert_int_equal(tacit_replay_decide(&r, key(k), NOW, &moment), TACIT_EREPLAY);
+    assert_int_equal(tacit_replay_decide(&r, key(0), NOW, &moment), 0);
+}
+
 /* --- where the memory begins ---------------------------------------------------------
  */
 
@@ -302,6 +324,8 @@ int main(void)
         EACH(one_source_takes_a_part_and_no_more),
         EACH(a_flood_at_one_second_never_lets_a_message_in_twice),
         EACH(our_own_come_back_as_replays_and_are_never_in_the_way),
+        EACH(thousands_that_were_refused_are_remembered_each),
+        EACH(a_flood_of_refused_ones_pushes_out_the_earlier),
         EACH(what_was_made_before_the_memory_began_is_a_stranger_s),
         EACH(a_clock_that_was_just_set_keeps_nobody_out_by_either_time),
         EACH(a_clock_that_jumps_forth_and_back_opens_no_replay),
