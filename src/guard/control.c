@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "guard/item.h"
+
 enum {
     ALTACT_SIG_SEND = 37,
     /* Its flags. */
@@ -54,11 +56,6 @@ static const struct shape shapes[] = {
     [35] = {"ipp", TACIT_GUARD_NOTHING, 2, false},
     [36] = {"ipp", TACIT_GUARD_NOTHING, 2, false},
 };
-
-struct tacit_reader tacit_guard_part(const struct tacit_guard_control *c, unsigned part)
-{
-    return tacit_reader(c->part[part].at, c->part[part].len);
-}
 
 /* Which kinds a letter stands for, as bits. */
 static unsigned letter_kinds(char letter)
@@ -131,12 +128,17 @@ enum tacit_guard_reason tacit_guard_control(struct tacit_guard_control *c,
         return TACIT_GUARD_CONTROL;
     c->parts = arity - 1;
     for (unsigned i = 0; i < c->parts; i++) {
+        size_t left = (size_t)(r->end - r->at), known;
         c->part[i].at = r->at;
-        w->todo = 1;
-        w->most = tacit_left(r);
-        enum tacit_guard_reason reason = tacit_guard_walk_terms(w, r);
-        if (reason)
-            return reason;
+        known = tacit_guard_item_known(w, r->at, left);
+        r->at += known;
+        if (known == 0) {
+            w->todo = 1;
+            w->most = left;
+            enum tacit_guard_reason reason = tacit_guard_walk_terms(w, r);
+            if (reason)
+                return reason;
+        }
         c->part[i].len = (size_t)(r->at - c->part[i].at);
     }
     bool known = c->number == ALTACT_SIG_SEND ? altact(c)

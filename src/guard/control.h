@@ -51,6 +51,11 @@ enum tacit_guard_reason tacit_guard_control(struct tacit_guard_control *c,
                                             struct tacit_reader *r);
 
 /* A cursor over that part. */
-struct tacit_reader tacit_guard_part(const struct tacit_guard_control *c, unsigned part);
+static inline struct tacit_reader tacit_guard_part(const struct tacit_guard_control *c,
+                                                   unsigned part)
+{
+    return (struct tacit_reader){.at = c->part[part].at,
+                                 .end = c->part[part].at + c->part[part].len};
+}
 
 #endif

@@ -178,9 +178,11 @@ static void judge_number(struct tacit_guard_link *link,
                          struct tacit_guard_ruling *ruling)
 {
     struct tacit_guard_reference request;
+    if (m->control.asked != TACIT_GUARD_SPAWN_REQUEST || ruling->refused ||
+        link->rules.role->watch)
+        return;
     struct tacit_reader r = tacit_guard_part(&m->control, 0);
-    if (m->control.asked == TACIT_GUARD_SPAWN_REQUEST && !ruling->refused &&
-        !link->rules.role->watch && tacit_guard_get_reference(&m->walk, &r, &request) &&
+    if (tacit_guard_get_reference(&m->walk, &r, &request) &&
         !tacit_guard_call_begins(&link->calls, request.bytes, request.len))
         overrule(ruling, TACIT_GUARD_OP_CALLS);
 }

@@ -476,6 +476,32 @@ static inline ptrdiff_t read_item(struct tacit_guard_walk *w, const uint8_t *at,
     return r.at - at;
 }
 
+/* The length of a pid, as the peer sends it again and again: nothing in it is new. */
+static inline size_t known_pid(const struct tacit_guard_walk *w, const uint8_t *p,
+                               size_t size)
+{
+    if (size < 15 || p[1] != TAG_ATOM_REF || p[2] >= w->refs->number || w->own != NULL)
+        return 0;
+    const struct tacit_guard_text *node = w->refs->texts[p[2]];
+    return node->is_node && node->creation == tacit_quick_u32_at(p + 11) ? 15 : 0;
+}
+
+size_t tacit_guard_item_known(struct tacit_guard_walk *w, const uint8_t *at, size_t size)
+{
+    size_t len = size > 0 && *at == TAG_NEW_PID ? known_pid(w, at, size) : 0;
+    if (len > 0) {
+        w->counts.pids++;
+        w->counts.words += WORDS_IDENTIFIER;
+    } else if (size >= 2 && *at == TAG_ATOM_REF && at[1] < w->refs->number) {
+        len = 2;
+    } else {
+        return 0;
+    }
+    w->counts.atoms++;
+    w->counts.terms++;
+    return len;
+}
+
 /* Whether it takes more of the heap than a message may. */
 static inline bool too_large(const struct tacit_guard_walk *w)
 {
@@ -491,16 +517,6 @@ ptrdiff_t tacit_guard_item(struct tacit_guard_walk *w, const uint8_t *at,
         return BAD;
     }
     return size;
-}
-
-/* The length of a pid, as the peer sends it again and again: nothing in it is new. */
-static inline size_t known_pid(const struct tacit_guard_walk *w, const uint8_t *p,
-                               size_t size)
-{
-    if (size < 15 || p[1] != TAG_ATOM_REF || p[2] >= w->refs->number || w->own != NULL)
-        return 0;
-    const struct tacit_guard_text *node = w->refs->texts[p[2]];
-    return node->is_node && node->creation == tacit_quick_u32_at(p + 11) ? 15 : 0;
 }
 
 /*

@@ -237,8 +237,9 @@ static enum tacit_guard_reason judge_spawn(const struct tacit_guard_rules *rules
         refuse(ruling, TACIT_GUARD_OP_SPAWN);
         break;
     }
-    /* What it starts is the peer's by its group leader. */
-    if (!ruling->refused && spawn.leader.node != rules->peer)
+    /* What it starts is the peer's by its group leader, unless it may set any. */
+    if (!ruling->refused && spawn.leader.node != rules->peer &&
+        !may(rules, TACIT_ROLE_GROUP_LEADER))
         refuse(ruling, TACIT_GUARD_OP_GROUP_LEADER);
     return TACIT_GUARD_FINE;
 }

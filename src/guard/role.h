@@ -29,8 +29,8 @@ enum {
 enum tacit_role_may {
     TACIT_ROLE_LINK = 1,
     TACIT_ROLE_EXIT = 2,
-    TACIT_ROLE_GROUP_LEADER = 4,
-    TACIT_ROLE_MONITOR = 8, /* anybody */
+    TACIT_ROLE_GROUP_LEADER = 4, /* also: spawn under one that is not the peer's */
+    TACIT_ROLE_MONITOR = 8,      /* anybody */
     TACIT_ROLE_FUNS = 16,
     TACIT_ROLE_SYSTEM = 32,
     TACIT_ROLE_GLOBAL = 64,

@@ -970,6 +970,9 @@ static void a_request_is_made_by_the_peer_for_itself(void **state)
         rows[i].cut ? assert_cut(TACIT_GUARD_CONTROL)
                     : assert_refused("group-leader m:f/0");
     }
+    set("may", "group-leader");
+    come();
+    assert_false(verdict.ruling.refused);
 }
 
 static void options_of_the_peers_are_links_and_monitors_alone(void **state)
