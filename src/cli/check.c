@@ -167,7 +167,7 @@ int cli_check(int argc, char **argv)
     }
 
     bool well = !tacit_policy_own_fault(policy, (uint64_t)time(NULL), &fault);
-    printf("%s: %s\n", tacit_policy_path(policy), well ? "no fault" : "it loads");
+    printf("%s: %s\n", tacit_policy_path(policy), well ? "OK" : "it loads");
     print_host(policy);
     print_certificate(policy);
     print_authorities(policy);

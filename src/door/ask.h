@@ -15,7 +15,7 @@
 int tacit_door_ask(const char *path, char **ret_report, struct tacit_fault *fault);
 
 /*
- * Has the door read its configuration anew, and waits until it did: all of it is in
+ * Has the door read its configuration again, and waits until it did: all of it is in
  * force. TACIT_EREFUSED: nothing was changed, and *fault says why. Else the answer did
  * not come, and *fault says why. One that stands still is noticed before it is asked,
  * within seconds.

@@ -1,6 +1,6 @@
 /*
  * What the daemon may still do once it has started: nothing that its work does not need.
- * Whoever takes it over gets no program to run, no connection out and no file but those
+ * Who takes it over gets no program to run, no connection out and no file but those
  * of its own folders. Linux only; elsewhere, and on kernels that lack one of the two, it
  * goes on with less, and says so. Calls nothing of Tacit but the errors.
  *
@@ -10,7 +10,7 @@
  * A call that is not on the list fails with ENOSYS and does not end the daemon: a newer
  * libc, or another processor's, tries new calls first and does without where the kernel
  * seems not to have them. EPERM would be taken for an answer. What nothing in the daemon
- * or below it ever calls, and whoever has taken it over would (execve, ptrace...), ends
+ * or below it ever calls, and who has taken it over would (execve, ptrace...), ends
  * it at once: its links go on, and the service manager starts a fresh one.
  *
  * io_uring is refused from the beginning, before the lists are complete: what a ring

@@ -1,4 +1,4 @@
-/* Those who want no node but the door itself: its names, for whoever may ask. */
+/* Those who want no node but the door itself: its names, for those who may ask. */
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
  * Unix socket to see whether somebody is there. It starts before any key is read, holds
  * none, listens on nothing, and ends with the daemon.
  *
- * The daemon starts no process any more, so it cannot start this one anew. They are two,
+ * The daemon starts no process any more, so it cannot start this one again. They are two,
  * therefore: a worker that answers, and a keeper that starts another when that is gone. A
  * worker whose keeper is gone is the next keeper.
  */
@@ -27,7 +27,7 @@
 
 enum {
     ANSWER_MS = 5000,  /* a directory service may be slow, but not for ever */
-    ANSWER_MAX_S = 30, /* the worker is held up no longer: the next one begins anew */
+    ANSWER_MAX_S = 30, /* the worker is held up no longer: the next one begins again */
     AGAIN_MS = 100,
 };
 

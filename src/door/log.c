@@ -10,7 +10,7 @@
 static struct tacit_lines strangers;
 static uint64_t not_taken; /* lines for which there was no room */
 
-/* Whether a line can be written without waiting: whoever reads may not, for a while. */
+/* Whether a line can be written without waiting: who reads it may not, for a while. */
 static bool takes_a_line(void)
 {
     struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};

@@ -148,7 +148,7 @@ static int command(const struct options *o)
     if (error == TACIT_OK)
         print_absent(policy);
     if (error == TACIT_OK)
-        printf("%s: %s\n", o->conf, o->reload ? "reloaded" : "no fault");
+        printf("%s: %s\n", o->conf, o->reload ? "reloaded" : "OK");
     tacit_policy_free(policy);
     return error == TACIT_OK ? EXIT_SUCCESS : fail(&fault);
 }

@@ -120,7 +120,7 @@ void tacit_door_printable(const char *text, char ret_text[TACIT_DOOR_TEXT_MAX + 
 const char *tacit_door_reason_name(uint8_t reason);
 
 /*
- * A frame while it comes in. Zero it to start, and to start the next one. Whoever reads
+ * A frame while it comes in. Zero it to start, and to start the next one. Who reads
  * takes no more than tacit_door_wants() bytes at once: so no read crosses two frames, and
  * a descriptor belongs to the frame whose first bytes it came with.
  */

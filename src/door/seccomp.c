@@ -115,7 +115,7 @@ static const char *const allowed[] = {
     "exit_group",
 };
 
-/* What only whoever has taken it over would call. */
+/* What only one who has taken it over would call. */
 static const char *const deadly[] = {
     "execve",
     "execveat",
@@ -229,7 +229,7 @@ static int add_conditional(scmp_filter_ctx ctx)
         error = add(ctx, SCMP_ACT_ALLOW, "ioctl", 1, &nonblocking);
     if (error == 0)
         error = add(ctx, SCMP_ACT_ALLOW, "tgkill", 1, &abort_own);
-    /* An answer that whoever asks understands. */
+    /* An answer that who asks understands. */
     if (error == 0)
         error = add(ctx, SCMP_ACT_ERRNO(EACCES), "connect", 0, NULL);
     return error;

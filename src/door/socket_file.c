@@ -1,7 +1,7 @@
 /*
  * The file of the door's Unix socket, and its folder: made, found again, removed. Two
  * daemons that start at once would each take the other's socket for a dead one's, so that
- * whoever makes or removes one holds the folder's lock meanwhile. A socket that a service
+ * who makes or removes one holds the folder's lock meanwhile. A socket that a service
  * manager passed is the manager's file: it is never removed.
  */
 #include <errno.h>
@@ -90,7 +90,7 @@ static int make_folder(const char *path, struct tacit_fault *fault)
 
 /* --- the lock --------------------------------------------------------------------- */
 
-/* Only its own user's, or root's: whoever else held it could keep the door shut. */
+/* Only its own user's, or root's: anybody else who held it could keep the door shut. */
 static int open_lock(const char *path)
 {
     struct stat st;
@@ -159,7 +159,7 @@ static void leave_lock(void)
 
 int socket_file_prepare(const char *path, struct tacit_fault *fault)
 {
-    struct tacit_fault later; /* whoever needs it says so */
+    struct tacit_fault later; /* who needs it says so */
     int error = make_folder(path, fault);
     if (error == TACIT_OK)
         (void)find_lock(path, &later);
@@ -270,7 +270,7 @@ bool socket_file_stands(const char *path)
 
 int socket_file_open(const char *path, struct tacit_fault *fault)
 {
-    /* One whose file is gone nobody finds: the manager's, too, must be made anew. */
+    /* One whose file is gone nobody finds: the manager's, too, must be made again. */
     bool passed = socket_file_of(path, true).ino != 0;
     int fd = passed ? system_socket(NULL, path) : -1;
     passed = fd >= 0;

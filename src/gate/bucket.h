@@ -1,8 +1,8 @@
 /*
- * gate: what whoever accepts from the open network asks, so that strangers cost nothing
- * and a crowd keeps no friend out. Pure: no I/O, no clock (times are the caller's),
- * tables of a fixed size. Calls base, noise's types and libsodium; carrier, door and ei
- * call it.
+ * gate: what those ask who accept from the open network asks, so that strangers cost
+ * nothing and a crowd keeps no friend out. Pure: no I/O, no clock (times are the
+ * caller's), tables of a fixed size. Calls base, noise's types and libsodium; carrier,
+ * door and ei call it.
  *
  *     bucket.h   how often something may happen: log lines, handshakes, rekeys
  *     pending.h  connections that have shown nothing yet: how long, and who goes first

@@ -1,5 +1,5 @@
 /*
- * What time it is, where the wall clock may be set while we run, by whoever may and by
+ * What time it is, where the wall clock may be set while we run, by who may and by
  * mistake. It is held against the monotonic clock, which nobody sets: a step is noticed,
  * told, and believed after a grace. Until then what was agreed goes on as if there had
  * been none: nothing runs out by a step, and nothing that has run out comes back.

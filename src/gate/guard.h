@@ -96,7 +96,7 @@ size_t tacit_guard_count(const struct tacit_guard *g);
 /*
  * What was not told yet, which is told by that; false: nothing. A list may be full, and
  * leave some for the next. Who hears all lists, in turn, knows what this guard knows; and
- * knows no more whom this one refused, whoever else said that he is known.
+ * knows no more whom this one refused, whichever other said that he is known.
  */
 bool tacit_guard_news(const struct tacit_guard *g, struct tacit_guard_told *told,
                       struct tacit_guard_news *ret_news);

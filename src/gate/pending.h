@@ -1,6 +1,6 @@
 /*
  * Connections whose peer has yet to show who it is: how long each may take, and which one
- * goes when there are too many. For whoever accepts from the open network, the door or a
+ * goes when there are too many. For those who accept from the open network, the door or a
  * node that is its own. No I/O, no clock: times are the caller's, in milliseconds of a
  * monotonic clock.
  *

@@ -184,8 +184,8 @@ static int share_left(const struct tacit_replay *r, uint64_t time,
     return share->count >= TACIT_REPLAY_MAX / 2 ? TACIT_ELIMIT : TACIT_OK;
 }
 
-/* What was counted ahead may not be any more, nor within the window: counted anew, once a
- * second at the most. */
+/* What was counted ahead may not be any more, nor within the window: counted again, once
+ * a second at the most. */
 static int find_share(struct tacit_replay *r, uint64_t time, const struct tacit_now *now,
                       uint16_t source)
 {

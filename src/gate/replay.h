@@ -2,7 +2,7 @@
  * The replay guard: first messages that were seen lately. A message that verifies, but
  * was seen before or is not of this time, is a stranger's. PROTOCOL.md, "Replay".
  *
- * The memory is bounded, and whoever holds the mesh key can fill it. What is forgotten
+ * The memory is bounded, and any holder of the mesh key can fill it. What is forgotten
  * could come again, so its time is refused from then on: only what lies behind the band
  * around now is ever forgotten. What lies ahead of it will be of this time one day: it is
  * not forgotten, but let in only while it takes few of the places. So the band stays

@@ -17,7 +17,7 @@ struct tacit_guard_made {
 
 void tacit_guard_made_free(struct tacit_guard_made *m);
 
-/* Starts anew, and gives memory back that was for something large. */
+/* Starts again, and gives memory back that was for something large. */
 void tacit_guard_made_clear(struct tacit_guard_made *m);
 
 /*

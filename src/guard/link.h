@@ -1,6 +1,6 @@
 /*
- * What is kept of a link; and a message of it, read to its payload, whoever sends it. For
- * guard.c and out.c, which judge and watch.
+ * What is kept of a link; and a message of it, read to its payload, whichever side sends
+ * it. For guard.c and out.c, which judge and watch.
  */
 #ifndef TACIT_GUARD_LINK_H
 #define TACIT_GUARD_LINK_H

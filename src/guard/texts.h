@@ -57,7 +57,7 @@ enum tacit_guard_reason tacit_guard_intern_latin1(struct tacit_guard_texts *t,
 /* Between two messages: forgets those that nothing holds, if they have become many. */
 void tacit_guard_texts_sweep(struct tacit_guard_texts *t);
 
-/* Other rules: the bits of all are asked for anew. */
+/* Other rules: the bits of all are asked for again. */
 void tacit_guard_texts_rule(struct tacit_guard_texts *t,
                             uint32_t (*bits)(const void *, const uint8_t *, size_t),
                             const void *rules);

@@ -355,7 +355,7 @@ check_takes_the_configuration_from_the_environment() {
     export TACIT_CONF
     run check
     exits 0
-    grep -qx 'd/tacit.conf: no fault' "$top/out"
+    grep -qx 'd/tacit.conf: OK' "$top/out"
     TACIT_CONF=none
     run check --conf d/tacit.conf
     exits 0

@@ -112,7 +112,7 @@ check() ->
     #{dir := Dir} = Host = door:host("127.0.0.1"),
     ok = file:delete(filename:join(Dir, "identity.key")), % it is the nodes'
     {exit, 0, [Line]} = door:start(Host, #{ready => false, args => ["--check"]}),
-    ?assertEqual(maps:get(conf, Host) ++ ": no fault", Line),
+    ?assertEqual(maps:get(conf, Host) ++ ": OK", Line),
     Door = door:start(Host),
     0 = door:stop(Door).
 
