@@ -65,7 +65,7 @@ enum tacit_guard_reason tacit_guard_header(struct tacit_guard_refs *refs, uint64
         return TACIT_GUARD_HEADER;
     bool wide = (halves[number / 2] >> (number % 2 * 4) & 1) != 0;
     for (unsigned i = 0; i < number; i++) {
-        unsigned half = halves[i / 2] >> (i % 2 * 4) & 15U;
+        unsigned half = (unsigned)halves[i / 2] >> (i % 2 * 4) & 15U;
         uint32_t slot = (half & 7) << 8 | tacit_quick_u8(r);
         struct tacit_guard_text *text = NULL;
         enum tacit_guard_reason reason = TACIT_GUARD_FINE;
