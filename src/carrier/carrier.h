@@ -6,7 +6,7 @@
  *     control.c   commands from erlang/src/tacit_drv.erl; info.c answers with terms
  *     inet.c      what dashboards ask inet ports
  *     tell.c      messages to processes
- *     shared.c    what all ports share: policy, counters, last refusals, guard, clock
+ *     shared.c    what all ports share: policy, counters, last refusals, admission, clock
  *     reload.c    a configuration that is read, on a thread of its own
  *     listener.c  the port that listens: accept, limits, deadlines; listener.h
  *     registration.c  its place at the host's door, in place of sockets of its own

@@ -23,7 +23,7 @@ static void start(struct conn *c, enum noise_role role)
     c->event = tacit_session_start(&c->session, &config);
     /* Our own first message, sent back to us, is a replay too. */
     if (c->event == TACIT_SESSION_MORE && role == NOISE_INITIATOR)
-        guard_own(tacit_session_ephemeral(&c->session), config.now);
+        gate_own(tacit_session_ephemeral(&c->session), config.now);
 }
 
 void conn_start(struct conn *c)
@@ -97,8 +97,8 @@ static void count_stranger(const struct conn *c)
 static void decide_first(struct conn *c)
 {
     struct tacit_session *s = &c->session;
-    int error = guard_first(&c->peer_address, tacit_session_ephemeral(s),
-                            s->handshake.first.time, &c->skew);
+    int error = gate_first(&c->peer_address, tacit_session_ephemeral(s),
+                           s->handshake.first.time, &c->skew);
     c->event = tacit_session_first(s, error);
     c->pending.first_seen = s->first_seen;
     if (error == TACIT_ELIMIT)
@@ -110,14 +110,14 @@ static void decide_first(struct conn *c)
 static void decide_peer(struct conn *c)
 {
     struct tacit_session *s = &c->session;
-    struct tacit_now now = guard_now();
+    struct tacit_now now = gate_now();
     c->event = tacit_session_peer(s, &c->peer_address, &now,
                                   shared_is_revoked(s->handshake.peer_key));
     if (c->event == TACIT_SESSION_FAILED)
         return;
     atomic_fetch_add(&carrier_counters.handshakes, 1);
     if (c->event == TACIT_SESSION_UP)
-        guard_signed(&now, s->ruling.signed_at);
+        gate_signed(&now, s->ruling.signed_at);
 }
 
 void conn_feed(struct conn *c, const uint8_t *bytes, size_t len)

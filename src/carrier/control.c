@@ -142,7 +142,7 @@ static ErlDrvSSizeT do_due(struct carrier_port *p, char **rbuf, size_t rlen)
 {
     ErlDrvTermData ports[DUE_BATCH];
     bool incomplete;
-    size_t count = due_take(guard_now().ends, ports, &incomplete);
+    size_t count = due_take(gate_now().ends, ports, &incomplete);
     uint8_t answer = incomplete ? 2 : count > 0;
     if (answer == 1)
         tell_due(p->port, ports, count);
@@ -168,7 +168,7 @@ static ErlDrvSSizeT do_clock(char **rbuf, size_t rlen)
 {
     uint8_t space[8];
     struct tacit_writer w = tacit_writer(space, sizeof space);
-    tacit_put_u64(&w, (uint64_t)guard_step());
+    tacit_put_u64(&w, (uint64_t)gate_step());
     return reply(rbuf, rlen, 0, space, tacit_written(&w));
 }
 

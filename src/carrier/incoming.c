@@ -134,7 +134,7 @@ static void refused(struct listener *l, struct conn *c)
     const char *reason = tacit_close_name(ruling->reason);
     atomic_fetch_add(&carrier_counters.refused, 1);
     if (ruling->reason != TACIT_CLOSE_BUSY) /* that is no fault of the one who comes */
-        guard_known(&c->peer_address, false);
+        gate_known(&c->peer_address, false);
     shared_note_refusal(c->session.handshake.peer.name, true, reason,
                         ruling_for_us(ruling));
     tell_event(l, c, reason, ruling_for_us(ruling));
@@ -192,7 +192,7 @@ static void hand_over(struct listener *l, struct conn *c)
     char driver[] = "tacit_drv";
     int fd = c->fd;
     *p = (struct carrier_port){.link = link};
-    guard_known(&c->peer_address, true);
+    gate_known(&c->peer_address, true);
     /* Without USE: the descriptor lives on, in another port. */
     listener_select(l, fd, ERL_DRV_READ | ERL_DRV_WRITE, false);
     p->port = driver_create_port(l->port, l->acceptor, driver, (ErlDrvData)p);

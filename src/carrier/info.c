@@ -166,7 +166,7 @@ static void put_signed(ei_x_buff *x, const struct tacit_signed_policy *p, bool w
     else
         ei_x_encode_ulonglong(x, p->fresh_until);
     ei_x_encode_atom(x, "stale");
-    ei_x_encode_boolean(x, p->fresh_until <= guard_now().ends);
+    ei_x_encode_boolean(x, p->fresh_until <= gate_now().ends);
     ei_x_encode_atom(x, "key");
     ei_x_encode_binary(x, p->public_key, TACIT_KEY_BYTES);
     ei_x_encode_atom(x, "hash");
@@ -204,7 +204,7 @@ static void put_notices(ei_x_buff *x, const struct tacit_policy *policy)
 static void put_own_fault(ei_x_buff *x, const struct tacit_policy *policy)
 {
     struct tacit_fault fault = {""};
-    (void)tacit_policy_own_fault(policy, guard_now().steady, &fault);
+    (void)tacit_policy_own_fault(policy, gate_now().steady, &fault);
     put_binary(x, "own_fault", fault.text);
 }
 
@@ -235,7 +235,7 @@ static void put_host(ei_x_buff *x, const struct tacit_policy *policy)
     put_counter(x, "exchanges", &carrier_counters.exchanges);
     put_counter(x, "limited", &carrier_counters.limited);
     put_counter(x, "unauthenticated_bytes", &carrier_counters.unauthenticated_bytes);
-    put_integer(x, "known", guard_count());
+    put_integer(x, "known", gate_count());
 }
 
 /* {Read, InForce}: fingerprints, one behind the other. */

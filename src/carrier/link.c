@@ -247,11 +247,11 @@ static int still_allowed(struct link *l, const struct tacit_policy *policy,
         .seen = l->seen,
         .pair_key_id = l->pair_key_id,
     };
-    struct tacit_now now = guard_now();
+    struct tacit_now now = gate_now();
     int error =
         tacit_review(&facts, policy, &now, shared_is_revoked(l->peer_key), ret_ruling);
     if (!error)
-        guard_signed(&now, ret_ruling->signed_at);
+        gate_signed(&now, ret_ruling->signed_at);
     l->visibility = ret_ruling->visibility;
     return error;
 }
@@ -273,7 +273,7 @@ void link_review(struct link *l)
     due_set(&l->due, driver_mk_port(l->port), error ? TACIT_NEVER : ruling.until);
     if (!error)
         return;
-    guard_known(&l->peer_address, false);
+    gate_known(&l->peer_address, false);
     link_send_close(l, ruling.reason, ruling.text);
     link_fail(l, error, tacit_close_name(ruling.reason), ruling_for_us(&ruling));
     link_arm(l);

@@ -150,11 +150,11 @@ static bool read_once(struct listener *l)
 
 /* --- what the listener calls -------------------------------------------------------- */
 
-static bool news(void *owner, struct tacit_guard_told *told,
-                 struct tacit_guard_news *ret_news)
+static bool news(void *owner, struct tacit_admission_told *told,
+                 struct tacit_admission_news *ret_news)
 {
     (void)owner;
-    return guard_news(told, ret_news);
+    return gate_news(told, ret_news);
 }
 
 void registration_tell(struct listener *l)

@@ -33,7 +33,7 @@ int shared_init(void)
     shared.lock = erl_drv_mutex_create(name);
     if (shared.lock == NULL)
         return TACIT_ENOMEM;
-    int error = guard_init();
+    int error = gate_init();
     if (error)
         erl_drv_mutex_destroy(shared.lock);
     return error;
@@ -45,7 +45,7 @@ void shared_finish(void)
     policy_release(shared.candidate);
     shared.policy = shared.candidate = NULL;
     tacit_revoked_free(&shared.revoked);
-    guard_finish();
+    gate_finish();
     erl_drv_mutex_destroy(shared.lock);
 }
 
@@ -83,7 +83,7 @@ bool shared_adopt(uint64_t reload)
     if (offered) {
         shared.policy = shared.candidate;
         shared.candidate = NULL;
-        guard_own_signed(tacit_policy_own_signed_at(shared.policy->policy));
+        gate_own_signed(tacit_policy_own_signed_at(shared.policy->policy));
     }
     erl_drv_mutex_unlock(shared.lock);
     if (offered)
@@ -306,12 +306,12 @@ void identity_release(struct identity *identity)
     driver_free(identity);
 }
 
-/* --- the guard and the clock, under a lock of their own ----------------------------- */
+/* --- admission and the clock, under a lock of their own ----------------------------- */
 
 static struct {
     ErlDrvMutex *lock;
     struct tacit_clock clock;
-    struct tacit_guard guard;
+    struct tacit_admission admission;
     int64_t step; /* of the wall clock, that nobody was told of yet */
 } gate;
 
@@ -328,27 +328,27 @@ static struct tacit_now look(void)
     return now;
 }
 
-int guard_init(void)
+int gate_init(void)
 {
-    char name[] = "tacit_guard";
+    char name[] = "tacit_gate";
     gate.lock = erl_drv_mutex_create(name);
     if (gate.lock == NULL)
         return TACIT_ENOMEM;
-    gate.guard.all = tacit_guard_all;
-    gate.guard.source = tacit_guard_source;
+    gate.admission.all = tacit_admission_all;
+    gate.admission.source = tacit_admission_source;
     (void)look(); /* the memory of first messages begins here */
     return TACIT_OK;
 }
 
-void guard_finish(void)
+void gate_finish(void)
 {
-    tacit_guard_free(&gate.guard);
+    tacit_admission_free(&gate.admission);
     gate.clock = (struct tacit_clock){0};
     gate.step = 0;
     erl_drv_mutex_destroy(gate.lock);
 }
 
-struct tacit_now guard_now(void)
+struct tacit_now gate_now(void)
 {
     erl_drv_mutex_lock(gate.lock);
     struct tacit_now now = look();
@@ -356,21 +356,21 @@ struct tacit_now guard_now(void)
     return now;
 }
 
-void guard_signed(const struct tacit_now *now, uint64_t time)
+void gate_signed(const struct tacit_now *now, uint64_t time)
 {
     erl_drv_mutex_lock(gate.lock);
     tacit_clock_signed(&gate.clock, now, time);
     erl_drv_mutex_unlock(gate.lock);
 }
 
-void guard_own_signed(uint64_t time)
+void gate_own_signed(uint64_t time)
 {
     erl_drv_mutex_lock(gate.lock);
     tacit_clock_own(&gate.clock, time);
     erl_drv_mutex_unlock(gate.lock);
 }
 
-int64_t guard_step(void)
+int64_t gate_step(void)
 {
     erl_drv_mutex_lock(gate.lock);
     (void)look();
@@ -380,47 +380,48 @@ int64_t guard_step(void)
     return step;
 }
 
-int guard_first(const struct tacit_address *source, const uint8_t ephemeral[NOISE_DHLEN],
-                uint64_t time, int *ret_skew)
+int gate_first(const struct tacit_address *source, const uint8_t ephemeral[NOISE_DHLEN],
+               uint64_t time, int *ret_skew)
 {
     erl_drv_mutex_lock(gate.lock);
     struct tacit_now now = look();
-    int error = tacit_guard_first(&gate.guard, source, ephemeral, time, &now, ret_skew);
+    int error =
+        tacit_admission_first(&gate.admission, source, ephemeral, time, &now, ret_skew);
     erl_drv_mutex_unlock(gate.lock);
     return error;
 }
 
-void guard_own(const uint8_t ephemeral[NOISE_DHLEN], uint64_t time)
+void gate_own(const uint8_t ephemeral[NOISE_DHLEN], uint64_t time)
 {
     erl_drv_mutex_lock(gate.lock);
     struct tacit_now now = look();
-    tacit_guard_own(&gate.guard, ephemeral, time, &now);
+    tacit_admission_own(&gate.admission, ephemeral, time, &now);
     erl_drv_mutex_unlock(gate.lock);
 }
 
-void guard_known(const struct tacit_address *peer, bool known)
+void gate_known(const struct tacit_address *peer, bool known)
 {
     uint64_t source = tacit_pending_source(peer);
     erl_drv_mutex_lock(gate.lock);
     if (known)
-        tacit_guard_known(&gate.guard, source);
+        tacit_admission_known(&gate.admission, source);
     else
-        tacit_guard_forget(&gate.guard, source);
+        tacit_admission_forget(&gate.admission, source);
     erl_drv_mutex_unlock(gate.lock);
 }
 
-size_t guard_count(void)
+size_t gate_count(void)
 {
     erl_drv_mutex_lock(gate.lock);
-    size_t count = tacit_guard_count(&gate.guard);
+    size_t count = tacit_admission_count(&gate.admission);
     erl_drv_mutex_unlock(gate.lock);
     return count;
 }
 
-bool guard_news(struct tacit_guard_told *told, struct tacit_guard_news *ret_news)
+bool gate_news(struct tacit_admission_told *told, struct tacit_admission_news *ret_news)
 {
     erl_drv_mutex_lock(gate.lock);
-    bool some = tacit_guard_news(&gate.guard, told, ret_news);
+    bool some = tacit_admission_news(&gate.admission, told, ret_news);
     erl_drv_mutex_unlock(gate.lock);
     return some;
 }

@@ -9,8 +9,8 @@
 #include <stdint.h>
 
 #include "channel/handshake.h"
+#include "gate/admission.h"
 #include "gate/clock.h"
-#include "gate/guard.h"
 #include "policy/revoked.h"
 #include "session/ruling.h"
 
@@ -118,31 +118,33 @@ unsigned shared_hidden_keys(const struct tacit_policy *policy);
 uint64_t wall_clock(void); /* seconds since 1970 */
 ErlDrvTime monotonic_ms(void);
 
-/* --- guard and clock ---------------------------------------------------------------- */
+/* --- admission and clock
+ * ---------------------------------------------------------------- */
 
 /* When the driver is loaded, and unloaded. */
-int guard_init(void);
-void guard_finish(void);
+int gate_init(void);
+void gate_finish(void);
 
 /* What time it is: gate/clock.h. */
-struct tacit_now guard_now(void);
+struct tacit_now gate_now(void);
 /* A certificate of that time counted: it is never earlier than that. */
-void guard_signed(const struct tacit_now *now, uint64_t time);
+void gate_signed(const struct tacit_now *now, uint64_t time);
 /* Our own certificate is of that time, or 0. */
-void guard_own_signed(uint64_t time);
+void gate_own_signed(uint64_t time);
 /* The seconds by which the wall clock was set since the last call; 0: it was not. */
-int64_t guard_step(void);
+int64_t gate_step(void);
 
-/* tacit_guard_first, under its lock: a first message that came in, from this source. */
-int guard_first(const struct tacit_address *source, const uint8_t ephemeral[NOISE_DHLEN],
-                uint64_t time, int *ret_skew);
+/* tacit_admission_first, under its lock: a first message that came in, from this source.
+ */
+int gate_first(const struct tacit_address *source, const uint8_t ephemeral[NOISE_DHLEN],
+               uint64_t time, int *ret_skew);
 /* One of this node's own, lest it come back. */
-void guard_own(const uint8_t ephemeral[NOISE_DHLEN], uint64_t time);
-/* An allowed peer came from there: the guard's reserve is for it. Or one that is not. */
-void guard_known(const struct tacit_address *peer, bool known);
-size_t guard_count(void); /* of sources that are known */
-/* tacit_guard_news, under its lock. */
-bool guard_news(struct tacit_guard_told *told, struct tacit_guard_news *ret_news);
+void gate_own(const uint8_t ephemeral[NOISE_DHLEN], uint64_t time);
+/* An allowed peer came from there: the reserve is for it. Or one that is not. */
+void gate_known(const struct tacit_address *peer, bool known);
+size_t gate_count(void); /* of sources that are known */
+/* tacit_admission_news, under its lock. */
+bool gate_news(struct tacit_admission_told *told, struct tacit_admission_news *ret_news);
 
 /* --- identities ----------------------------------------------------------- */
 

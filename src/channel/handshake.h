@@ -57,7 +57,7 @@ enum tacit_handshake_state {
 /*
  * The door's half of a first message: opens it under one of the mesh keys, without an
  * identity and without any X25519. TACIT_EAUTH: under none of them. What it says is then
- * to be judged (gate/guard.h); who answers it opens it again.
+ * to be judged (gate/admission.h); who answers it opens it again.
  */
 int tacit_first_open(const struct tacit_secret *mesh_keys, size_t mesh_key_count,
                      const uint8_t msg[TACIT_MESSAGE_1], struct tacit_first *ret_first,

@@ -31,7 +31,7 @@
 #include "door/legacy.h"
 #include "door/protocol.h"
 #include "door/stream.h"
-#include "gate/guard.h"
+#include "gate/admission.h"
 #include "gate/pending.h"
 #include "policy/policy.h"
 #include "socket/socket.h"
@@ -296,7 +296,7 @@ struct door {
     uv_loop_t loop;
     const char *conf;
     struct tacit_policy *policy;
-    struct tacit_guard guard;
+    struct tacit_admission admission;
     struct tacit_clock clock;
     int64_t clock_step; /* of the wall clock, in seconds, not logged yet */
     struct counters counters;

@@ -26,13 +26,13 @@ static struct stream_group requesters = {.max = REQUESTERS_MAX,
 static size_t answers; /* bytes on their way to all of them */
 
 /* Holders of the mesh key only; a question takes its time, and is seldom asked. */
-static struct tacit_guard asking = {.all = {.burst = 50, .a_second = 50},
-                                    .source = {.burst = 50, .a_second = 50}};
+static struct tacit_admission asking = {.all = {.burst = 50, .a_second = 50},
+                                        .source = {.burst = 50, .a_second = 50}};
 
 /* Whether X25519 may be computed for another one now. */
 static bool may_compute(const struct tacit_address *peer)
 {
-    if (tacit_guard_spend(&asking, peer, now_ms()) == TACIT_OK) {
+    if (tacit_admission_spend(&asking, peer, now_ms()) == TACIT_OK) {
         door.counters.exchanges++;
         return true;
     }
@@ -101,7 +101,7 @@ static void refuse(struct requester *a)
         memcpy(record, close, len);
     tacit_fingerprint(a->session.handshake.peer_key, fingerprint);
     tacit_address_to_text(&a->peer, peer);
-    tacit_guard_forget(&asking, tacit_pending_source(&a->peer));
+    tacit_admission_forget(&asking, tacit_pending_source(&a->peer));
     door.counters.directory_refused++;
     log_stranger("directory_refused", "fingerprint=%s peer=%s reason=%s", fingerprint,
                  peer, tacit_reason_name(a->session.ruling.why));
@@ -147,7 +147,7 @@ static bool send_handshake(struct requester *a)
 
 static void begin(struct requester *a)
 {
-    tacit_guard_known(&asking, tacit_pending_source(&a->peer));
+    tacit_admission_known(&asking, tacit_pending_source(&a->peer));
     a->open = true;
     if (tacit_session_take(&a->session, &a->channel) != TACIT_OK)
         stream_close(&a->stream);

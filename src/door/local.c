@@ -79,7 +79,7 @@ static void obey(struct node *n, const struct tacit_door_frame *frame)
 /* Who was let in, and who no longer is: it is the node that learns it. */
 static void hear(struct node *n, const struct tacit_door_frame *frame)
 {
-    const struct tacit_guard_news *news = &frame->sources;
+    const struct tacit_admission_news *news = &frame->sources;
     if (frame->type != TACIT_DOOR_SOURCES) {
         nodes_refuse(n, TACIT_DOOR_BAD_FRAME, n->entry.name,
                      "a node says nothing more, but for sources");
@@ -87,9 +87,9 @@ static void hear(struct node *n, const struct tacit_door_frame *frame)
     }
     for (size_t i = 0; i < news->count; i++) {
         if (news->known[i])
-            tacit_guard_known(&door.guard, news->sources[i]);
+            tacit_admission_known(&door.admission, news->sources[i]);
         else
-            tacit_guard_forget(&door.guard, news->sources[i]);
+            tacit_admission_forget(&door.admission, news->sources[i]);
     }
     *n->input = (struct tacit_door_input){0};
 }

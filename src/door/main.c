@@ -206,8 +206,8 @@ static int run(const struct options *o)
     door.epmd_port = o->epmd_port;
     door.epmd_relaxed = o->relaxed;
     door.started = now_ms();
-    door.guard.all = tacit_guard_all;
-    door.guard.source = tacit_guard_source;
+    door.admission.all = tacit_admission_all;
+    door.admission.source = tacit_admission_source;
     (void)door_now(); /* the memory of first messages begins here */
     if (helper_start(&fault) != TACIT_OK)
         return fail(&fault);
@@ -230,7 +230,7 @@ static int run(const struct options *o)
     uv_run(&door.loop, UV_RUN_DEFAULT);
     uv_loop_close(&door.loop);
     tacit_policy_free(door.policy);
-    tacit_guard_free(&door.guard);
+    tacit_admission_free(&door.admission);
     tacit_registry_free(&door.nodes);
     tacit_legacy_free(&door.legacy);
     return EXIT_SUCCESS;

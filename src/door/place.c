@@ -184,12 +184,12 @@ bool tacit_place_hears(const struct tacit_place *p)
     return p->hears && p->out_len == 0;
 }
 
-void tacit_place_say(struct tacit_place *p, const struct tacit_guard_news *news)
+void tacit_place_say(struct tacit_place *p, const struct tacit_admission_news *news)
 {
     struct tacit_door_frame frame = {.type = TACIT_DOOR_SOURCES, .sources = *news};
     p->out_at = 0;
     if (tacit_door_write(&frame, p->out, &p->out_len) != TACIT_OK)
-        p->out_len = 0; /* no guard says that */
+        p->out_len = 0; /* no admission says that */
 }
 
 void tacit_place_sent(struct tacit_place *p, size_t n)

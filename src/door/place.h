@@ -53,7 +53,7 @@ struct tacit_place {
     int64_t wait; /* before the attempt after that */
     struct tacit_door_input in;
     bool hears; /* the door does, of sources, */
-    struct tacit_guard_told told;
+    struct tacit_admission_told told;
     uint8_t out[TACIT_DOOR_FRAME_MAX]; /* in a frame that is on its way: */
     size_t out_len, out_at;
     int passed;   /* the descriptor that came with the frame that is coming in, or -1 */
@@ -98,7 +98,7 @@ enum tacit_place_event tacit_place_read(struct tacit_place *p, size_t n, int fd,
 /* Whether the door takes words about sources, and none is on its way. */
 bool tacit_place_hears(const struct tacit_place *p);
 /* The next one, into `out`; what of that is sent is told by tacit_place_sent. */
-void tacit_place_say(struct tacit_place *p, const struct tacit_guard_news *news);
+void tacit_place_say(struct tacit_place *p, const struct tacit_admission_news *news);
 void tacit_place_sent(struct tacit_place *p, size_t n);
 
 /* --- place_socket.c: its I/O, where nothing waits */
@@ -117,13 +117,13 @@ enum tacit_place_event tacit_place_receive(struct tacit_place *p, int fd, int64_
                                            bool *ret_more);
 
 /*
- * Tells the door what is new of sources, as `news` has it from the owner's guard (under
- * its lock: tacit_guard_news). What does not go now goes another time; that there is no
- * connection any more is for who reads from it to find.
+ * Tells the door what is new of sources, as `news` has it from the owner's admission
+ * (under its lock: tacit_admission_news). What does not go now goes another time; that
+ * there is no connection any more is for who reads from it to find.
  */
 void tacit_place_tell(struct tacit_place *p, int fd,
-                      bool (*news)(void *owner, struct tacit_guard_told *told,
-                                   struct tacit_guard_news *ret_news),
+                      bool (*news)(void *owner, struct tacit_admission_told *told,
+                                   struct tacit_admission_news *ret_news),
                       void *owner);
 
 #endif

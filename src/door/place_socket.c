@@ -9,8 +9,8 @@
 #include "socket/socket.h"
 
 enum {
-    /* At once: as many as all that a guard knows, and knew, can fill. */
-    LISTS = 2 * TACIT_GUARD_KNOWN / TACIT_GUARD_NEWS_MAX + 1,
+    /* At once: as many as all that an admission knows, and knew, can fill. */
+    LISTS = 2 * TACIT_ADMISSION_KNOWN / TACIT_ADMISSION_NEWS_MAX + 1,
 };
 
 static enum tacit_place_event untrusted(struct tacit_place *p, unsigned uid, int64_t now)
@@ -92,11 +92,11 @@ static void send_some(struct tacit_place *p, int fd)
 }
 
 void tacit_place_tell(struct tacit_place *p, int fd,
-                      bool (*news)(void *owner, struct tacit_guard_told *told,
-                                   struct tacit_guard_news *ret_news),
+                      bool (*news)(void *owner, struct tacit_admission_told *told,
+                                   struct tacit_admission_news *ret_news),
                       void *owner)
 {
-    struct tacit_guard_news next;
+    struct tacit_admission_news next;
     send_some(p, fd);
     for (int i = 0; i < LISTS && tacit_place_hears(p); i++) {
         if (!news(owner, &p->told, &next))

@@ -157,9 +157,10 @@ enum {
     SOURCE_WORD = 1 + 8,
 };
 
-static void put_sources(struct tacit_writer *w, const struct tacit_guard_news *sources)
+static void put_sources(struct tacit_writer *w,
+                        const struct tacit_admission_news *sources)
 {
-    w->bad |= sources->count == 0 || sources->count > TACIT_GUARD_NEWS_MAX;
+    w->bad |= sources->count == 0 || sources->count > TACIT_ADMISSION_NEWS_MAX;
     for (size_t i = 0; !w->bad && i < sources->count; i++) {
         w->bad |= sources->sources[i] == 0;
         tacit_put_u8(w, sources->known[i] ? KNOWN : FORGOTTEN);
@@ -167,11 +168,11 @@ static void put_sources(struct tacit_writer *w, const struct tacit_guard_news *s
     }
 }
 
-static void get_sources(struct tacit_reader *r, struct tacit_guard_news *sources)
+static void get_sources(struct tacit_reader *r, struct tacit_admission_news *sources)
 {
     size_t len = tacit_left(r);
-    r->bad |=
-        len == 0 || len % SOURCE_WORD != 0 || len / SOURCE_WORD > TACIT_GUARD_NEWS_MAX;
+    r->bad |= len == 0 || len % SOURCE_WORD != 0 ||
+              len / SOURCE_WORD > TACIT_ADMISSION_NEWS_MAX;
     while (!r->bad && tacit_left(r) > 0) {
         unsigned word = tacit_get_u8(r);
         uint64_t source = tacit_get_u64(r);

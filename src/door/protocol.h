@@ -12,7 +12,7 @@
 #include "base/address.h"
 #include "base/name.h"
 #include "channel/payload.h"
-#include "gate/guard.h"
+#include "gate/admission.h"
 
 enum {
     TACIT_DOOR_VERSION = 3,         /* the highest of this code, which knows all before */
@@ -93,7 +93,7 @@ struct tacit_door_frame {
         struct tacit_door_pass pass;
         struct tacit_door_report report;
         struct tacit_key_ids keys;
-        struct tacit_guard_news sources;
+        struct tacit_admission_news sources;
     };
 };
 

@@ -64,8 +64,8 @@ static int decide(const struct stranger *s, const struct tacit_first *first,
 {
     char peer[TACIT_ADDRESS_TEXT];
     struct tacit_now now = door_now();
-    int skew, error = tacit_guard_first(&door.guard, &s->peer, ephemeral, first->time,
-                                        &now, &skew);
+    int skew, error = tacit_admission_first(&door.admission, &s->peer, ephemeral,
+                                            first->time, &now, &skew);
     tacit_address_to_text(&s->peer, peer);
     if (error == TACIT_ETIME) {
         door.counters.clocks++;
@@ -85,7 +85,7 @@ static void pass_on(struct stranger *s, struct node *n)
     struct tacit_door_pass frame = {.accepted = (uint64_t)s->pending.accepted,
                                     .peer = s->peer};
     memcpy(frame.first, s->bytes, sizeof frame.first);
-    bool known = tacit_guard_knows(&door.guard, tacit_pending_source(&s->peer));
+    bool known = tacit_admission_knows(&door.admission, tacit_pending_source(&s->peer));
     pass(n, release(s), &frame, known);
 }
 

@@ -31,7 +31,7 @@ static size_t figures(struct figure ret[32])
         {"troubles", "What is not as the configuration says", true, troubles},
         {"nodes", "Registered nodes", true, door.nodes.count},
         {"known", "Sources that an allowed peer came from", true,
-         tacit_guard_count(&door.guard)},
+         tacit_admission_count(&door.admission)},
         {"pending", "Connections without a first message yet", true, door.pending.count},
         {"accepted", "Connections accepted", false, c->accepted},
         {"passed", "Connections passed to nodes", false, c->passed},

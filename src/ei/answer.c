@@ -25,7 +25,7 @@ static enum cnode_step discard(struct cnode_link *l)
 /* Authenticated, but not allowed: it has got the reason inside the seal. */
 static enum cnode_step refused(struct cnode_link *l)
 {
-    cnode_guard_known(l->node, &l->address, false);
+    cnode_admission_known(l->node, &l->address, false);
     shutdown(l->fd, SHUT_WR);
     l->silent = true; /* until it has read that and goes, or its time is over */
     return CNODE_READ;
@@ -35,7 +35,7 @@ static enum cnode_step begin(struct cnode_link *l)
 {
     if (cnode_link_begin(l) != TACIT_OK)
         return CNODE_GONE;
-    cnode_guard_known(l->node, &l->address, true);
+    cnode_admission_known(l->node, &l->address, true);
     return CNODE_UP;
 }
 

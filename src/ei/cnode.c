@@ -46,8 +46,8 @@ int cnode_new(const char *conf, const char *name, struct cnode **ret_node)
     atomic_init(&node->generation, node->rules->generation);
     pthread_mutex_init(&node->lock, NULL);
     pthread_mutex_init(&node->links_lock, NULL);
-    node->guard.all = tacit_guard_all;
-    node->guard.source = tacit_guard_source;
+    node->admission.all = tacit_admission_all;
+    node->admission.source = tacit_admission_source;
     (void)look(node); /* its memory of first messages begins here */
     tacit_clock_own(&node->clock, tacit_policy_own_signed_at(node->rules->policy));
     snprintf(node->name, sizeof node->name, "%s", name);
@@ -67,22 +67,23 @@ void cnode_release(struct cnode *node)
         return;
     cnode_rules_release(node->rules);
     tacit_revoked_free(&node->revoked);
-    tacit_guard_free(&node->guard);
+    tacit_admission_free(&node->admission);
     pthread_mutex_destroy(&node->lock);
     pthread_mutex_destroy(&node->links_lock);
     free(node);
 }
 
-int cnode_guard_first(struct cnode *node, const struct tacit_address *source,
-                      const uint8_t ephemeral[NOISE_DHLEN], uint64_t sent)
+int cnode_admission_first(struct cnode *node, const struct tacit_address *source,
+                          const uint8_t ephemeral[NOISE_DHLEN], uint64_t sent)
 {
     int skew, error = TACIT_OK;
     pthread_mutex_lock(&node->lock);
     struct tacit_now now = look(node);
     if (source == NULL)
-        tacit_guard_own(&node->guard, ephemeral, sent, &now);
+        tacit_admission_own(&node->admission, ephemeral, sent, &now);
     else
-        error = tacit_guard_first(&node->guard, source, ephemeral, sent, &now, &skew);
+        error =
+            tacit_admission_first(&node->admission, source, ephemeral, sent, &now, &skew);
     pthread_mutex_unlock(&node->lock);
     return error;
 }
@@ -102,23 +103,24 @@ void cnode_signed(struct cnode *node, const struct tacit_now *now, uint64_t time
     pthread_mutex_unlock(&node->lock);
 }
 
-void cnode_guard_known(struct cnode *node, const struct tacit_address *peer, bool known)
+void cnode_admission_known(struct cnode *node, const struct tacit_address *peer,
+                           bool known)
 {
     uint64_t source = tacit_pending_source(peer);
     pthread_mutex_lock(&node->lock);
     if (known)
-        tacit_guard_known(&node->guard, source);
+        tacit_admission_known(&node->admission, source);
     else
-        tacit_guard_forget(&node->guard, source);
+        tacit_admission_forget(&node->admission, source);
     pthread_mutex_unlock(&node->lock);
 }
 
-bool cnode_guard_news(void *node, struct tacit_guard_told *told,
-                      struct tacit_guard_news *ret_news)
+bool cnode_admission_news(void *node, struct tacit_admission_told *told,
+                          struct tacit_admission_news *ret_news)
 {
     struct cnode *n = node;
     pthread_mutex_lock(&n->lock);
-    bool some = tacit_guard_news(&n->guard, told, ret_news);
+    bool some = tacit_admission_news(&n->admission, told, ret_news);
     pthread_mutex_unlock(&n->lock);
     return some;
 }

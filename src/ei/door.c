@@ -94,7 +94,7 @@ static void act(struct cnode_listener *s, enum tacit_place_event event,
 
 void cnode_place_tell(struct cnode_listener *s)
 {
-    tacit_place_tell(&s->place, s->door, cnode_guard_news, s->node);
+    tacit_place_tell(&s->place, s->door, cnode_admission_news, s->node);
 }
 
 void cnode_place_step(struct cnode_listener *s, bool readable)

@@ -117,8 +117,8 @@ enum tacit_session_event cnode_link_start(struct cnode_link *l, enum noise_role 
     if (event != TACIT_SESSION_MORE || role == NOISE_RESPONDER)
         return event;
     /* Our own first message, sent back to us, is a replay too. */
-    int error =
-        cnode_guard_first(l->node, NULL, tacit_session_ephemeral(l->session), config.now);
+    int error = cnode_admission_first(l->node, NULL, tacit_session_ephemeral(l->session),
+                                      config.now);
     return error ? tacit_session_fail(l->session, error) : event;
 }
 
@@ -141,8 +141,8 @@ enum tacit_session_event cnode_link_decide(struct cnode_link *l,
         return decide_peer(l);
     if (event != TACIT_SESSION_FIRST)
         return event;
-    int error = cnode_guard_first(l->node, &l->address, tacit_session_ephemeral(s),
-                                  s->handshake.first.time);
+    int error = cnode_admission_first(l->node, &l->address, tacit_session_ephemeral(s),
+                                      s->handshake.first.time);
     return tacit_session_first(s, error);
 }
 

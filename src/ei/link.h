@@ -13,7 +13,7 @@
 
 #include "ei/rules.h"
 #include "ei/wire.h"
-#include "gate/guard.h"
+#include "gate/admission.h"
 #include "policy/revoked.h"
 #include "session/keys.h"
 #include "session/review.h"
@@ -35,7 +35,7 @@ struct cnode {
     pthread_mutex_t lock;         /* guards what follows */
     struct cnode_rules *rules;    /* in force */
     struct tacit_revoked revoked; /* what the host's nodes revoked, as last read */
-    struct tacit_guard guard;
+    struct tacit_admission admission;
     struct tacit_clock clock;
     bool has_door;             /* it listens at its host's door, */
     struct tacit_key_ids door; /* which opens these mesh keys; none: it has not told */
@@ -51,13 +51,14 @@ struct cnode *cnode_hold(struct cnode *node);
 void cnode_release(struct cnode *node);
 /* Whether a first message from source is answered; remembers it. source is NULL for one
  * of our own. */
-int cnode_guard_first(struct cnode *node, const struct tacit_address *source,
-                      const uint8_t ephemeral[NOISE_DHLEN], uint64_t time);
+int cnode_admission_first(struct cnode *node, const struct tacit_address *source,
+                          const uint8_t ephemeral[NOISE_DHLEN], uint64_t time);
 /* A peer that the rules allow came from there, or one that they do not. */
-void cnode_guard_known(struct cnode *node, const struct tacit_address *peer, bool known);
-/* tacit_guard_news of a struct cnode, under its lock. */
-bool cnode_guard_news(void *node, struct tacit_guard_told *told,
-                      struct tacit_guard_news *ret_news);
+void cnode_admission_known(struct cnode *node, const struct tacit_address *peer,
+                           bool known);
+/* tacit_admission_news of a struct cnode, under its lock. */
+bool cnode_admission_news(void *node, struct tacit_admission_told *told,
+                          struct tacit_admission_news *ret_news);
 /* What time it is: gate/clock.h. */
 struct tacit_now cnode_now(struct cnode *node);
 void cnode_signed(struct cnode *node, const struct tacit_now *now, uint64_t time);

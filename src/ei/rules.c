@@ -111,7 +111,7 @@ int cnode_link_review(struct cnode_link *l)
     pthread_mutex_unlock(&l->lock);
     cnode_rules_release(rules);
     if (error) {
-        cnode_guard_known(l->node, &l->address, false);
+        cnode_admission_known(l->node, &l->address, false);
         cnode_link_close(l, ruling.reason, ruling.text);
     }
     return error;

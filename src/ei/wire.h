@@ -6,8 +6,8 @@
  *     link.c      one link as a caller: what its session asks, its handshake, its end;
  *                 link.h names read.c, write.c, greet.c, and answer.c for one that calls
  *     listener.c  who calls, and is not let in yet; door.c: the place at the host's door
- *     cnode.c     the C node that they belong to: its guard, its clock, what is revoked
- *     rules.c     the configuration in force, and links under one that is new
+ *     cnode.c     the C node that they belong to: its admission, its clock, what is
+ * revoked rules.c     the configuration in force, and links under one that is new
  *     callbacks.c what ei calls: struct ei_socket_callbacks; context.c: on what
  *     node.c      what users call: include/tacit/ei.h
  *

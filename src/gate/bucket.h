@@ -7,7 +7,7 @@
  *     bucket.h   how often something may happen: log lines, handshakes, rekeys
  *     pending.h  connections that have shown nothing yet: how long, and who goes first
  *     replay.h   first messages that were seen before
- *     guard.h    whether a first message is answered: the last two limits together
+ *     admission.h whether a first message is answered: the last two limits together
  *     setups.h   links of peers that have a key, and have yet to show the cookie
  */
 #ifndef TACIT_GATE_BUCKET_H

@@ -1,5 +1,5 @@
 /*
- * The replay guard: first messages that were seen lately. A message that verifies, but
+ * The replay memory: first messages that were seen lately. A message that verifies, but
  * was seen before or is not of this time, is a stranger's. PROTOCOL.md, "Replay".
  *
  * The memory is bounded, and any holder of the mesh key can fill it. What is forgotten

@@ -101,12 +101,12 @@ static enum tacit_session_event take_first(struct tacit_session *s)
     return TACIT_SESSION_FIRST;
 }
 
-enum tacit_session_event tacit_session_first(struct tacit_session *s, int guard)
+enum tacit_session_event tacit_session_first(struct tacit_session *s, int admission)
 {
-    if (guard && guard != TACIT_ELIMIT)
-        return silence(s, guard);
+    if (admission && admission != TACIT_ELIMIT)
+        return silence(s, admission);
     s->first_seen = true;
-    int error = tacit_handshake_answer(&s->handshake, guard);
+    int error = tacit_handshake_answer(&s->handshake, admission);
     return error ? tacit_session_fail(s, error) : TACIT_SESSION_MORE;
 }
 

@@ -76,10 +76,10 @@ enum tacit_session_event tacit_session_feed(struct tacit_session *s, const uint8
 const uint8_t *tacit_session_ephemeral(const struct tacit_session *s);
 
 /*
- * After FIRST: what the guard says of the first message (gate/guard.h): 0, or its error.
- * TACIT_ELIMIT: it is no stranger's, but one too many. MORE, SILENT or FAILED.
+ * After FIRST: what admission says of the first message (gate/admission.h): 0, or its
+ * error. TACIT_ELIMIT: it is no stranger's, but one too many. MORE, SILENT or FAILED.
  */
-enum tacit_session_event tacit_session_first(struct tacit_session *s, int guard);
+enum tacit_session_event tacit_session_first(struct tacit_session *s, int admission);
 
 /*
  * After PEER: it came from address; revoked: this host has revoked its key by itself.

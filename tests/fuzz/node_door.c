@@ -146,7 +146,7 @@ static void say_frame(int fd, struct tacit_reader *in, uint8_t kinds)
     else if (frame.type == TACIT_DOOR_KEYS)
         frame.keys.count = 1;
     else if (frame.type == TACIT_DOOR_SOURCES)
-        frame.sources = (struct tacit_guard_news){.count = 1, .sources = {1}};
+        frame.sources = (struct tacit_admission_news){.count = 1, .sources = {1}};
     if (tacit_door_write(&frame, bytes, &len) == TACIT_OK)
         say(fd, bytes, len, kinds);
 }
@@ -165,7 +165,7 @@ static void meet(struct tacit_reader *in, uint8_t kinds)
     unsigned count = tacit_get_u8(in);
     for (unsigned i = 0; i < count; i++) {
         peer.bytes[3] = (uint8_t)i;
-        guard_known(&peer, kinds & 2);
+        gate_known(&peer, kinds & 2);
     }
 }
 

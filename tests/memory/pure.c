@@ -94,11 +94,11 @@ static int load_door(void)
     return load(tacit_policy_load_door);
 }
 
-/* --- replay guard, names --------------------------------------------------------------
+/* --- replay memory, names --------------------------------------------------------------
  */
 
 /* So many first messages that the table grows to its end and forgets. */
-static int guard(void)
+static int replay_memory(void)
 {
     struct tacit_replay replay = {0};
     struct tacit_now now = {.wall = 1000600, .steady = 1000600};
@@ -174,7 +174,7 @@ static void a_door_s_configuration_is_refused_and_nothing_is_lost(void **state)
 
 static void a_first_message_is_refused_and_may_come_again(void **state)
 {
-    run_out(guard);
+    run_out(replay_memory);
 }
 
 static void a_legacy_name_is_not_registered(void **state)

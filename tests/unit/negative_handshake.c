@@ -25,8 +25,9 @@ void make_sides(struct pair *p)
     p->i.suites = p->r.suites = CHACHA;
 }
 
-/* What a responder's rules do with a first message: they ask the replay guard. */
-static int guard(const struct side *r, struct tacit_replay *replay, const uint8_t *wire)
+/* What a responder's rules do with a first message: they ask the replay memory. */
+static int admission(const struct side *r, struct tacit_replay *replay,
+                     const uint8_t *wire)
 {
     struct tacit_first first;
     uint8_t e[NOISE_DHLEN];
@@ -50,9 +51,9 @@ int take_message_1(const struct row *row)
     size_t len = raw_write(&raw, payload, TACIT_FIRST_PAYLOAD, wire, sizeof wire);
     edit_bytes(row, 'w', wire, len);
     assert_int_equal(side_start(&p.r, NOISE_RESPONDER), 0);
-    p.r.first_answer = guard(&p.r, &replay, wire);
+    p.r.first_answer = admission(&p.r, &replay, wire);
     if (says(row, "again"))
-        p.r.first_answer = guard(&p.r, &replay, wire);
+        p.r.first_answer = admission(&p.r, &replay, wire);
     int error = feed(&p.r, wire, len);
     tacit_replay_free(&replay);
     if (error)

@@ -232,7 +232,7 @@ static void one_word_of_sources_to_64_make_a_frame(void **state)
             frame.sources.sources[i] = i + 1;
         assert_int_equal(tacit_door_write(&frame, bytes, &len), ok ? TACIT_EINVAL : 0);
     }
-    assert_int_equal(TACIT_GUARD_NEWS_MAX, 64);
+    assert_int_equal(TACIT_ADMISSION_NEWS_MAX, 64);
 }
 
 static void a_word_is_known_or_forgotten_and_of_some_source(void **state)

@@ -201,13 +201,13 @@ static void what_a_door_may_not_say_ends_the_connection(void **state)
 
 /* --- what the door is told of sources ----------------------------------------------- */
 
-static struct tacit_guard guard;
+static struct tacit_admission admission;
 
-static bool news(void *owner, struct tacit_guard_told *told,
-                 struct tacit_guard_news *ret_news)
+static bool news(void *owner, struct tacit_admission_told *told,
+                 struct tacit_admission_news *ret_news)
 {
-    assert_ptr_equal(owner, &guard);
-    return tacit_guard_news(&guard, told, ret_news);
+    assert_ptr_equal(owner, &admission);
+    return tacit_admission_news(&admission, told, ret_news);
 }
 
 /* A node that knows so many sources, registered with a door of that version. */
@@ -215,9 +215,9 @@ static void knows(uint64_t sources, uint8_t version)
 {
     struct tacit_door_frame answer = registered;
     answer.registered.version = version;
-    guard = (struct tacit_guard){.keyed = true};
+    admission = (struct tacit_admission){.keyed = true};
     for (uint64_t source = 1; source <= sources; source++)
-        tacit_guard_known(&guard, source);
+        tacit_admission_known(&admission, source);
     ask(1000);
     assert_int_equal(say(&answer, -1, 1000), TACIT_PLACE_REGISTERED);
 }
@@ -243,17 +243,17 @@ static void a_door_of_version_3_is_told_of_sources_at_once_and_then_in_time(void
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
     knows(100, 3);
     assert_int_equal(tacit_place_timeout(&p, 1000), TACIT_PLACE_TELL);
-    tacit_place_tell(&p, fds[0], news, &guard);
-    assert_int_equal(words(fds[1]), tacit_guard_count(&guard));
+    tacit_place_tell(&p, fds[0], news, &admission);
+    assert_int_equal(words(fds[1]), tacit_admission_count(&admission));
     assert_int_equal(tacit_place_wait(&p, 1000), TACIT_PLACE_TELL_MS);
     assert_int_equal(tacit_place_timeout(&p, 999 + TACIT_PLACE_TELL_MS),
                      TACIT_PLACE_NOTHING);
     assert_int_equal(tacit_place_timeout(&p, 1000 + TACIT_PLACE_TELL_MS),
                      TACIT_PLACE_TELL);
-    tacit_place_tell(&p, fds[0], news, &guard);
+    tacit_place_tell(&p, fds[0], news, &admission);
     assert_int_equal(words(fds[1]), 0);
-    tacit_guard_forget(&guard, 1);
-    tacit_place_tell(&p, fds[0], news, &guard);
+    tacit_admission_forget(&admission, 1);
+    tacit_place_tell(&p, fds[0], news, &admission);
     assert_int_equal(words(fds[1]), 1);
     close(fds[0]);
     close(fds[1]);
@@ -268,7 +268,7 @@ static void an_older_one_is_told_nothing(void **state)
         knows(100, version);
         assert_int_equal(tacit_place_wait(&p, 1 << 30), -1);
         assert_int_equal(tacit_place_timeout(&p, 1 << 30), TACIT_PLACE_NOTHING);
-        tacit_place_tell(&p, fds[0], news, &guard);
+        tacit_place_tell(&p, fds[0], news, &admission);
         assert_int_equal(words(fds[1]), 0);
     }
     close(fds[0]);
@@ -280,19 +280,19 @@ static void one_that_comes_again_is_told_of_all(void **state)
     int fds[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
     knows(100, 3);
-    tacit_place_tell(&p, fds[0], news, &guard);
+    tacit_place_tell(&p, fds[0], news, &admission);
     assert_true(words(fds[1]) > 0);
     tacit_place_fail(&p, TACIT_ETRUNCATED, "gone", 2000);
-    tacit_place_tell(&p, fds[0], news, &guard); /* there is nobody to hear it */
+    tacit_place_tell(&p, fds[0], news, &admission); /* there is nobody to hear it */
     assert_int_equal(words(fds[1]), 0);
     ask(2000 + TACIT_PLACE_RETRY_MS);
-    tacit_place_tell(&p, fds[0], news, &guard); /* nor yet */
+    tacit_place_tell(&p, fds[0], news, &admission); /* nor yet */
     assert_int_equal(words(fds[1]), 0);
     struct tacit_door_frame answer = registered;
     answer.registered.version = 3;
     say(&answer, -1, 2200);
-    tacit_place_tell(&p, fds[0], news, &guard);
-    assert_int_equal(words(fds[1]), tacit_guard_count(&guard));
+    tacit_place_tell(&p, fds[0], news, &admission);
+    assert_int_equal(words(fds[1]), tacit_admission_count(&admission));
     close(fds[0]);
     close(fds[1]);
 }
@@ -307,15 +307,15 @@ static void a_door_that_takes_nothing_now_hears_it_later_and_in_order(void **sta
     while (send(fds[0], filler, 1, MSG_DONTWAIT) > 0)
         ;
     knows(100, 3);
-    tacit_place_tell(&p, fds[0], news, &guard);
+    tacit_place_tell(&p, fds[0], news, &admission);
     for (uint64_t source = 1; source <= 100; source++)
-        tacit_guard_forget(&guard, source);
-    tacit_place_tell(&p, fds[0], news, &guard);
+        tacit_admission_forget(&admission, source);
+    tacit_place_tell(&p, fds[0], news, &admission);
     assert_int_equal(p.state, TACIT_PLACE_DONE);
     while (recv(fds[1], filler, sizeof filler, MSG_DONTWAIT) > 0)
         ;
-    tacit_place_tell(&p, fds[0], news, &guard);
-    assert_true(words(fds[1]) >= TACIT_GUARD_NEWS_MAX);
+    tacit_place_tell(&p, fds[0], news, &admission);
+    assert_true(words(fds[1]) >= TACIT_ADMISSION_NEWS_MAX);
     assert_false(frame.sources.known[frame.sources.count - 1]);
     close(fds[0]);
     close(fds[1]);
@@ -323,7 +323,7 @@ static void a_door_that_takes_nothing_now_hears_it_later_and_in_order(void **sta
 
 static void a_frame_that_went_in_pieces_goes_on_where_it_was(void **state)
 {
-    struct tacit_guard_news some = {.count = 3, .sources = {1, 2, 3}};
+    struct tacit_admission_news some = {.count = 3, .sources = {1, 2, 3}};
     knows(0, 3);
     assert_true(tacit_place_hears(&p));
     tacit_place_say(&p, &some);
@@ -342,7 +342,7 @@ static void that_a_door_has_gone_is_no_fault_of_who_tells_it(void **state)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
     close(fds[1]);
     knows(100, 3);
-    tacit_place_tell(&p, fds[0], news, &guard);
+    tacit_place_tell(&p, fds[0], news, &admission);
     assert_int_equal(p.state, TACIT_PLACE_DONE);
     bool more;
     assert_int_equal(tacit_place_receive(&p, fds[0], 1000, &frame, &more),

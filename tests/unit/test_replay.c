@@ -1,4 +1,4 @@
-/* The promises of src/gate's replay guard. */
+/* The promises of src/gate's replay memory. */
 #include "test_channel.h"
 
 #include "gate/replay.h"

@@ -32,7 +32,7 @@ struct end {
     struct tacit_session session;
     enum tacit_session_event event;
     struct tacit_channel channel;
-    int guard;
+    int admission;
     bool revoked;
     unsigned firsts, peers; /* how often it was asked */
 };
@@ -126,7 +126,7 @@ static void decide(struct end *e)
     assert_int_equal(tacit_address_from_text("192.0.2.9", &address), 0);
     if (e->event == TACIT_SESSION_FIRST) {
         e->firsts++;
-        e->event = tacit_session_first(&e->session, e->guard);
+        e->event = tacit_session_first(&e->session, e->admission);
     } else if (e->event == TACIT_SESSION_PEER) {
         e->peers++;
         e->event = tacit_session_peer(&e->session, &address, &now, e->revoked);
@@ -278,12 +278,12 @@ static void one_for_another_node_is_a_strangers_and_nobody_is_asked(void **state
     }
 }
 
-static void one_that_the_guard_knows_is_a_strangers(void **state)
+static void one_that_admission_knows_is_a_strangers(void **state)
 {
     static const int errors[] = {TACIT_EREPLAY, TACIT_ETIME, TACIT_ENOMEM};
     for (size_t i = 0; i < COUNT(errors); i++) {
         setup(state);
-        responder.guard = errors[i];
+        responder.admission = errors[i];
         dial_as(one, two, false);
         answer_as(two, false);
         assert_silence(errors[i]);
@@ -318,7 +318,7 @@ static void assert_ended(int error)
 
 static void one_over_the_limit_is_no_strangers_and_ends(void **state)
 {
-    responder.guard = TACIT_ELIMIT;
+    responder.admission = TACIT_ELIMIT;
     dial_as(one, two, false);
     answer_as(two, false);
     assert_ended(TACIT_ELIMIT);
@@ -523,7 +523,7 @@ int main(void)
         PROMISE(two_nodes_that_know_each_other_have_a_channel),
         PROMISE(its_caller_knows_the_first_message_by_what_the_sender_has_of_it),
         PROMISE(one_for_another_node_is_a_strangers_and_nobody_is_asked),
-        PROMISE(one_that_the_guard_knows_is_a_strangers),
+        PROMISE(one_that_admission_knows_is_a_strangers),
         PROMISE(garbage_is_a_strangers),
         PROMISE(one_over_the_limit_is_no_strangers_and_ends),
         PROMISE(one_that_no_line_knows_hears_so_inside_the_seal),

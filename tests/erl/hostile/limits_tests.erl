@@ -7,7 +7,7 @@
 -define(ANSWER, 1122). % bytes of message 2, behind its length
 -define(SENDERS, 8).   % at once
 
-%% How often at once, and then a second: of src/gate/guard.c, and of src/door/directory.c.
+%% How often at once, and then a second: of src/gate/admission.c, and of src/door/directory.c.
 -define(SOURCE, {2000, 200}).
 -define(ALL, {4000, 1000}).
 -define(DIRECTORY, {50, 50}).

@@ -1,18 +1,19 @@
-/* The promises of src/gate/bucket and guard: how often, and for whom, X25519 is computed.
+/* The promises of src/gate/bucket and admission: how often, and for whom, X25519 is
+ * computed.
  */
 #include "test_unit.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "gate/guard.h"
+#include "gate/admission.h"
 #include "gate/pending.h"
 
 enum {
     WALL = 1700000000,
 };
 
-static struct tacit_guard g;
+static struct tacit_admission g;
 static uint64_t next_ephemeral;
 
 static int start(void **state)
@@ -27,7 +28,7 @@ static int start(void **state)
 
 static int finish(void **state)
 {
-    tacit_guard_free(&g);
+    tacit_admission_free(&g);
     return 0;
 }
 
@@ -49,7 +50,7 @@ static int come(const struct tacit_address *source, const uint8_t ephemeral[NOIS
 {
     uint64_t wall = WALL + (ms > 0 ? (uint64_t)ms / 1000 : 0);
     struct tacit_now now = {.ms = ms, .wall = wall, .steady = wall};
-    return tacit_guard_first(&g, source, ephemeral, time, &now, ret_skew);
+    return tacit_admission_first(&g, source, ephemeral, time, &now, ret_skew);
 }
 
 /* A new first message from there, at that time. */
@@ -142,7 +143,7 @@ static void all_sources_together_have_one_too(void **state)
 
 static void the_reserve_is_for_those_who_came_before(void **state)
 {
-    tacit_guard_known(&g, source_of("192.0.2.9"));
+    tacit_admission_known(&g, source_of("192.0.2.9"));
     crowd(0, 1000);
     assert_int_equal(first("192.0.2.8", 0), TACIT_ELIMIT);
     assert_int_equal(many("192.0.2.9", 0, 100), 5); /* and a limit of its own */
@@ -152,27 +153,27 @@ static void the_reserve_is_for_those_who_came_before(void **state)
 /* Revoked, say, or a neighbour behind one address: it is known, and keeps nobody out. */
 static void one_who_came_before_cannot_use_up_the_reserve(void **state)
 {
-    tacit_guard_known(&g, source_of("192.0.2.9"));
-    tacit_guard_known(&g, source_of("192.0.2.7"));
+    tacit_admission_known(&g, source_of("192.0.2.9"));
+    tacit_admission_known(&g, source_of("192.0.2.7"));
     crowd(0, 1000);
     many("192.0.2.9", 0, 1000);
     assert_int_equal(first("192.0.2.7", 0), TACIT_OK);
     finish(state);
     start(state);
-    tacit_guard_known(&g, source_of("192.0.2.9"));
+    tacit_admission_known(&g, source_of("192.0.2.9"));
     many("192.0.2.9", 0, 1000);
     assert_int_equal(first("192.0.2.8", 0), TACIT_OK); /* a newcomer */
 }
 
 static void who_is_refused_is_known_no_more(void **state)
 {
-    tacit_guard_forget(&g, source_of("192.0.2.9")); /* never known */
-    tacit_guard_known(&g, source_of("192.0.2.9"));
-    tacit_guard_known(&g, source_of("192.0.2.7"));
-    tacit_guard_known(&g, source_of("192.0.2.9"));
-    assert_int_equal(tacit_guard_count(&g), 2);
-    tacit_guard_forget(&g, source_of("192.0.2.9"));
-    assert_int_equal(tacit_guard_count(&g), 1);
+    tacit_admission_forget(&g, source_of("192.0.2.9")); /* never known */
+    tacit_admission_known(&g, source_of("192.0.2.9"));
+    tacit_admission_known(&g, source_of("192.0.2.7"));
+    tacit_admission_known(&g, source_of("192.0.2.9"));
+    assert_int_equal(tacit_admission_count(&g), 2);
+    tacit_admission_forget(&g, source_of("192.0.2.9"));
+    assert_int_equal(tacit_admission_count(&g), 1);
     crowd(0, 1000);
     assert_int_equal(first("192.0.2.9", 0), TACIT_ELIMIT);
     assert_int_equal(first("192.0.2.7", 0), TACIT_OK);
@@ -236,8 +237,8 @@ static void a_source_within_its_limits_keeps_nobody_out_by_its_dates(void **stat
 {
     static const int64_t ahead[] = {600, 300, 20, -600, -20};
     uint64_t number = UINT32_MAX;
-    g.all = tacit_guard_all;
-    g.source = tacit_guard_source;
+    g.all = tacit_admission_all;
+    g.source = tacit_admission_source;
     for (size_t i = 0; i < COUNT(ahead); i++)
         for (int64_t ms = (int64_t)i * 60000; ms < (int64_t)(i + 1) * 60000; ms += 5) {
             struct tacit_address a = at("192.0.2.1");
@@ -260,7 +261,7 @@ static void our_own_message_is_a_stranger_s_when_it_comes_back(void **state)
     struct tacit_now now = {.wall = WALL, .steady = WALL};
     uint8_t ephemeral[NOISE_DHLEN] = {9};
     int skew;
-    tacit_guard_own(&g, ephemeral, WALL, &now);
+    tacit_admission_own(&g, ephemeral, WALL, &now);
     assert_int_equal(come(&a, ephemeral, WALL, 0, &skew), TACIT_EREPLAY);
 }
 
@@ -289,20 +290,20 @@ static void nor_does_one_as_old_as_those_that_were_forgotten(void **state)
 /* PROTOCOL.md, "Replay". */
 static void a_node_s_limits_are_those_of_the_protocol(void **state)
 {
-    g.all = tacit_guard_all;
-    g.source = tacit_guard_source;
+    g.all = tacit_admission_all;
+    g.source = tacit_admission_source;
     assert_int_equal(many("192.0.2.1", 0, 2500), 2000);
     assert_int_equal(many("192.0.2.2", 0, 2500), 1000); /* a quarter is kept */
     assert_int_equal(many("192.0.2.1", 1000, 500), 200);
     assert_int_equal(crowd(1000, 2000), 800);
 }
 
-static void a_freed_guard_holds_nothing(void **state)
+static void what_is_freed_holds_nothing(void **state)
 {
-    struct tacit_guard none;
+    struct tacit_admission none;
     memset(&none, 0, sizeof none);
     many("192.0.2.1", 0, 3);
-    tacit_guard_free(&g);
+    tacit_admission_free(&g);
     assert_memory_equal(&g, &none, sizeof none);
 }
 
@@ -347,7 +348,7 @@ int main(void)
                                         start, finish),
         cmocka_unit_test_setup_teardown(a_node_s_limits_are_those_of_the_protocol, start,
                                         finish),
-        cmocka_unit_test_setup_teardown(a_freed_guard_holds_nothing, start, finish),
+        cmocka_unit_test_setup_teardown(what_is_freed_holds_nothing, start, finish),
         cmocka_unit_test_setup_teardown(
             one_that_was_refused_is_a_strangers_when_it_comes_again, start, finish),
         cmocka_unit_test_setup_teardown(
@@ -356,5 +357,5 @@ int main(void)
             a_crowd_of_refused_ones_pushes_out_nothing_that_was_taken, start, finish),
         cmocka_unit_test_setup_teardown(a_wrong_clock_is_told_by_how_much, start, finish),
     };
-    return cmocka_run_group_tests_name("guard", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("admission", tests, NULL, NULL);
 }
