@@ -16,11 +16,12 @@
  *     link.h       what is kept of a link; out.h what it sees of this node's messages
  *     walk.h       terms, over any cut: well formed, and what they would cost;
  *                  item.h one item of them
- *     value.h      terms that are read for what they say; tags.h, words.h what that may
- * be fragments.h  messages that come in pieces, several at a time texts.h      texts of
- * atoms that were seen, each once; whether they may come mirror.h     a link's atom
- * cache, as the emulator keeps it seen.h       sets that only grow, to an end: nodes that
- * were named, funs
+ *     value.h      terms that are read for what they say
+ *     tags.h       the tags of terms; words.h atoms that OTP gives a meaning
+ *     fragments.h  messages that come in pieces, several at a time
+ *     texts.h      texts of atoms that were seen, each once; whether they may come
+ *     mirror.h     a link's atom cache, as the emulator keeps it
+ *     seen.h       sets that only grow, to an end: nodes that were named, funs
  *
  * Everything that a peer can make larger has an end here, and no byte of a binary is
  * read. Formats are OTP's, "External Term Format" and "Distribution Protocol"; where it
