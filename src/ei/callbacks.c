@@ -154,6 +154,8 @@ static int on_read(void *ctx, char *buf, ssize_t *len, unsigned ms)
                     ? ENOTCONN
                     : cnode_errno(cnode_link_read(c->link, buf, &size, deadline_of(ms)));
     *len = error ? 0 : (ssize_t)size;
+    if (*len > 0) /* 0: its end, as a socket has it */
+        cnode_well();
     cnode_context_leave(c);
     return error;
 }

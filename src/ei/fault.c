@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "tacit/error.h"
 
 static _Thread_local char text[FAULT_TEXT];
+static _Thread_local bool is_well; /* what failed before is over */
 
 int cnode_fault(int error, const char *format, ...)
 {
@@ -17,12 +19,18 @@ int cnode_fault(int error, const char *format, ...)
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     errno = saved;
+    is_well = false;
     return error;
+}
+
+void cnode_well(void)
+{
+    is_well = true;
 }
 
 const char *cnode_fault_text(void)
 {
-    return text;
+    return is_well ? "ei itself, not the connection: erl_errno says what" : text;
 }
 
 int cnode_errno(int error)

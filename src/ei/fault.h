@@ -9,6 +9,9 @@ enum {
 /* Sets this thread's text. Returns error. */
 __attribute__((format(printf, 2, 3))) int cnode_fault(int error, const char *format, ...);
 
+/* The connection has done what ei asked of it: what fails now is ei's own. */
+void cnode_well(void);
+
 /* This thread's text. */
 const char *cnode_fault_text(void);
 

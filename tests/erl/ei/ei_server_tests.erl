@@ -27,6 +27,8 @@ tests() ->
       "say so", fun long_greeting/1},
      {"a peer that never stops to send records without a byte of a message holds nobody in a "
       "receive beyond its time-out", fun empty_records/1},
+     {"a message that ei does not take is told as ei's, not as what failed before it",
+      fun not_ei/1},
      {"a C node without a descriptor to spare rests, and then lets its caller in",
       fun few_descriptors/1}].
 
@@ -268,6 +270,23 @@ empty_records(#{b := #{port := Port} = B, liar := Liar, c := #{name := Name} = C
     receive {Pid, sent} -> ok end,
     assert_says("^failed timeout", cnode:call(C, ["receive", Link, 1])),
     ?assertEqual("message late", received(C, Link)),
+    Pid ! stop,
+    cnode:close(C, Link).
+
+not_ei(#{b := #{port := Port} = B, liar := Liar, c := #{name := Name} = C, fd := Fd}) ->
+    Options = #{mesh_key => foreign:mesh_key(B), identity => Liar, name => "f@127.0.0.9",
+                wanted => atom_to_list(Name)},
+    Pid = spawn_link(fun() ->
+                             {ok, Channel} = foreign:connect({{127, 0, 0, 2}, Port}, Options),
+                             {ok, Up} = foreign:dial_node("f@127.0.0.9", "tacittest", Channel),
+                             receive send -> _ = foreign:send_message(<<"no message">>, Up) end,
+                             receive stop -> ok end
+                     end),
+    "accepted " ++ Accepted = cnode:call(C, [accept, Fd, ?DEADLINE]),
+    [Link | _] = string:lexemes(Accepted, " "),
+    assert_says("^failed timeout .*no message: time is up", cnode:call(C, ["receive", Link, 1])),
+    Pid ! send,
+    assert_says("^failed eio .*ei itself, not the connection", received(C, Link)),
     Pid ! stop,
     cnode:close(C, Link).
 
