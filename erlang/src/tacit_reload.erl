@@ -13,6 +13,7 @@
 -define(SIGNAL_RETRY, 200).
 
 -record(state, {conf :: binary() | undefined,
+                follows = false :: boolean(), % another one, that was lost: there are links
                 policies = tacit_policy:new() :: tacit_policy:policies()}).
 -type state() :: #state{}.
 
@@ -32,7 +33,7 @@ reload() ->
 init([]) ->
     _ = erlang:send_after(?LOOK_EVERY, self(), look),
     gen_server:cast(self(), started), % after a crash nobody tells again
-    {ok, #state{}}.
+    {ok, #state{follows = nodes(connected) =/= []}}.
 
 -spec handle_call(term(), gen_server:from(), state()) -> {reply, term(), state()}.
 handle_call(reload, _From, State) ->
@@ -71,7 +72,7 @@ code_change(_OldVersion, State, _Extra) ->
     {ok, State}.
 
 %% A node that boots has no file server yet when its distribution starts.
-start(#state{conf = undefined, policies = Policies} = State) ->
+start(#state{conf = undefined, follows = Follows, policies = Policies} = State) ->
     case {tacit_drv:running(), whereis(file_server_2)} of
         {false, _} ->
             State;
@@ -80,18 +81,20 @@ start(#state{conf = undefined, policies = Policies} = State) ->
             State;
         {true, _} ->
             watch_signal(),
-            catch_up(),
+            catch_up(Follows),
             State#state{conf = tacit_boot:configuration(),
                         policies = tacit_policy:started(Policies)}
     end;
 start(State) ->
     State.
 
-%% After a crash: a configuration may just have come in force, and nobody been told.
-catch_up() ->
+%% After a crash: a configuration may just have come in force, and nobody been told. Where there
+%% were no links each handshake since has told it: a C node, which knows no gossip, hears none.
+catch_up(Follows) ->
     ok = gen_server:cast(tacit_control, started),
     _ = nodes(connected) =:= [] orelse tacit_boot:cut_plain(),
-    tacit_gossip:loaded().
+    _ = Follows andalso tacit_gossip:loaded(),
+    ok.
 
 watch_signal() ->
     _ = tacit_signal:watch() orelse erlang:send_after(?SIGNAL_RETRY, self(), watch_signal),

@@ -27,6 +27,8 @@ tests() ->
       "say so", fun long_greeting/1},
      {"a peer that never stops to send records without a byte of a message holds nobody in a "
       "receive beyond its time-out", fun empty_records/1},
+     {"a node that has just started sends a C node nothing that it was not asked for",
+      fun just_started/1},
      {"a message that ei does not take is told as ei's, not as what failed before it",
       fun not_ei/1},
      {"a C node without a descriptor to spare rests, and then lets its caller in",
@@ -271,6 +273,23 @@ empty_records(#{b := #{port := Port} = B, liar := Liar, c := #{name := Name} = C
     assert_says("^failed timeout", cnode:call(C, ["receive", Link, 1])),
     ?assertEqual("message late", received(C, Link)),
     Pid ! stop,
+    cnode:close(C, Link).
+
+%% The link is up before the node's own processes know that it runs: of one that boots they wait
+%% for its file server.
+just_started(#{c := C, node := Node} = World) ->
+    Files = mesh:call(Node, erlang, whereis, [file_server_2]),
+    true = mesh:call(Node, erlang, unregister, [file_server_2]),
+    ok = mesh:call(Node, supervisor, terminate_child, [tacit_sup, tacit_reload]),
+    {ok, _} = mesh:call(Node, supervisor, restart_child, [tacit_sup, tacit_reload]),
+    {"accepted " ++ Accepted, true} = dial(World),
+    [Link | _] = string:lexemes(Accepted, " "),
+    true = mesh:call(Node, erlang, register, [file_server_2, Files]),
+    mesh:wait_until(fun() -> element(2, mesh:call(Node, sys, get_state, [tacit_reload])) =/= undefined end),
+    _ = mesh:call(Node, sys, get_state, [tacit_gossip]),
+    mesh:call(Node, erlang, send, [{anybody, maps:get(name, C)}, {hello, there}]),
+    ?assertEqual("message {hello, there}", received(C, Link)),
+    cnode:part(Node, C),
     cnode:close(C, Link).
 
 not_ei(#{b := #{port := Port} = B, liar := Liar, c := #{name := Name} = C, fd := Fd}) ->
