@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/cursor.h"
 #include "ei/fault.h"
 #include "ei/link.h"
+#include "guard/guard.h"
 
 enum {
     DFLAG_PUBLISHED = 0x01, /* lib/kernel/include/dist.hrl */
@@ -20,25 +20,20 @@ static int refuse(struct cnode_link *l, enum tacit_close reason, const char *tex
     return TACIT_EREFUSED;
 }
 
-/* "N", flags, what is skipped, a name: of either side's introduction. */
-static int introduced(struct cnode_link *l, const uint8_t *message, size_t len,
-                      size_t skipped)
+/* Either side's introduction. */
+static int introduced(struct cnode_link *l, const uint8_t *message, size_t len)
 {
-    struct tacit_reader r = tacit_reader(message, len);
-    uint8_t kind = tacit_get_u8(&r);
-    uint64_t flags = tacit_get_u64(&r);
-    (void)tacit_get_bytes(&r, skipped);
-    size_t size = tacit_get_u16(&r);
-    const uint8_t *name = tacit_get_bytes(&r, size);
-    if (r.bad || kind != 'N')
+    struct tacit_guard_hello hello;
+    if (!tacit_guard_hello(message, len, !l->inbound, &hello))
         return refuse(l, TACIT_CLOSE_MISMATCH,
                       "the distribution handshake claims nothing that can be read");
-    if (size != strlen(l->peer.name) || memcmp(name, l->peer.name, size) != 0 ||
-        (flags & DFLAG_NAME_ME) != 0)
+    if (hello.name_len != strlen(l->peer.name) ||
+        memcmp(hello.name, l->peer.name, hello.name_len) != 0 ||
+        (hello.flags & DFLAG_NAME_ME) != 0)
         return refuse(l, TACIT_CLOSE_MISMATCH,
                       "the distribution handshake claims another name");
     pthread_mutex_lock(&l->lock);
-    l->seen = flags & DFLAG_PUBLISHED ? TACIT_VISIBLE : TACIT_HIDDEN;
+    l->seen = hello.flags & DFLAG_PUBLISHED ? TACIT_VISIBLE : TACIT_HIDDEN;
     const char *fault = ruling_visibility_fault(l->ruling.visibility, l->seen);
     pthread_mutex_unlock(&l->lock);
     return *fault != '\0' ? refuse(l, TACIT_CLOSE_VISIBILITY, fault) : TACIT_OK;
@@ -48,9 +43,9 @@ int cnode_link_greeted(struct cnode_link *l, const uint8_t *message, size_t len)
 {
     unsigned nth = l->greetings++;
     if (l->inbound)
-        return nth == 0 ? introduced(l, message, len, 4) : TACIT_OK; /* creation */
+        return nth == 0 ? introduced(l, message, len) : TACIT_OK;
     if (nth == 1)
-        return introduced(l, message, len, 4 + 4); /* challenge, creation */
+        return introduced(l, message, len);
     for (size_t i = 1; nth == 0 && i < len && i < sizeof l->status; i++)
         l->status[i - 1] = message[i] > ' ' && message[i] < 127 ? (char)message[i] : '?';
     return TACIT_OK;
